@@ -1,0 +1,152 @@
+"""CLIP's two towers over open_clip: images or texts to features. Normalisation lives here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.preprocess import Preprocess
+from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
+from clipcap_ext.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
+
+
+class ClipEncoder:
+    """A CLIP with its own preprocessing. Features are float32, on the encoder's device."""
+
+    def __init__(self, clip: nn.Module, preprocess: Preprocess, context_length: int, config: EncoderConfig) -> None:
+        self.config = config
+        self.preprocess = preprocess
+        self._clip = clip.eval()
+        self._context_length = context_length
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self._clip.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' dtype."""
+        return next(self._clip.parameters()).dtype
+
+    @cached_property
+    def clip_dim(self) -> int:
+        """Length of a feature vector."""
+        return len(self.encode_text(["a"])[0])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of weights, preprocessing and normalisation: the same digest, the same features."""
+        digest = hashlib.sha256(repr((self.preprocess, self.config.normalize)).encode())
+        for name, tensor in sorted(self._clip.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()[:32]
+
+    @torch.inference_mode()
+    def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
+        """PIL images, or a batch (B, 3, H, W) already preprocessed -> (B, clip_dim), unit norm iff config.normalize."""
+        if not isinstance(images, Tensor):
+            images = torch.stack([self.preprocess(image) for image in images])
+        features = self._clip.encode_image(images.to(device=self.device, dtype=self.dtype)).float()
+        return nn.functional.normalize(features, dim=-1) if self.config.normalize else features
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (B, clip_dim), always of unit norm; a text longer than the context is cut at its end."""
+        import open_clip
+
+        tokens = open_clip.tokenize(list(texts), context_length=self._context_length)
+        return nn.functional.normalize(self._clip.encode_text(tokens.to(self.device)).float(), dim=-1)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ClipEncoder:
+        """Move the weights in place; returns self."""
+        self._clip.to(device=device, dtype=dtype)
+        return self
+
+
+def load_encoder(
+    config: EncoderConfig, *, folder: Path | None = None, device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> ClipEncoder:  # fmt: skip
+    """Load a CLIP: from `folder` where one is given, else from open_clip by name.
+
+    Raises CheckpointError if the folder or open_clip's weights cannot be used; UsageError for a name open_clip lacks.
+    """
+    encoder = _from_folder(folder, config) if folder else _from_open_clip(config)
+    return encoder.to(device, dtype)
+
+
+def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
+    """A CLIP with random weights from open_clip's own configuration words (`embed_dim`, `vision_cfg`, `text_cfg`)."""
+    import open_clip
+
+    try:
+        return open_clip.CLIP(**model_cfg)
+    except TypeError as error:
+        raise CheckpointError(f"open_clip {open_clip.__version__} rejects this CLIP configuration: {error}") from error
+
+
+def save_encoder(folder: Path, clip: nn.Module, model_cfg: dict[str, Any], preprocess: Preprocess, card: str) -> None:
+    """Write an encoder folder, atomically and in float16: open_clip_config.json, model.safetensors, README.md."""
+    with write_folder(folder) as partial:
+        state = {
+            name: tensor.detach().half() for name, tensor in clip.state_dict().items() if tensor.is_floating_point()
+        }
+        write_safetensors(partial / WEIGHTS_FILE, state)
+        config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess.to_dict()}
+        (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (partial / "README.md").write_text(card, encoding="utf-8")
+
+
+def is_encoder_folder(folder: Path) -> bool:
+    """Whether `folder` holds an encoder of ours."""
+    return (folder / CONFIG_FILE).is_file()
+
+
+def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
+    try:
+        described = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        model_cfg, preprocess_cfg = described["model_cfg"], described["preprocess_cfg"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE} does not describe an encoder: {error!r}.") from error
+    clip = build_clip(model_cfg)
+    state = {name: tensor.float() for name, tensor in read_safetensors(folder / WEIGHTS_FILE).items()}
+    wanted = {name for name, tensor in clip.state_dict().items() if tensor.is_floating_point()}
+    if wanted != set(state):
+        lacks, extra = sorted(wanted - set(state)), sorted(set(state) - wanted)
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: missing {lacks}, not wanted {extra}.")
+    try:
+        clip.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
+    context_length = model_cfg["text_cfg"].get("context_length", 77)
+    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), context_length, config)
+
+
+def _from_open_clip(config: EncoderConfig) -> ClipEncoder:
+    import open_clip
+
+    if config.model not in open_clip.list_models():
+        raise UsageError(f"open_clip {open_clip.__version__} knows no model {config.model!r}.")
+    try:
+        clip = open_clip.create_model(config.model, pretrained=config.pretrained or None)
+    except Exception as error:  # open_clip and the Hub raise many kinds
+        wanted = f"{config.model}/{config.pretrained}"
+        raise CheckpointError(f"open_clip could not load {wanted}: {error}") from error
+    model_cfg = open_clip.get_model_config(config.model)
+    context_length = model_cfg["text_cfg"].get("context_length", 77)
+    return ClipEncoder(clip, Preprocess.of_open_clip(clip.visual), context_length, config)

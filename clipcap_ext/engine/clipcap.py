@@ -1,0 +1,87 @@
+"""The ClipCap captioner: images to captions through CLIP, a mapper and GPT-2; not the model's definition."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.engine.clip_encoder import ClipEncoder
+from clipcap_ext.engine.decoding import decode
+from clipcap_ext.engine.model import ClipCapModel
+from clipcap_ext.engine.tokenizer import BpeTokenizer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class ClipCapCaptioner:
+    """A Captioner (see caption.py) over a loaded ClipCap."""
+
+    def __init__(
+        self, name: str, encoder: ClipEncoder, model: ClipCapModel, tokenizer: BpeTokenizer,
+        default_options: DecodingOptions,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.encoder = encoder
+        self.model = model
+        self.tokenizer = tokenizer
+        self.default_options = default_options
+
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+    ) -> list[Caption]:
+        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's sampling."""
+        if not images:
+            return []
+        names = [pixel_key(image) for image in images] if keys is None else keys
+        return self.caption_features(self.encoder.encode_image(images), names, options)
+
+    def caption_features(
+        self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
+    ) -> list[Caption]:
+        """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
+        options = options or self.default_options
+        found = decode(self.model.gpt2, self.model.prefix_embeds(features), self.tokenizer, options, keys=keys)
+        groups = [distinct(group) for group in found]
+        if options.rank_by == "similarity":
+            groups = rank_by_similarity(self.encoder, features, groups)
+        return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
+
+
+def pixel_key(image: Image.Image) -> str:
+    """A digest of size and pixels: the same picture has the same key whatever its file is called."""
+    digest = hashlib.sha256(repr((image.mode, image.size)).encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate a text, the first of each."""
+    return list({candidate.text: candidate for candidate in reversed(candidates)}.values())[::-1]
+
+
+def rank_by_similarity(
+    encoder: ClipEncoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
+) -> list[list[Candidate]]:
+    """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first.
+
+    All images' candidates are encoded in one batch, each distinct text once.
+    """
+    texts = sorted({candidate.text for group in groups for candidate in group})
+    row = {text: i for i, text in enumerate(texts)}
+    unit = nn.functional.normalize(features.float(), dim=-1)
+    cosines = (unit @ encoder.encode_text(texts).to(unit.device).T).tolist()  # (B, distinct texts)
+    ranked = [
+        [replace(candidate, similarity=cosines[i][row[candidate.text]]) for candidate in group]
+        for i, group in enumerate(groups)
+    ]
+    return [sorted(group, key=lambda one: one.similarity, reverse=True) for group in ranked]

@@ -1,0 +1,63 @@
+"""From a name or a folder to a loaded captioner; the only place that knows every kind. Importing it loads no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipcap_ext.engine.card import CheckpointConfig
+from clipcap_ext.engine.catalog import find_encoder_folder, find_model
+from clipcap_ext.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
+
+    from clipcap_ext.caption import Captioner
+    from clipcap_ext.engine.clip_encoder import ClipEncoder
+
+
+def load_captioner(
+    name_or_path: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, *folders: Path
+) -> Captioner:
+    """Load a bundled model by name, one in `folders` by name, or any checkpoint folder.
+
+    dtype: None is float32. Raises ModelNotFound for an unknown name, CheckpointError for a broken checkpoint.
+    """
+    entry = find_model(name_or_path, *folders)
+    if entry.config is None:
+        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    loaders = {"clipcap": _load_clipcap}
+    if entry.config.kind not in loaders:
+        known = ", ".join(loaders)
+        raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
+    encoder = encoder_of(entry.config, entry.folder, device, dtype, *folders)
+    return loaders[entry.config.kind](entry.folder, entry.config, encoder, device, dtype)
+
+
+def encoder_of(
+    config: CheckpointConfig, folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None,
+    *folders: Path,
+) -> ClipEncoder:  # fmt: skip
+    """The encoder a checkpoint asks for: an open_clip model by tag, or an encoder folder found by name."""
+    from clipcap_ext.engine.clip_encoder import load_encoder
+
+    wanted = config.encoder
+    where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, *folders)
+    return load_encoder(wanted, folder=where, device=device, dtype=dtype)
+
+
+def _load_clipcap(
+    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+) -> Captioner:
+    from clipcap_ext.engine.checkpoint import load_clipcap
+    from clipcap_ext.engine.clipcap import ClipCapCaptioner
+    from clipcap_ext.engine.tokenizer import load_tokenizer
+
+    model = load_clipcap(folder, config)
+    if encoder.clip_dim != model.config.clip_dim:
+        raise CheckpointError(
+            f"{folder} wants features of length {model.config.clip_dim}, its encoder {config.encoder.model} gives "
+            f"{encoder.clip_dim}: the checkpoint names the wrong encoder."
+        )
+    model.to(device=device, dtype=dtype)
+    return ClipCapCaptioner(folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options())

@@ -1,0 +1,39 @@
+"""The errors a user may meet, each saying what was asked, what was found and what to do; not a logging layer."""
+
+from __future__ import annotations
+
+
+class CaptionError(Exception):
+    """Base of every error that is meant to be read by the person who asked."""
+
+
+class UsageError(CaptionError):
+    """An option, a configuration key or a command line that does not fit (exit code 2)."""
+
+
+class ImageError(CaptionError):
+    """A picture that cannot be read; the message names the file and the reason."""
+
+
+class CheckpointError(CaptionError):
+    """A checkpoint that is missing, corrupt, unsafe or made for another architecture."""
+
+
+class ModelNotFound(CheckpointError):
+    """A model name nobody knows; the message lists the known ones."""
+
+
+class CorpusError(CaptionError):
+    """A data set that is missing or malformed."""
+
+
+class DownloadError(CaptionError):
+    """The Hub could not give what was asked; the message says how to place the file by hand."""
+
+
+class ScoringError(CaptionError):
+    """A metric that cannot be computed here (Java missing, unequal lists, no references)."""
+
+
+class Cancelled(CaptionError):
+    """The user stopped the work; what was finished is kept."""
