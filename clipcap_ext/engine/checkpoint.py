@@ -1,4 +1,4 @@
-"""A checkpoint folder {config.json, model.safetensors, vocab.json, merges.txt, README.md}: saved whole, read strictly."""
+"""A checkpoint folder (config.json, model.safetensors, vocab.json, merges.txt, README.md): saved whole and atomically."""
 
 from __future__ import annotations
 

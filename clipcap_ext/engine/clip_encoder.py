@@ -56,7 +56,7 @@ class ClipEncoder:
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()[:32]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
         """PIL images, or a batch (B, 3, H, W) already preprocessed -> (B, clip_dim), unit norm iff config.normalize."""
         if not isinstance(images, Tensor):
@@ -64,7 +64,7 @@ class ClipEncoder:
         features = self._clip.encode_image(images.to(device=self.device, dtype=self.dtype)).float()
         return nn.functional.normalize(features, dim=-1) if self.config.normalize else features
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Texts -> (B, clip_dim), always of unit norm; a text longer than the context is cut at its end."""
         import open_clip

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
@@ -45,6 +46,7 @@ class ClipCapCaptioner:
         names = [pixel_key(image) for image in images] if keys is None else keys
         return self.caption_features(self.encoder.encode_image(images), names, options)
 
+    @torch.inference_mode()
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
     ) -> list[Caption]:
