@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.clip_text import ClipTokens
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
+from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -26,11 +28,11 @@ CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
 class ClipEncoder:
     """A CLIP with its own preprocessing. Features are float32, on the encoder's device."""
 
-    def __init__(self, clip: nn.Module, preprocess: Preprocess, context_length: int, config: EncoderConfig) -> None:
+    def __init__(self, clip: nn.Module, preprocess: Preprocess, tokens: ClipTokens, config: EncoderConfig) -> None:
         self.config = config
         self.preprocess = preprocess
         self._clip = clip.eval()
-        self._context_length = context_length
+        self._tokens = tokens
 
     @property
     def device(self) -> torch.device:
@@ -67,10 +69,8 @@ class ClipEncoder:
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Texts -> (B, clip_dim), always of unit norm; a text longer than the context is cut at its end."""
-        import open_clip
-
-        tokens = open_clip.tokenize(list(texts), context_length=self._context_length)
-        return nn.functional.normalize(self._clip.encode_text(tokens.to(self.device)).float(), dim=-1)
+        tokens = self._tokens(texts).to(self.device)  # (B, context_length)
+        return nn.functional.normalize(self._clip.encode_text(tokens).float(), dim=-1)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ClipEncoder:
         """Move the weights in place; returns self."""
@@ -100,8 +100,14 @@ def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
         raise CheckpointError(f"open_clip {open_clip.__version__} rejects this CLIP configuration: {error}") from error
 
 
-def save_encoder(folder: Path, clip: nn.Module, model_cfg: dict[str, Any], preprocess: Preprocess, card: str) -> None:
-    """Write an encoder folder, atomically and in float16: open_clip_config.json, model.safetensors, README.md."""
+def save_encoder(
+    folder: Path, clip: nn.Module, model_cfg: dict[str, Any], preprocess: Preprocess, card: str,
+    bpe: BpeTokenizer | None = None,
+) -> None:  # fmt: skip
+    """Write an encoder folder, atomically and in float16: open_clip_config.json, model.safetensors, README.md.
+
+    A `bpe` adds vocab.json and merges.txt, and the texts are then tokenised by it instead of by open_clip.
+    """
     with write_folder(folder) as partial:
         state = {
             name: tensor.detach().half() for name, tensor in clip.state_dict().items() if tensor.is_floating_point()
@@ -110,6 +116,8 @@ def save_encoder(folder: Path, clip: nn.Module, model_cfg: dict[str, Any], prepr
         config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess.to_dict()}
         (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (partial / "README.md").write_text(card, encoding="utf-8")
+        if bpe is not None:
+            bpe.save(partial)
 
 
 def is_encoder_folder(folder: Path) -> bool:
@@ -134,7 +142,8 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     except RuntimeError as error:
         raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
     context_length = model_cfg["text_cfg"].get("context_length", 77)
-    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), context_length, config)
+    bpe = load_tokenizer(folder) if (folder / "vocab.json").is_file() else None
+    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
 
 
 def _from_open_clip(config: EncoderConfig) -> ClipEncoder:
@@ -149,4 +158,4 @@ def _from_open_clip(config: EncoderConfig) -> ClipEncoder:
         raise CheckpointError(f"open_clip could not load {wanted}: {error}") from error
     model_cfg = open_clip.get_model_config(config.model)
     context_length = model_cfg["text_cfg"].get("context_length", 77)
-    return ClipEncoder(clip, Preprocess.of_open_clip(clip.visual), context_length, config)
+    return ClipEncoder(clip, Preprocess.of_open_clip(clip.visual), ClipTokens(context_length), config)

@@ -1,0 +1,38 @@
+"""Texts to ids of the text tower: our vocabulary's framing, cuts and padding, and the folder that carries it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tiny import CLIP_CONFIG
+
+from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.clip_encoder import build_clip, load_encoder, save_encoder
+from clipcap_ext.engine.clip_text import ClipTokens
+from clipcap_ext.engine.preprocess import Preprocess
+from clipcap_ext.engine.tokenizer import train_bpe
+
+TEXTS = ["a dog runs in the snow .", "two dogs", "a man jumps"]
+
+
+def test_own_vocabulary_frames_cuts_and_pads() -> None:
+    bpe = train_bpe(TEXTS * 3, 300)
+    ids = ClipTokens(6, bpe)(["a dog", "A  DOG", "a dog runs in the snow . " * 5])
+    start, end = bpe.vocab_size, bpe.vocab_size + 1
+    assert ids.shape == (3, 6)
+    assert ids[0].tolist() == [start, *bpe.encode("a dog"), end, 0, 0]
+    assert torch.equal(ids[0], ids[1])  # case and spaces do not matter
+    assert ids[2, 0] == start and ids[2, -1] == end  # cut, yet still ended
+    assert (ids.argmax(-1) == torch.tensor([3, 3, 5])).all()  # open_clip pools at the highest id
+
+
+def test_folder_keeps_its_vocabulary(tmp_path: Path) -> None:
+    bpe = train_bpe(TEXTS * 3, 300)
+    config = {**CLIP_CONFIG, "text_cfg": {**CLIP_CONFIG["text_cfg"], "vocab_size": bpe.vocab_size + 2}}
+    clip = build_clip(config)
+    save_encoder(tmp_path / "own", clip, config, Preprocess(size=32), "A card.\n", bpe)
+    encoder = load_encoder(EncoderConfig("own", ""), folder=tmp_path / "own")
+    expected = torch.nn.functional.normalize(clip.eval().encode_text(ClipTokens(16, bpe)(TEXTS)), dim=-1)
+    assert torch.allclose(encoder.encode_text(TEXTS), expected, atol=1e-2)  # float16 on disk
+    assert not torch.allclose(encoder.encode_text(["a dog"]), encoder.encode_text(["two dogs"]), atol=1e-3)
