@@ -1,0 +1,57 @@
+"""Which items make which batch, a pure function of seed and epoch, and batches prepared ahead; it reads no data."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def plan_epoch(
+    lengths: Sequence[int], batch_size: int, *, seed: int, epoch: int, drop_last: bool, parts: int = 1
+) -> list[np.ndarray]:
+    """Cut shuffled items into batches of like length, the batches themselves in random order.
+
+    Each batch is an array of item numbers. A last batch that is not full is dropped with `drop_last`, and always
+    where it could not be cut into `parts`. The same arguments give the same plan on every machine.
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(len(lengths))
+    sizes = np.asarray(lengths)
+    step = batch_size * BUCKET_BATCHES
+    pools = [order[start : start + step] for start in range(0, len(order), step)]
+    ordered = np.concatenate([pool[np.argsort(sizes[pool], kind="stable")] for pool in pools] or [order])
+    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    if batches and len(batches[-1]) < (batch_size if drop_last else parts):
+        batches.pop()
+    shuffled = np.random.default_rng((seed, epoch, 1)).permutation(len(batches))
+    return [batches[i] for i in shuffled]
+
+
+def share(batch: np.ndarray, part: int, parts: int) -> np.ndarray:
+    """The items of one part of a batch; parts are alike in length because items are dealt out in turn."""
+    return batch[part::parts]
+
+
+def prepared(items: Iterable[Item], prepare: Callable[[Item], Result], workers: int) -> Generator[Result, None, None]:
+    """`prepare` each item in worker threads, in order and a few ahead; leaving the loop early ends the threads."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
+    waiting: deque[Future[Result]] = deque()
+    source = iter(items)
+    try:
+        while True:
+            while len(waiting) < workers + 1:
+                try:
+                    waiting.append(pool.submit(prepare, next(source)))
+                except StopIteration:
+                    break
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

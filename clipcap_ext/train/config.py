@@ -1,0 +1,160 @@
+"""Training configuration: the options every task shares, typed overrides and the resolved file; no presets here."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from clipcap_ext.errors import UsageError
+
+Config = TypeVar("Config", bound="TrainConfig")
+KINDS = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options
+WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def option(
+    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: Sequence[str] = ()
+) -> Any:
+    """A dataclass field with its help text and what it may hold."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Options of the loop and of the data, for every task. A wrong value is a UsageError."""
+
+    task: ClassVar[str] = ""
+    monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False}  # name -> whether higher is better
+
+    seed: int = option(0, "Seed of weights, order, dropout and augmentation.", low=0)
+    split: str = option("karpathy", "Which images train, validate and test.", choices=("karpathy", "paper"))
+    layout: str = option("auto", "Form of the data set (auto, kaggle, flickr-token, karpathy, coco, sidecar, ...).")
+    limit: int = option(0, "Train on this many images only; 0 is all.", low=0)
+    holdout: int = option(
+        0, "Training images set aside for validation; needed where the split has no validation part.", low=0
+    )
+    epochs: int = option(10, "Times each training item is seen.", low=1)
+    batch_size: int = option(128, "Items an optimizer step sees, over all processes and accumulation parts.", low=1)
+    accumulate: int = option(1, "Parts a batch is cut into to save memory.", low=1)
+    lr: float = option(1e-3, "Highest learning rate.", low=0)
+    schedule: str = option("cosine", "Course after the warm-up.", choices=("cosine", "linear", "constant"))
+    warmup_steps: int = option(0, "Steps from zero to the highest learning rate.", low=0)
+    lr_floor: float = option(0.0, "Where the schedule ends, as a part of the highest learning rate.", low=0, high=1)
+    weight_decay: float = option(0.01, "AdamW's decay of matrices; biases and norms have none.", low=0)
+    beta1: float = option(0.9, "AdamW's first moment.", low=0, high=0.9999)
+    beta2: float = option(0.999, "AdamW's second moment.", low=0, high=0.999999)
+    eps: float = option(1e-8, "AdamW's epsilon.", low=0)
+    clip_norm: float = option(0.0, "Largest global norm of the gradient; 0 is off.", low=0)
+    ema: float = option(0.0, "Decay of averaged weights, the ones then saved; 0 is off.", low=0, high=0.99999)
+    precision: str = option("fp32", "Arithmetic of a step.", choices=("fp32", "bf16", "fp16"))
+    device: str = option("auto", "auto takes an accelerator if there is one.", choices=("auto", "cpu"))
+    workers: int = option(1, "Threads that prepare batches while the model steps.", low=1, high=64)
+    validate_images: int = option(0, "Validation images looked at after each epoch; 0 is all.", low=0)
+    monitor: str = option("val_loss", "Figure that chooses the best epoch.")
+    patience: int = option(0, "Stop after this many epochs without a better monitored figure; 0 is never.", low=0)
+    save_every: int = option(0, "Also save the state every so many steps; 0 is after each epoch only.", low=0)
+    log_every: int = option(50, "Steps between two lines of the log.", low=1)
+    save_dtype: str = option("fp32", "Numbers in the exported weights.", choices=("fp32", "fp16"))
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
+        if self.monitor not in self.monitors:
+            raise UsageError(f"monitor must be one of {', '.join(self.monitors)}, not {self.monitor!r}.")
+        if self.batch_size < self.accumulate:
+            raise UsageError(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} parts.")
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher monitored figure is a better one."""
+        return self.monitors[self.monitor]
+
+    def to_json(self, preset: str) -> str:
+        """The resolved configuration, a file that --config reads back."""
+        return json.dumps({"preset": preset, "task": self.task, **asdict(self)}, indent=2) + "\n"
+
+
+def _checked(spec: Field[Any], value: Any) -> Any:
+    kind = KINDS[str(spec.type)]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise UsageError(f"{spec.name} must be {_kind_words(kind)}, not {value!r}.")
+    low, high, choices = spec.metadata["low"], spec.metadata["high"], spec.metadata["choices"]
+    if kind in (int, float) and not low <= value <= high:
+        bound = f"from {low} to {high}" if math.isfinite(high) else f"at least {low}"
+        raise UsageError(f"{spec.name} must be {bound}, not {value}.")
+    if choices and value not in choices:
+        raise UsageError(f"{spec.name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def _kind_words(kind: type) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+
+
+def override(config: Config, changes: Mapping[str, Any], source: str) -> Config:
+    """A copy of `config` with `changes`; an unknown key or a wrong value is a UsageError that names `source`."""
+    known = {spec.name for spec in fields(config)}
+    for key in changes:
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}."
+            raise UsageError(f"{source}: {config.task} has no option {key!r}; {hint}")
+    try:
+        return replace(config, **changes)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from error
+
+
+def parse_assignments(config: TrainConfig, assignments: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words of a command line, each value read as its option's type (unknown keys are left to override)."""
+    kinds = {spec.name: KINDS[str(spec.type)] for spec in fields(config)}
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--set takes key=value, not {assignment!r}.")
+        found[key] = _parse(key, text.strip(), kinds.get(key, str))
+    return found
+
+
+def _parse(key: str, text: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            return WORDS[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--set {key}: {text!r} is not {_kind_words(kind)}.") from error
+
+
+def read_overrides(path: Path, config: TrainConfig) -> dict[str, Any]:
+    """The changes in a JSON file, either a few keys or the config.json of an earlier run of the same task."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"--config {path} is not JSON: {error}.") from error
+    if not isinstance(said, dict):
+        raise UsageError(f"--config {path} must hold one JSON object of options, not {type(said).__name__}.")
+    said.pop("preset", None)
+    task = said.pop("task", config.task)
+    if task != config.task:
+        raise UsageError(f"--config {path} is of task {task!r}; the preset's task is {config.task!r}.")
+    return said
+
+
+def describe(config: TrainConfig) -> str:
+    """Every option with its value here and its help, one a line."""
+    rows = [(f"{spec.name}={getattr(config, spec.name)}", spec.metadata) for spec in fields(config)]
+    return "\n".join(
+        f"  {word:36} {said['help']}{' [' + ', '.join(said['choices']) + ']' if said['choices'] else ''}"
+        for word, said in rows
+    )

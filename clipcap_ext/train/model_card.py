@@ -1,0 +1,69 @@
+"""The README.md that goes with exported weights: what they are, from which data and settings, with what departures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from clipcap_ext.train.config import TrainConfig
+from clipcap_ext.train.tasks import RunFacts
+
+TERMS = {
+    "flickr": (
+        "The Flickr8k and Flickr30k photos belong to their owners and may be used for non-commercial research and "
+        "education only; weights trained on them are offered under the same terms."
+    ),
+    "other": "The terms of the training images and captions apply to these weights too.",
+}
+
+
+def terms_of(corpus_name: str) -> str:
+    """The terms that come with a data set."""
+    return TERMS["flickr" if "flickr" in corpus_name.lower() else "other"]
+
+
+def encoder_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:
+    """The card of a contrastive encoder."""
+    what = (
+        "A small CLIP (image and text towers with a common feature space) in open_clip's terms, trained with the "
+        "contrastive loss. Its folder is read by clipcap_ext's encoder loader."
+    )
+    return _card(name, what, config, facts, corpus, images)
+
+
+def captioner_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
+    """The card of a captioner."""
+    what = f"A ClipCap captioner: image features of `{encoder}`, a mapping network and a GPT-2 that writes the caption."
+    return _card(name, what, config, facts, corpus, images)
+
+
+def _card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:
+    lines = [f"# {name}", "", what, "", "## Training data", "", f"{corpus}: {images} images of its training split."]
+    lines += [terms_of(corpus), "", "## Training", ""]
+    lines += [f"Preset `{facts.preset}`, weights of epoch {facts.epoch + 1} (step {facts.step}).", ""]
+    if facts.departures:
+        lines += ["Departures from the published recipe:", "", *(f"- {text}" for text in facts.departures), ""]
+    lines += ["| setting | value |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in asdict(config).items()]
+    lines += ["", "## Scores", "", "On the validation images, while training:", "", "| figure | value |", "|---|---|"]
+    lines += [f"| {key} | {value:.4f} |" for key, value in facts.metrics.items()]
+    lines += [
+        "",
+        "Test scores with their signatures are in config.json once `python -m clipcap_ext.evaluate` has made them.",
+        "",
+        "## Limits",
+        "",
+        "The model knows the kinds of photo it was trained on and nothing else; it can be wrong about who or what is",
+        "in a picture, and repeats the habits and biases of the people who wrote the captions.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def training_facts(config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> dict[str, Any]:
+    """What a checkpoint's config.json says of its training."""
+    return {
+        "preset": facts.preset, "data": corpus, "images": images, "terms": terms_of(corpus), "epoch": facts.epoch + 1,
+        "step": facts.step, "settings": asdict(config), "departures": list(facts.departures),
+        "validation": dict(facts.metrics),
+    }  # fmt: skip
