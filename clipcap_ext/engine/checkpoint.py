@@ -1,4 +1,4 @@
-"""A checkpoint folder (config.json, model.safetensors, vocab.json, merges.txt, README.md): saved whole and atomically."""
+"""A checkpoint folder (config.json, model.safetensors, vocab.json, merges.txt, README.md), whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts to the token ids of CLIP's text tower: open_clip's own vocabulary, or a small one that an encoder folder holds."""
+"""Texts to the ids of CLIP's text tower: open_clip's vocabulary, or a small one that an encoder folder holds."""
 
 from __future__ import annotations
 

@@ -58,6 +58,12 @@ class ClipCapCaptioner:
             groups = rank_by_similarity(self.encoder, features, groups)
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
 
+    def to(self, device: torch.device | str) -> ClipCapCaptioner:
+        """Move encoder, mapper and GPT-2 in place; returns self."""
+        self.encoder.to(device)
+        self.model.to(device)
+        return self
+
 
 def pixel_key(image: Image.Image) -> str:
     """A digest of size and pixels: the same picture has the same key whatever its file is called."""

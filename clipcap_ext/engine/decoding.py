@@ -7,7 +7,8 @@ full stop in it, and its text gets the paper's clean-up (text up to the first ".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,6 @@ from clipcap_ext.engine.tokenizer import BpeTokenizer
 from clipcap_ext.errors import UsageError
 
 
-@torch.inference_mode()
 def decode(
     lm: nn.Module,
     inputs_embeds: Tensor,
@@ -35,6 +35,21 @@ def decode(
     attention_mask (B, P), 0 on the left where an image's prompt is shorter.
     Returns B lists of num_candidates Candidates, best first. UsageError if the model's positions run out.
     """
+    found = decode_ids(lm, inputs_embeds, tokenizer.stop_ids, options, keys=keys, attention_mask=attention_mask)
+    return [[_candidate(tokenizer, one) for one in group] for group in found]
+
+
+@torch.inference_mode()
+def decode_ids(
+    lm: nn.Module,
+    inputs_embeds: Tensor,
+    stop_ids: Collection[int],
+    options: DecodingOptions,
+    *,
+    keys: Sequence[str],
+    attention_mask: Tensor | None = None,
+) -> list[list[Decoded]]:
+    """`decode` before the words: token ids and summed log-probabilities. `stop_ids` end a row."""
     if len(keys) != len(inputs_embeds):
         raise UsageError(f"{len(inputs_embeds)} images need as many keys, not {len(keys)}.")
     if not len(keys):
@@ -46,12 +61,10 @@ def decode(
         )
     steps = min(options.max_new_tokens, room)
     stepper = Stepper(lm, inputs_embeds, attention_mask)
-    stop_ids = torch.tensor(sorted(tokenizer.stop_ids), dtype=torch.long)
+    stops = torch.tensor(sorted(stop_ids), dtype=torch.long)
     if options.num_beams > 1:
-        found = beam_search(stepper, stop_ids, options, steps)
-    else:
-        found = _decode_rows(stepper, stop_ids, options, steps, keys)
-    return [[_candidate(tokenizer, one) for one in group] for group in found]
+        return beam_search(stepper, stops, options, steps)
+    return _decode_rows(stepper, stops, options, steps, keys)
 
 
 def clean_caption(text: str) -> str:
@@ -122,7 +135,7 @@ def _choose(logits: Tensor, options: DecodingOptions, draws: Tensor | None) -> T
 def _uniforms(options: DecodingOptions, steps: int, keys: Sequence[str]) -> Tensor | None:
     if options.temperature == 0:
         return None
-    seed = torch.seed() if options.seed is None else options.seed
+    seed = secrets.randbits(32) if options.seed is None else options.seed
     rows = [(key, candidate) for key in keys for candidate in range(options.num_candidates)]
     draws = [torch.rand(steps, generator=row_generator(seed, *row), dtype=torch.float64) for row in rows]
     return torch.stack(draws)
