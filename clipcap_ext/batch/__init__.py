@@ -1,0 +1,1 @@
+"""Many pictures at once: plan, journal, caption, write, export; it knows no interface and never changes a picture."""
