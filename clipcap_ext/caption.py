@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from clipcap_ext.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
     from torch import Tensor
 
@@ -148,4 +149,8 @@ class Captioner(Protocol):
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
     ) -> list[Caption]:
         """Caption from `features` (B, clip_dim) as the captioner's own encoder made them."""
+        ...
+
+    def to(self, device: torch.device | str) -> Captioner:
+        """Move all weights in place; returns self."""
         ...
