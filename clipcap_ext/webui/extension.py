@@ -1,0 +1,55 @@
+"""The one service of the process and the list of what scripts/*.py register; survives "Reload UI", knows no gradio."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from clipcap_ext.webui.hosts import find_host
+from clipcap_ext.webui.service import CaptionService
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+
+@lru_cache(maxsize=1)
+def service() -> CaptionService:
+    """The captioner that the tab, the scripts and the REST routes share: weights are in memory once."""
+    return CaptionService(find_host())
+
+
+def chosen_model(asked: str = "") -> str:
+    """`asked`, else the one of the settings page, else the first that works; empty if there is none."""
+    usable = [entry.name for entry in service().models() if not entry.problem]
+    for name in (asked, service().host.setting("clipcap_model", "")):
+        if name in usable:
+            return name
+    return asked or next(iter(usable), "")
+
+
+def model_names() -> list[str]:
+    """Names for a choice in the host's interface."""
+    return [entry.name for entry in service().models() if not entry.problem]
+
+
+def caption_inside(images: Sequence[Image.Image], model: str = "") -> list[str]:
+    """One caption an image, asked for by code that the host runs inside its queue; errors as in CaptionService."""
+    with service().host.within_queue():
+        result = service().caption(images, chosen_model(model))
+    return [caption.text for caption in result.captions]
+
+
+def register() -> None:
+    """Give the host our tab, settings, gallery buttons and routes. Called each time the host loads its scripts."""
+    from clipcap_ext.webui.hosts.callbacks import register_callbacks
+
+    register_callbacks(service())
+
+
+def interrogate(image: Any) -> str:
+    """A caption for the host's prompt box, from a click outside the queue; empty without a picture."""
+    if image is None:
+        return ""
+    return service().caption([image], chosen_model()).captions[0].text

@@ -1,0 +1,48 @@
+"""SD.Next: jobs have ids, devices has one device, the REST interface is always there."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from clipcap_ext.webui.hosts.webui import WebuiHost
+
+
+class SdNextHost(WebuiHost):
+    """It has a Caption tab of its own, so ours says whose it is."""
+
+    name = "SD.Next"
+    send_targets = ("txt2img", "img2img")
+    tab_title = "ClipCap Caption"
+
+    @property
+    def serves_api(self) -> bool:
+        """There is no flag for it."""
+        return True
+
+    @property
+    def api_credentials(self) -> dict[str, str]:
+        """Of --auth, in the same form."""
+        pairs = (pair.partition(":") for pair in (self.flag("auth") or "").split(",") if pair.strip())
+        return {user.strip(): password for user, _, password in pairs}
+
+    def report(self, message: str, exc_info: bool = True) -> None:
+        """Its errors module shows exceptions only; lines go to its log."""
+        from modules.logger import log
+
+        log.error(f"ClipCap: {message}", exc_info=exc_info)
+
+    def _host_device(self) -> Any:
+        from modules import devices
+
+        return devices.device
+
+    def _model_lock(self) -> AbstractContextManager[Any]:
+        from modules import modeldata
+
+        return modeldata.model_data.lock
+
+    def _end(self, token: Any) -> None:
+        from modules import shared
+
+        shared.state.end(token)

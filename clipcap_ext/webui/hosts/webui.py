@@ -1,0 +1,207 @@
+"""What the WebUI families share: flags, folders, settings, queue and state; their own files say where they differ.
+
+`modules` is imported inside the functions: these classes can be made, and tested, wherever a `modules` can be found.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipcap_ext.errors import UsageError
+from clipcap_ext.webui.hosts.base import MODELS_FOLDER, SEND_TARGETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from clipcap_ext.caption import Captioner
+
+
+class HostJob:
+    """A Job (see base.py) over the host's `shared.state`; a `guest` only looks at a state that is not ours."""
+
+    def __init__(self, state: Any, guest: bool) -> None:
+        self._state = state
+        self._guest = guest
+
+    def step(self, text: str = "") -> None:
+        """One part is done."""
+        if not self._guest:
+            self._state.textinfo = text
+            self._state.nextjob()
+
+    @property
+    def stopped(self) -> bool:
+        """The host's Interrupt, at once or after the current image."""
+        return bool(self._state.interrupted or getattr(self._state, "stopping_generation", False))
+
+
+class WebuiHost:
+    """A Host (see base.py) for programs that descend from AUTOMATIC1111's."""
+
+    name = ""
+    send_targets = SEND_TARGETS
+    tab_title = "Caption"
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+        self._job_runs = False
+
+    def flag(self, name: str, default: Any = None) -> Any:
+        """A command-line flag of the host, or one of preload.py's."""
+        from modules import shared
+
+        return getattr(shared.cmd_opts, name, default)
+
+    def setting(self, key: str, default: Any) -> Any:
+        """A value of the settings page."""
+        from modules import shared
+
+        return getattr(shared.opts, key, default)
+
+    @property
+    def models_dir(self) -> Path:
+        """--clipcap-models-dir, else ClipCap in the host's models folder (which honours --data-dir)."""
+        named = self.flag("clipcap_models_dir")
+        if named:
+            return Path(named).expanduser().absolute()
+        from modules import paths
+
+        return Path(paths.models_path).absolute() / MODELS_FOLDER
+
+    @property
+    def directories_allowed(self) -> bool:
+        """Not under --hide-ui-dir-config."""
+        return not self.flag("hide_ui_dir_config", False)
+
+    @property
+    def serves_api(self) -> bool:
+        """Whether the host offers its own REST routes."""
+        return bool(self.flag("api", False) or self.flag("nowebui", False))
+
+    @property
+    def api_credentials(self) -> dict[str, str]:
+        """Passwords by user of --api-auth (`user:password,user:password`); empty without it."""
+        pairs = (pair.partition(":") for pair in (self.flag("api_auth") or "").split(",") if pair.strip())
+        return {user.strip(): password for user, _, password in pairs}
+
+    @property
+    def tab_hidden(self) -> bool:
+        """Whether the user hides our tab in the settings."""
+        return self.tab_title in (self.setting("hidden_tabs", None) or ())
+
+    def device(self) -> torch.device:
+        """--clipcap-device, else the host's choice for interrogation."""
+        import torch
+
+        named = self.flag("clipcap_device")
+        if not named:
+            return torch.device(self._host_device())
+        try:
+            device = torch.device(named)
+        except RuntimeError as error:
+            raise UsageError(f"--clipcap-device {named}: torch knows no such device ({error}).") from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise UsageError(f"--clipcap-device {named}: torch {torch.__version__} sees no CUDA device here.")
+        return device
+
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """float16 on CUDA, float32 elsewhere and under the host's flags against half precision."""
+        import torch
+
+        full = self.flag("no_half", False) or self.flag("all_in_fp32", False)
+        return torch.float16 if device.type == "cuda" and not full else torch.float32
+
+    def torch_load(self, path: Path) -> Any:
+        """Read a pickle of tensors to the CPU; the host may have put its own, pickier reader over torch.load."""
+        import torch
+        from modules import safe
+
+        load = getattr(safe, "unsafe_torch_load", torch.load)
+        return load(path, map_location="cpu", weights_only=True)
+
+    @contextmanager
+    def within_queue(self) -> Iterator[None]:
+        """Code below is called from inside the host's queue, so the queue's lock must not be asked for."""
+        depth = getattr(self._thread, "depth", 0)
+        self._thread.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._thread.depth = depth
+
+    @contextmanager
+    def job(self, title: str, total: int) -> Iterator[HostJob]:
+        """The host's queue and its state, unless this thread is already inside them."""
+        from modules import call_queue, shared
+
+        if self._inside():
+            yield HostJob(shared.state, guest=True)
+            return
+        with call_queue.queue_lock:
+            self._job_runs = True  # true for whichever thread goes on with this job: gradio changes threads
+            token = shared.state.begin(title)
+            shared.state.job_count = total
+            try:
+                yield HostJob(shared.state, guest=False)
+            finally:
+                self._end(token)
+                shared.state.interrupted = False
+                self._job_runs = False
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """The queue's lock, where we do not hold it yet, and then the lock under which the host builds its model."""
+        from modules import call_queue
+
+        queue = nullcontext() if self._inside() or self._job_runs else call_queue.queue_lock
+        with queue, self._model_lock():
+            yield
+
+    def make_room(self) -> None:
+        """Nothing to move on a host that does not say how."""
+
+    def before_caption(self, captioner: Captioner) -> None:
+        """Back to the device, with room made first."""
+        device = self.device()
+        if captioner.encoder.device.type != device.type:
+            self.make_room()
+            captioner.to(device)
+
+    def after_caption(self, captioner: Captioner) -> bool:
+        """keep: leave it there; ram: to the CPU's memory; free: let go."""
+        mode = self.setting("clipcap_memory", "ram")
+        if mode == "ram" and captioner.encoder.device.type != "cpu":
+            captioner.to("cpu")
+            self._collect()
+        return mode == "free"
+
+    def report(self, message: str, exc_info: bool = True) -> None:
+        """Into the host's log, and its record of errors."""
+        from modules import errors
+
+        errors.report(f"ClipCap: {message}", exc_info=exc_info)
+
+    def _host_device(self) -> Any:
+        from modules import devices
+
+        return devices.get_device_for("interrogate")
+
+    def _model_lock(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def _collect(self) -> None:
+        from modules import devices
+
+        devices.torch_gc()
+
+    def _end(self, token: Any) -> None:
+        from modules import shared
+
+        shared.state.end()
+
+    def _inside(self) -> bool:
+        return getattr(self._thread, "depth", 0) > 0

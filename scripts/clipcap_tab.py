@@ -1,0 +1,5 @@
+"""The WebUI's door to the Caption tab, its settings, gallery buttons and REST routes."""
+
+from clipcap_ext.webui.extension import register
+
+register()
