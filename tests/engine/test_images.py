@@ -165,7 +165,7 @@ def test_first_frame(format: str) -> None:
     assert near(found.getpixel((4, 4)), RED, 6)
 
 
-MODES = "1 L LA La P PA RGB RGBA RGBX RGBa CMYK YCbCr HSV I F I;16".split()
+MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
 
 
 @given(st.sampled_from(MODES), st.integers(1, 9), st.integers(1, 9))
