@@ -13,6 +13,7 @@ from torch.nn import functional
 from clipcap_ext.engine.clip_encoder import build_clip
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.errors import UsageError
+from clipcap_ext.train import trunk as fast
 from clipcap_ext.train.config import TrainConfig, option
 
 LITE0 = "tf_efficientnet_lite0"
@@ -32,6 +33,9 @@ class ContrastiveConfig(TrainConfig):
     )
     image_size: int = option(224, "Side of the square the photos are resized to.", low=16, high=1024)
     resize_mode: str = option("squash", "How a photo becomes a square.", choices=("squash", "shortest"))
+    train_size: int = option(
+        0, "Side the cropped photos are shrunk to in training alone, a cheaper step; 0 is image_size.", low=0, high=1024
+    )
     embed_dim: int = option(256, "Length of the features both towers end in.", low=2)
     image_drop: float = option(0.0, "Dropout before the image projection.", low=0, high=0.9)
     drop_path: float = option(0.0, "Stochastic depth of the image tower.", low=0, high=0.9)
@@ -41,11 +45,16 @@ class ContrastiveConfig(TrainConfig):
         0, "First blocks of the image trunk (and its stem) that are never trained: a cheaper step.", low=0
     )
     batch_norm: str = option(
-        "frozen", "Batch-norm statistics of the trunk: kept (frozen) or followed (train).", choices=("frozen", "train")
+        "frozen",
+        "Batch norms of the trunk: kept, and with them EfficientNet-Lite0's depthwise filters; or trained.",
+        choices=("frozen", "train"),
     )
     text_width: int = option(256, "Width of the text tower.", low=8)
     text_layers: int = option(4, "Layers of the text tower.", low=1)
     text_heads: int = option(4, "Heads of the text tower.", low=1)
+    text_init: str = option(
+        "random", "Token table: random, or MiniLM's embeddings of the tokens.", choices=("random", "minilm")
+    )
     context_length: int = option(40, "Longest text in tokens, start and end included.", low=4)
     vocab_size: int = option(4000, "Entries of the text vocabulary, learnt on the training captions.", low=258)
     token_dropout: float = option(0.0, "Part of a caption's tokens left out each time it is seen.", low=0, high=0.9)
@@ -91,6 +100,9 @@ class ContrastiveModule(nn.Module):
         if config.image_init == "imagenet":
             load_imagenet(self.clip.visual.trunk, config.image_model)
         freeze_first_blocks(self.clip.visual.trunk, config.freeze_blocks)
+        self.folded = config.image_model == LITE0 and config.batch_norm == "frozen"
+        if self.folded:
+            fast.freeze_depthwise(self.clip.visual.trunk)
         self.clip.visual.to(memory_format=torch.channels_last)  # the fast layout of convolutions
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (config.preprocess.mean, config.preprocess.std))
         self.register_buffer("mean", mean, persistent=False)
@@ -110,9 +122,12 @@ class ContrastiveModule(nn.Module):
     def image_features(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) bytes -> (B, embed_dim) unit norm."""
         visual = self.clip.visual
-        inputs = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        inputs = (pixels.float() - self.mean) / self.std
+        if self.training and self.config.train_size:
+            inputs = functional.interpolate(inputs, size=self.config.train_size, mode="bilinear", antialias=True)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            pooled = visual.trunk(inputs)
+            pooled = fast.pooled(visual.trunk, inputs) if self.folded else visual.trunk(inputs)
         return functional.normalize(visual.head(pooled).float(), dim=-1)
 
     def text_features(self, input_ids: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ def load_splits(config: TrainConfig, data: Path, say: Callable[[str], None], sch
         train = _subset(train, config.limit, config.seed)
     if not train.examples:
         raise CorpusError(f"The {config.split} split of {corpus.name} has no training images.")
-    for problem in corpus.problems[:10]:
-        say(f"left out: {problem.where}: {problem.reason}")
+    for problem in corpus.problems:
+        say(f"left out: {problem}")
     say(
         f"{corpus.name}: {len(train.examples)} training, {len(val.examples)} validation and "
         f"{len(splits.test.examples)} test images; {len(corpus.problems)} problems"

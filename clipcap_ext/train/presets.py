@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.train.captioning import CaptioningConfig
 from clipcap_ext.train.config import TrainConfig
 from clipcap_ext.train.contrastive import ContrastiveConfig
+
+ADAMW = (
+    "AdamW is PyTorch's, which adds epsilon after the bias correction; the published code used transformers' former "
+    "AdamW, which added it before."
+)
+BATCHES = "Batches hold captions of like length, shuffled by seed; the published code shuffles freely."
+VALIDATION = (
+    "250 training photos are set aside for validation; training stops after 3 epochs without a better validation loss "
+    "and best/ holds the best epoch. The published code trains on all photos outside the test part, stops after 3 "
+    "epochs without a better last batch and keeps the last epoch."
+)
+EPOCHS = "Up to 30 epochs, the nominal number; the published run made 29."
+
+_PAPER = CaptioningConfig(
+    split="paper", holdout=250, epochs=30, batch_size=40, lr=2e-5, schedule="linear", warmup_steps=100,
+    weight_decay=0.0, eps=1e-6, patience=3, encoder="ViT-L-14", encoder_weights="openai", normalize=True,
+    mapper="mlp", prefix_length=10, gpt2="gpt2", tokenizer="gpt2", lowercase=True, ignore_token_zero=True,
+    validate_images=250,
+)  # fmt: skip
+_COCO = CaptioningConfig(
+    split="karpathy", epochs=10, batch_size=40, lr=2e-5, schedule="linear", warmup_steps=5000, weight_decay=0.0,
+    eps=1e-6, encoder="RN50x4", encoder_weights="openai", normalize=False, mapper="transformer", prefix_length=40,
+    clip_length=40, mapper_layers=8, mapper_heads=8, gpt2="gpt2", tokenizer="gpt2", trained="mapper", lowercase=False,
+    ignore_token_zero=True, validate_images=1000,
+)  # fmt: skip
+_TINY_CLIP = ContrastiveConfig(
+    epochs=12, batch_size=120, lr=1e-3, image_lr=2e-4, warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
+    freeze_image_epochs=1, captions_per_image=3, ema=0.998, monitor="t2i_r10", log_every=10, save_every=50,
+)  # fmt: skip
+_TINY = CaptioningConfig(
+    epochs=12, batch_size=128, lr=2e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=4, mapper="mlp", prefix_length=4,
+    mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=80, dropout=0.15,
+    tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.998, monitor="cider",
+    num_beams=3, save_dtype="fp16",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,17 +57,38 @@ class Preset:
     departures: tuple[str, ...] = ()
 
 
+def _paper_presets(data: str) -> tuple[Preset, ...]:
+    """The paper's three ClipCaps on Flickr8k or Flickr30k."""
+    title = data.capitalize()
+    base = (ADAMW, BATCHES, VALIDATION, EPOCHS)
+    own = (
+        "The vocabulary learnt on the captions may come out smaller than 50257: there are no more pairs to merge. "
+        "GPT-2's embeddings are then cut to it.",
+    )
+    learnt = replace(_PAPER, tokenizer="captions", vocab_size=50257)
+    return (
+        Preset(f"{data}-original", f"The paper's ClipCap on {title}: MLP mapper, GPT-2 tuned.", _PAPER, base),
+        Preset(
+            f"{data}-gradient", f"The same with gradients clipped at norm 1, on {title}.",
+            replace(_PAPER, clip_norm=1.0), base,
+        ),
+        Preset(
+            f"{data}-custom-tokenizer", f"The same with a BPE learnt on the captions of {title}.", learnt, base + own
+        ),
+    )  # fmt: skip
+
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
+        *_paper_presets("flickr8k"),
+        *_paper_presets("flickr30k"),
         Preset(
-            "tiny-clip-flickr8k",
-            "The bundled encoder: EfficientNet-Lite0 and a small text tower, contrastive, Flickr8k's official split.",
-            ContrastiveConfig(
-                epochs=12, batch_size=120, lr=1e-3, image_lr=2e-4, warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-                freeze_image_epochs=1, captions_per_image=3, ema=0.998, monitor="t2i_r10", log_every=10, save_every=50,
-            ),
+            "coco-transformer", "ClipCap's own paper on COCO: transformer mapper, prefix 40, GPT-2 frozen.", _COCO,
+            (ADAMW, BATCHES, "best/ holds the epoch of the best validation loss; the published code keeps every one."),
         ),
+        Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.", _TINY_CLIP),
+        Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.", _TINY),
     )
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from clipcap_ext.corpus import Corpus
 from clipcap_ext.engine.clip_encoder import save_encoder
 from clipcap_ext.engine.clip_text import ClipTokens
+from clipcap_ext.engine.fingerprint import image_fingerprint
 from clipcap_ext.engine.images import open_image
 from clipcap_ext.engine.tokenizer import BpeTokenizer, train_bpe
 from clipcap_ext.errors import ImageError
@@ -21,6 +22,7 @@ from clipcap_ext.train.data import load_splits, validation_subset
 from clipcap_ext.train.model_card import encoder_card
 from clipcap_ext.train.pixels import Augmentation, Pixels
 from clipcap_ext.train.tasks import RunFacts, decay_groups
+from clipcap_ext.train.word_start import token_table
 
 RECALLS = (1, 5, 10)
 CHUNK = 100  # validation photos encoded together
@@ -43,6 +45,10 @@ class ContrastiveTask:
         self.lengths = [0] * len(train.examples)  # a batch mixes short and long captions: easier negatives else
         self._augmentation = Augmentation(crop_min=config.crop_min, flip=config.flip, jitter=config.jitter)
         self.module = ContrastiveModule(config, bpe.vocab_size + 2)
+        if config.text_init == "minilm":
+            with torch.no_grad():
+                table = token_table(bpe, config.text_width)
+                self.module.clip.token_embedding.weight[: len(table)] = table
 
     @classmethod
     def build(cls, config: ContrastiveConfig, data: Path, cache: Path, say: Callable[[str], None]) -> ContrastiveTask:
@@ -95,11 +101,14 @@ class ContrastiveTask:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Loss over batches of photos with one caption each, and recall at 1, 5 and 10 both ways over all captions."""
-        images = [self.module.image_features(self._on_device(self._val_pixels.plain(part))) for part in self._chunks()]
-        texts = [
-            self.module.text_features(self._on_device(_pad([ids for row in part for ids in self._val_ids[row]])))
-            for part in self._chunks()
-        ]
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            images = [
+                self.module.image_features(self._on_device(self._val_pixels.plain(part))) for part in self._chunks()
+            ]
+            texts = [
+                self.module.text_features(self._on_device(_pad([ids for row in part for ids in self._val_ids[row]])))
+                for part in self._chunks()
+            ]
         similarity = (torch.cat(images) @ torch.cat(texts).T).cpu()  # (images, captions)
         owner = torch.tensor([row for row, captions in enumerate(self._val_ids) for _ in captions])
         return {"val_loss": self._validation_loss(similarity, owner), **recalls(similarity, owner)}
@@ -114,14 +123,19 @@ class ContrastiveTask:
         rows = np.arange(len(self._val_ids))
         return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
 
+    @property
+    def _device(self) -> torch.device:
+        return self.module.clip.logit_scale.device
+
     def _on_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.module.clip.logit_scale.device)
+        return tensor.to(self._device)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """An encoder folder in float16."""
         card = encoder_card(folder.name, self.config, facts, self._train.name, len(self._train.examples))
         config = self.config.model_cfg(self.bpe.vocab_size + 2)
-        save_encoder(folder, self.module.clip, config, self.config.preprocess, card, self.bpe)
+        photos = [image_fingerprint(example.path) for example in self._train.examples]
+        save_encoder(folder, self.module.clip, config, self.config.preprocess, card, self.bpe, photos)
 
 
 def recalls(similarity: Tensor, owner: Tensor) -> dict[str, float]:

@@ -1,0 +1,174 @@
+"""ClipCap as a thing to train: its options, its loss at labelled positions only, and where its GPT-2 comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
+from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.train.config import TrainConfig, option
+
+IGNORED_TOKEN = 0  # the published loss takes id 0 for padding, wherever it stands
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptioningConfig(TrainConfig):
+    """Options of training a ClipCap."""
+
+    task: ClassVar[str] = "clipcap"
+    monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False, "cider": True}
+
+    encoder: str = option("ViT-L-14", "An open_clip model, or a bundled encoder's name or an encoder folder.")
+    encoder_weights: str = option("openai", "open_clip's pretrained tag; empty for an encoder of ours.")
+    normalize: bool = option(True, "Scale image features to unit norm.")
+    views: int = option(1, "Looks at each training photo: the plain one, then seeded crops and flips.", low=1)
+    feature_noise: float = option(0.0, "Deviation of noise added to training features, over their norm.", low=0)
+    mapper: str = option("mlp", "Mapping network.", choices=("mlp", "transformer"))
+    prefix_length: int = option(10, "Embeds that stand for the image in front of the caption.", low=1)
+    clip_length: int = option(0, "Rows the features are projected to (transformer mapper only).", low=0)
+    mapper_layers: int = option(0, "Layers of the transformer mapper.", low=0)
+    mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
+    mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
+    gpt2: str = option("gpt2", "A GPT-2 folder or Hub name to start from, or scratch.")
+    n_layer: int = option(0, "Layers of a GPT-2 from scratch.", low=0)
+    n_head: int = option(0, "Heads of a GPT-2 from scratch.", low=0)
+    n_embd: int = option(0, "Width of a GPT-2 from scratch.", low=0)
+    n_positions: int = option(0, "Positions of a GPT-2 from scratch.", low=0)
+    dropout: float = option(0.1, "Dropout in GPT-2: embeddings, attention and residuals.", low=0, high=0.9)
+    trained: str = option("all", "What is trained; mapper keeps GPT-2 as it is.", choices=("all", "mapper"))
+    tokenizer: str = option(
+        "gpt2", "GPT-2's own vocabulary, or one learnt on the training captions.", choices=("gpt2", "captions")
+    )
+    vocab_size: int = option(50257, "Entries of a vocabulary learnt on the captions.", low=258)
+    lowercase: bool = option(True, "Lower-case the captions.")
+    end_stop: bool = option(False, "Give every caption the final full stop that decoding stops at.")
+    max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
+    ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
+    label_smoothing: float = option(0.0, "Part of the target spread over the vocabulary.", low=0, high=0.9)
+    num_beams: int = option(1, "Beams of the captions in validation, and the exported default.", low=1, high=64)
+    no_repeat_ngram_size: int = option(0, "Exported guard against repeated phrases; 0 is off.", low=0, high=64)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = ("n_layer", "n_head", "n_embd", "n_positions")
+        given = [name for name in sizes if getattr(self, name)]
+        if self.gpt2 == "scratch" and (len(given) < len(sizes) or self.tokenizer == "gpt2"):
+            raise UsageError(f"gpt2=scratch needs {', '.join(sizes)}, each above 0, and tokenizer=captions.")
+        if self.gpt2 != "scratch" and given:
+            raise UsageError(f"{', '.join(given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave them 0.")
+        if self.trained == "mapper" and self.tokenizer == "captions":
+            raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """The exported decode defaults, those that differ from DecodingOptions' own."""
+        said = {"num_beams": self.num_beams, "no_repeat_ngram_size": self.no_repeat_ngram_size}
+        return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}
+
+
+class CaptioningModule(nn.Module):
+    """A ClipCap whose forward is the summed negative log-likelihood (nats) of a batch of captions."""
+
+    def __init__(self, clipcap: ClipCapModel, config: CaptioningConfig) -> None:
+        super().__init__()
+        self.clipcap = clipcap
+        self.frozen = config.trained == "mapper"
+        self._smoothing = config.label_smoothing
+        self._ignore_zero = config.ignore_token_zero
+        if self.frozen:
+            clipcap.gpt2.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> CaptioningModule:
+        """Training mode; a frozen GPT-2 stays in evaluation mode, without dropout."""
+        super().train(mode)
+        if self.frozen:
+            self.clipcap.gpt2.eval()
+        return self
+
+    def forward(self, image_features: Tensor, input_ids: Tensor, lengths: Tensor) -> Tensor:
+        """image_features (B, clip_dim); input_ids (B, T), padded on the right; lengths (B,) -> summed loss.
+
+        Label smoothing counts in training only: a validation loss is the plain one.
+        """
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        labelled = positions < lengths[:, None]  # (B, T)
+        if self._ignore_zero:
+            labelled = labelled & (input_ids != IGNORED_TOKEN)
+        prefix = self.clipcap.prefix_embeds(image_features)  # (B, prefix_length, n_embd)
+        words = self.clipcap.gpt2.transformer.wte(input_ids)
+        # No mask: padding stands on the right, where a causal model never looks from a labelled position. The last
+        # token is only ever a label.
+        embeds = torch.cat((prefix, words[:, :-1]), dim=1)
+        hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
+        predicting = hidden[:, prefix.shape[1] - 1 :]  # (B, T, n_embd): row t predicts input_ids[:, t]
+        logits = self.clipcap.gpt2.lm_head(predicting[labelled])  # (labels, vocab_size)
+        smoothing = self._smoothing if self.training else 0.0
+        return functional.cross_entropy(logits.float(), input_ids[labelled], label_smoothing=smoothing, reduction="sum")
+
+
+def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) -> tuple[ClipCapModel, BpeTokenizer]:
+    """The model and its tokenizer: GPT-2 from scratch or from a folder, the vocabulary its own or learnt.
+
+    captions: the training captions as they will be learnt.
+    """
+    tokenizer = train_bpe(captions, config.vocab_size) if config.tokenizer == "captions" else None
+    if config.gpt2 == "scratch":
+        assert tokenizer is not None
+        sizes = {name: getattr(config, name) for name in ("n_positions", "n_embd", "n_layer", "n_head")}
+        return ClipCapModel(_architecture(config, clip_dim, {**sizes, "vocab_size": tokenizer.vocab_size})), tokenizer
+    folder = gpt2_folder(config.gpt2)
+    pretrained = _pretrained(folder)
+    state = pretrained.state_dict()
+    if tokenizer is None:
+        tokenizer = load_tokenizer(folder)
+    else:  # the embeddings are cut to the new vocabulary, as transformers' resize_token_embeddings does
+        for name in ("transformer.wte.weight", "lm_head.weight"):
+            state[name] = state[name][: tokenizer.vocab_size]
+    keys = ("n_positions", "n_embd", "n_layer", "n_head")
+    sizes = {**{key: getattr(pretrained.config, key) for key in keys}, "vocab_size": len(state["lm_head.weight"])}
+    model = ClipCapModel(_architecture(config, clip_dim, sizes))
+    model.gpt2.load_state_dict(state)
+    return model, tokenizer
+
+
+def gpt2_folder(name: str) -> Path:
+    """The folder of a GPT-2: `name` itself, or the Hub's copy of it; CheckpointError if neither is to be had."""
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        wanted = ["config.json", "model.safetensors", "vocab.json", "merges.txt"]
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except Exception as error:  # the Hub's client raises many kinds
+        raise CheckpointError(
+            f"GPT-2 {name!r} is neither a folder nor to be had from the Hub ({type(error).__name__}). Set gpt2=FOLDER "
+            "(config.json, model.safetensors, vocab.json, merges.txt) or gpt2=scratch with its sizes."
+        ) from error
+
+
+def _pretrained(folder: Path) -> nn.Module:
+    from transformers import GPT2LMHeadModel
+
+    try:
+        return GPT2LMHeadModel.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # transformers raises many kinds
+        raise CheckpointError(f"{folder} does not hold a GPT-2 that transformers can read: {error}") from error
+
+
+def _architecture(config: CaptioningConfig, clip_dim: int, gpt2: dict[str, int]) -> ClipCapConfig:
+    dropout = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), config.dropout)
+    return ClipCapConfig(
+        clip_dim=clip_dim, prefix_length=config.prefix_length, mapper=config.mapper, clip_length=config.clip_length,
+        mapper_layers=config.mapper_layers, mapper_heads=config.mapper_heads, mapper_dropout=config.mapper_dropout,
+        gpt2={**gpt2, **dropout},
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""The captioning task: cached image features and captions to a ClipCap checkpoint that the engine loads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
+from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
+from clipcap_ext.engine.catalog import BUNDLED
+from clipcap_ext.engine.checkpoint import save_checkpoint, trained_on
+from clipcap_ext.engine.clip_encoder import ClipEncoder, is_encoder_folder, load_encoder
+from clipcap_ext.engine.decoding import decode
+from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.errors import UsageError
+from clipcap_ext.metrics import score
+from clipcap_ext.train.captioning import CaptioningConfig, CaptioningModule, build_clipcap
+from clipcap_ext.train.data import load_splits, validation_subset
+from clipcap_ext.train.model_card import captioner_card, training_facts
+from clipcap_ext.train.tasks import RunFacts, decay_groups
+
+CHUNK = 50  # validation captions decoded together
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+class ClipCapTask:
+    """One item is one caption of a training photo; each look at it draws a view of the photo."""
+
+    drop_last = False
+
+    def __init__(
+        self, config: CaptioningConfig, train: Corpus, train_features: FeatureTable, val: Corpus,
+        val_features: FeatureTable, encoder_folder: Path | None = None, trained_on: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the photos."""
+        self.config = config
+        self._name, self._encoder_folder, self._trained_on = train.name, encoder_folder, trained_on
+        self._features = train_features.features  # (N, views, clip_dim)
+        self._photos = len(train_features.image_ids)
+        captions = {example.image_id: example.captions for example in train.examples}
+        texts = [[_prepared(text, config) for text in captions[name]] for name in train_features.image_ids]
+        clip_dim = self._features.shape[-1]
+        model, self.tokenizer = build_clipcap(config, clip_dim, [text for group in texts for text in group])
+        self.module = CaptioningModule(model, config)
+        self._check_positions()
+        self._ids, self._rows = self._tokenised(texts)
+        self.lengths = [len(ids) for ids in self._ids]
+        self._weights = np.array([self._labels(ids) for ids in self._ids])
+        self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
+        self._val_names = list(val_features.image_ids)
+        references = {example.image_id: example.captions for example in val.examples}
+        self._references = {name: references[name] for name in self._val_names}
+        val_texts = [[_prepared(text, config) for text in self._references[name]] for name in self._val_names]
+        self._val_ids, self._val_rows = self._tokenised(val_texts)
+
+    @classmethod
+    def build(cls, config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]) -> ClipCapTask:
+        """Read the data set and encode its photos, or find their features in `cache`."""
+        splits = load_splits(config, data, say)
+        val = validation_subset(splits.val, config.validate_images, config.seed)
+        encoder, folder = load_config_encoder(config)
+        train_features = encode_corpus(
+            encoder, splits.train, cache, views=config.views, progress=_percent(say, "training")
+        )
+        val_features = encode_corpus(encoder, val, cache, progress=_percent(say, "validation"))
+        for problem in (*train_features.problems, *val_features.problems):
+            say(f"left out: {problem}")
+        read = set(train_features.image_ids)
+        photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
+        photos += trained_on(folder) if folder is not None else ()  # what the encoder saw, the captioner saw
+        return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Matrices with weight decay, the rest without; the mapper alone if GPT-2 is frozen."""
+        return decay_groups(self.module, self.config.lr, self.config.weight_decay)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Nothing changes between epochs."""
+
+    def weight(self, items: np.ndarray) -> int:
+        """Labelled tokens."""
+        return int(self._weights[items].sum())
+
+    def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
+        features = self._features[self._rows[items], self._views(epoch)[items]]
+        if self.config.feature_noise:
+            features = self._noisy(features, items, epoch)
+        return {"image_features": features, **_padded([self._ids[item] for item in items])}
+
+    def _views(self, epoch: int) -> np.ndarray:
+        """Which view each item gets in an epoch, whatever batch it is in."""
+        return np.random.default_rng((self.config.seed, epoch, 2)).integers(
+            self._features.shape[1], size=len(self._ids)
+        )
+
+    def _noisy(self, features: Tensor, items: np.ndarray, epoch: int) -> Tensor:
+        streams = [np.random.default_rng((self.config.seed, epoch, 3, int(item))) for item in items]
+        noise = np.stack([stream.standard_normal(features.shape[-1], dtype=np.float32) for stream in streams])
+        scale = self.config.feature_noise / features.shape[-1] ** 0.5
+        return features + scale * features.norm(dim=-1, keepdim=True) * torch.from_numpy(noise)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Mean loss a labelled token on the validation captions, and CIDEr-D of decoded captions (words protocol)."""
+        order = np.argsort([len(ids) for ids in self._val_ids], kind="stable")
+        total = labels = 0.0
+        for start in range(0, len(order), 4 * CHUNK):
+            chosen = order[start : start + 4 * CHUNK]
+            batch = {
+                "image_features": self._val_features[self._val_rows[chosen]],
+                **_padded([self._val_ids[i] for i in chosen]),
+            }
+            total += float(self.module(**{name: self._on_device(tensor) for name, tensor in batch.items()}))
+            labels += sum(self._labels(self._val_ids[i]) for i in chosen)
+        figures = {"val_loss": total / labels}
+        if find_spec("pycocoevalcap"):
+            figures["cider"] = score(self._captions(), self._references, "words", ["CIDEr-D"]).values["CIDEr-D"]
+        elif self.config.monitor == "cider":
+            raise UsageError("monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss.")
+        return figures
+
+    def _captions(self) -> dict[str, str]:
+        options = DecodingOptions(**self.config.decoding)
+        found: dict[str, str] = {}
+        for start in range(0, len(self._val_names), CHUNK):
+            names = self._val_names[start : start + CHUNK]
+            embeds = self.module.clipcap.prefix_embeds(self._val_features[start : start + CHUNK])
+            groups = decode(self.module.clipcap.gpt2, embeds, self.tokenizer, options, keys=names)
+            found |= {name: group[0].text for name, group in zip(names, groups, strict=True)}
+        return found
+
+    def export(self, folder: Path, facts: RunFacts) -> None:
+        """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
+        config, source = self.config, self._encoder_folder
+        encoder = EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
+        if source is not None:
+            encoder = EncoderConfig(source.resolve().name, "", config.normalize)
+            beside = folder.parent / encoder.model
+            if not is_encoder_folder(BUNDLED / encoder.model) and not beside.exists():
+                shutil.copytree(source, beside)
+        said = CheckpointConfig(
+            kind="clipcap", name=facts.preset or folder.name, model=self.module.clipcap.config.to_dict(),
+            encoder=encoder, decoding=config.decoding,
+            training=training_facts(config, facts, self._name, self._photos),
+        )  # fmt: skip
+        card = captioner_card(said.name, config, facts, self._name, self._photos, encoder.model)
+        dtype = DTYPES[config.save_dtype]
+        save_checkpoint(
+            folder, self.module.clipcap, self.tokenizer, said, card=card, trained_on=self._trained_on, dtype=dtype
+        )
+
+    def _tokenised(self, texts: list[list[str]]) -> tuple[list[list[int]], np.ndarray]:
+        ids = self.tokenizer.encode_batch([text for group in texts for text in group])
+        rows = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
+        kept = [i for i, found in enumerate(ids) if self._labels(found[: self.config.max_tokens])]
+        return [ids[i][: self.config.max_tokens] for i in kept], rows[kept]
+
+    def _labels(self, ids: list[int]) -> int:
+        return len(ids) - (ids.count(0) if self.config.ignore_token_zero else 0)
+
+    def _check_positions(self) -> None:
+        room = self.module.clipcap.config.gpt2["n_positions"] - self.config.prefix_length
+        if room < self.config.max_tokens:
+            raise UsageError(
+                f"GPT-2's positions leave room for {room} tokens behind the prefix: lower max_tokens "
+                f"({self.config.max_tokens}) or raise n_positions."
+            )
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.module.clipcap.gpt2.device)
+
+
+def load_config_encoder(config: CaptioningConfig) -> tuple[ClipEncoder, Path | None]:
+    """The encoder a configuration names, and its folder if it is one of ours."""
+    if config.encoder_weights:
+        return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None
+    for folder in (Path(config.encoder), BUNDLED / config.encoder):
+        if is_encoder_folder(folder):
+            said = EncoderConfig(folder.resolve().name, "", config.normalize)
+            return load_encoder(said, folder=folder), folder
+    raise UsageError(
+        f"encoder={config.encoder}: no encoder folder there and none bundled of that name. Train one with "
+        "tiny-clip-flickr8k, or name an open_clip model and its encoder_weights."
+    )
+
+
+def _percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """Say how far the encoding of photos is, each time another tenth is done."""
+    said = [-1]
+
+    def progress(done: int, total: int) -> None:
+        if total and done * 10 // total > said[0]:
+            said[0] = done * 10 // total
+            say(f"features of the {what} photos: {done} of {total}")
+
+    return progress
+
+
+def _prepared(text: str, config: CaptioningConfig) -> str:
+    """A caption as it is learnt: white space collapsed, in lower case and with its full stop as configured.
+
+    GPT-2 joins a space to the word behind it, and the first word has none.
+    """
+    text = " ".join(text.split())
+    text = text.lower() if config.lowercase else text
+    return text.rstrip(" .") + " ." if config.end_stop else text
+
+
+def _padded(rows: list[list[int]]) -> dict[str, Tensor]:
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return {"input_ids": ids, "lengths": lengths}
