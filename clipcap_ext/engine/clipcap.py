@@ -74,7 +74,10 @@ def pixel_key(image: Image.Image) -> str:
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """One candidate a text, the first of each."""
-    return list({candidate.text: candidate for candidate in reversed(candidates)}.values())[::-1]
+    first: dict[str, Candidate] = {}
+    for candidate in candidates:
+        first.setdefault(candidate.text, candidate)
+    return list(first.values())
 
 
 def rank_by_similarity(

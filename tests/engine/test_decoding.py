@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -205,7 +207,7 @@ def test_no_ngram_is_said_twice_when_forbidden(options: DecodingOptions) -> None
         lm, embeds(lm, 20), STOPS, options.with_changes(no_repeat_ngram_size=2), keys=[str(i) for i in range(20)]
     )
     for ids in (one.ids for group in found for one in group):
-        pairs = list(zip(ids, ids[1:]))
+        pairs = list(pairwise(ids))
         assert len(pairs) == len(set(pairs))
 
 
