@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.checkpoint import TRAINED_ON_FILE
 from clipcap_ext.engine.clip_text import ClipTokens
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
@@ -102,11 +103,12 @@ def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
 
 def save_encoder(
     folder: Path, clip: nn.Module, model_cfg: dict[str, Any], preprocess: Preprocess, card: str,
-    bpe: BpeTokenizer | None = None,
+    bpe: BpeTokenizer | None = None, trained_on: Iterable[str] = (),
 ) -> None:  # fmt: skip
     """Write an encoder folder, atomically and in float16: open_clip_config.json, model.safetensors, README.md.
 
     A `bpe` adds vocab.json and merges.txt, and the texts are then tokenised by it instead of by open_clip.
+    `trained_on`: image_fingerprint of each training image, kept as in a checkpoint.
     """
     with write_folder(folder) as partial:
         state = {
@@ -116,6 +118,7 @@ def save_encoder(
         config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess.to_dict()}
         (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (partial / "README.md").write_text(card, encoding="utf-8")
+        (partial / TRAINED_ON_FILE).write_text(json.dumps(sorted(set(trained_on))) + "\n", encoding="utf-8")
         if bpe is not None:
             bpe.save(partial)
 
