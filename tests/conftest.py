@@ -94,3 +94,16 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_clipcap(tiny_folder: Path) -> Path:
     """The checkpoint folder of a tiny random ClipCap with the MLP mapper; treat it as read-only."""
     return tiny_folder / "tiny-clipcap"
+
+
+@pytest.fixture(scope="session")
+def tiny_sbg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only. Caches stay in there too."""
+    from tiny import write_tiny_encoder, write_tiny_sbg
+
+    folder = tmp_path_factory.mktemp("sbg")
+    write_tiny_encoder(folder / "tiny-clip")
+    write_tiny_sbg(folder / "tiny-sbg", "tiny-clip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield folder / "tiny-sbg"

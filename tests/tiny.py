@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+
+if TYPE_CHECKING:
+    from clipcap_ext.engine.labels import LabelBank
 
 WORDS = "a the two dog man girl boy ball snow grass water red black white runs jumps plays in on through with"
 CLIP_CONFIG = {
@@ -21,6 +25,7 @@ CLIP_CONFIG = {
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
 }
+SBG_DECODING = {"temperature": 1.0, "top_k": 50, "num_candidates": 5, "rank_by": "similarity", "seed": 0}
 GPT2_SIZES = {"n_positions": 96, "n_embd": 32, "n_layer": 2, "n_head": 2}
 
 
@@ -56,6 +61,50 @@ def write_tiny_clipcap(folder: Path, encoder: str, mapper: str = "mlp") -> None:
         decoding={"max_new_tokens": 12},
     )  # fmt: skip
     save_checkpoint(folder, model, tokenizer, config, card="A random ClipCap for tests.\n")
+
+
+def write_tiny_sbg(folder: Path, encoder: str) -> None:
+    """An SBG of two layers over the encoder folder called `encoder`, which lies beside `folder`."""
+    from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
+    from clipcap_ext.engine.model import build_gpt2
+    from clipcap_ext.engine.sbg_files import save_sbg, sbg_model
+    from clipcap_ext.engine.selection import SelectionConstants
+    from clipcap_ext.engine.tokenizer import load_tokenizer
+
+    source = folder.parent / f"{folder.name}-tokenizer"
+    write_tokenizer(source)
+    tokenizer = load_tokenizer(source)
+    sizes = {**GPT2_SIZES, "n_positions": 640, "vocab_size": tokenizer.vocab_size}
+    gpt2 = build_gpt2(sizes)
+    randomise(gpt2, scale=0.25)
+    prefer_words(gpt2.transformer, tokenizer.vocab_size - len(WORDS.split()) - 2)
+    config = CheckpointConfig(
+        kind="sbg", name=folder.name, model=sbg_model(sizes, SelectionConstants()),
+        encoder=EncoderConfig(encoder, "", True), decoding={**SBG_DECODING, "max_new_tokens": 12},
+    )  # fmt: skip
+    save_sbg(folder, gpt2, tokenizer, tiny_bank(), config, card="A random SBG for tests.\n")
+
+
+def tiny_bank() -> LabelBank:
+    """A small label bank: every facet has something, one group is empty."""
+    from clipcap_ext.engine.labels import Label, LabelBank
+
+    words = ["dog", "man", "girl", "boy", "ball", "snow", "grass", "water", "red", "black", "white"]
+    adjectives = ("red", "black", "white")
+    labels = [Label(word, "ADJ" if word in adjectives else "NOUN", 90 - i) for i, word in enumerate(words)]
+    taxonomy = {
+        "scenery": {"beach": ["sand", "shore"], "arctic": ["snow", "ice"], "indoor": ["room"], "wetland": []},
+        "human": ["boy", "girl", "player"],
+        "animal": {"mammal": ["dog", "cat"], "bird": ["duck"]},
+        "plant": {"grass": ["grass", "meadow"], "tree": ["oak"]},
+        "object": {"tool": ["rope"], "clothing and fashion": ["shirt"], "device": ["ball", "camera", "toy", "kite"]},
+        "activity": {"moving": ["run", "jump"], "looking": []},
+        "weather": {"rainy": ["pour"], "snowy": []},
+        "time": {"morning": ["day"], "night": []},
+        "number": ["two"],
+        "adjective": ["red", "black", "white"],
+    }
+    return LabelBank(tuple(labels), taxonomy, {"source": "the tests"})
 
 
 def randomise(model: nn.Module, scale: float) -> None:

@@ -24,8 +24,12 @@ Model = TypeVar("Model", bound=nn.Module)
 def save_checkpoint(
     folder: Path, model: nn.Module, tokenizer: BpeTokenizer, config: CheckpointConfig, *,
     card: str, trained_on: Iterable[str] = (), dtype: torch.dtype = torch.float32,
+    files: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
-    """Write a checkpoint folder, atomically. `trained_on`: image_fingerprint of each training image."""
+    """Write a checkpoint folder, atomically.
+
+    trained_on: image_fingerprint of each training image. files: further text files a kind needs, name -> content.
+    """
     with write_folder(folder) as partial:
         state = {
             name: tensor.detach().to(dtype) if tensor.is_floating_point() else tensor
@@ -36,6 +40,8 @@ def save_checkpoint(
         tokenizer.save(partial)
         (partial / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
         (partial / CARD_FILE).write_text(card, encoding="utf-8")
+        for name, text in (files or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         (partial / TRAINED_ON_FILE).write_text(json.dumps(sorted(set(trained_on))) + "\n", encoding="utf-8")
 
 

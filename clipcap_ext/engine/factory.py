@@ -26,7 +26,7 @@ def load_captioner(
     entry = find_model(name_or_path, *folders)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    loaders = {"clipcap": _load_clipcap}
+    loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg}
     if entry.config.kind not in loaders:
         known = ", ".join(loaders)
         raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
@@ -61,3 +61,20 @@ def _load_clipcap(
         )
     model.to(device=device, dtype=dtype)
     return ClipCapCaptioner(folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options())
+
+
+def _load_sbg(
+    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+) -> Captioner:
+    from clipcap_ext.engine.keywords import KeywordSelector
+    from clipcap_ext.engine.label_files import read_bank
+    from clipcap_ext.engine.label_table import default_cache
+    from clipcap_ext.engine.sbg import SbgCaptioner
+    from clipcap_ext.engine.sbg_files import load_sbg
+    from clipcap_ext.engine.tokenizer import load_tokenizer
+
+    gpt2, constants = load_sbg(folder, config)
+    selector = KeywordSelector.build(encoder, read_bank(folder), constants, default_cache())
+    gpt2.to(device=device, dtype=dtype)
+    name, tokenizer, options = folder.resolve().name, load_tokenizer(folder), config.decoding_options()
+    return SbgCaptioner(name, encoder, gpt2, tokenizer, selector, options)

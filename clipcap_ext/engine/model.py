@@ -42,12 +42,7 @@ class ClipCapConfig:
             raise UsageError("mapper_dropout belongs to the MLP mapper: leave it 0.")
         if self.clip_dim < 1 or self.prefix_length < 1:
             raise UsageError("clip_dim and prefix_length must be at least 1.")
-        unknown = sorted(set(self.gpt2) - set(GPT2_KEYS))
-        if unknown:
-            raise UsageError(f"Unknown GPT-2 keys {', '.join(unknown)}; known: {', '.join(GPT2_KEYS)}.")
-        missing = sorted(set(GPT2_SMALL) - set(self.gpt2))
-        if missing:
-            raise UsageError(f"The GPT-2 part lacks {', '.join(missing)}.")
+        check_gpt2_sizes(self.gpt2)
 
     def to_dict(self) -> dict[str, Any]:
         """The plain dictionary kept in a checkpoint's config.json."""
@@ -90,6 +85,16 @@ class ClipCapModel(nn.Module):
         embeds = torch.cat((prefix, self.gpt2.transformer.wte(input_ids)), dim=1)
         mask = torch.cat((attention_mask.new_ones(prefix.shape[:2]), attention_mask), dim=1)
         return self.gpt2.transformer(inputs_embeds=embeds, attention_mask=mask, use_cache=False)[0]
+
+
+def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
+    """UsageError for keys that GPT-2 lacks or that are missing."""
+    unknown = sorted(set(sizes) - set(GPT2_KEYS))
+    if unknown:
+        raise UsageError(f"Unknown GPT-2 keys {', '.join(unknown)}; known: {', '.join(GPT2_KEYS)}.")
+    missing = sorted(set(GPT2_SMALL) - set(sizes))
+    if missing:
+        raise UsageError(f"The GPT-2 part lacks {', '.join(missing)}.")
 
 
 def build_gpt2(sizes: Mapping[str, Any]) -> nn.Module:
