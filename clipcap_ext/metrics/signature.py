@@ -1,0 +1,21 @@
+"""The line that says how a number was made, in sacreBLEU's manner; it computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clipcap_ext import __version__
+from clipcap_ext.metrics.protocols import Protocol
+
+_PARTS = {"BLEU": "bleu:closest", "METEOR": "meteor:1.5", "ROUGE-L": "rouge-l:beta1.2", "CIDEr-D": "cider:d"}
+
+
+def signature(protocol: Protocol, metrics: Iterable[str], images: int, data: str, split: str) -> str:
+    """Such as `cap|data:flickr8k|split:karpathy-test|n:1000|tok:ptb|bleu:closest|meteor:1.5|cider:d|v:0.1.0`."""
+    named = [_PARTS[metric] for metric in metrics]
+    parts = ["cap", f"data:{_word(data)}", f"split:{_word(split)}", f"n:{images}", f"tok:{protocol.tokenizer}"]
+    return "|".join([*parts, *named, f"v:{__version__}"])
+
+
+def _word(text: str) -> str:
+    return "".join("-" if char in "|:" or char.isspace() else char for char in text)
