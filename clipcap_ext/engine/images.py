@@ -97,6 +97,8 @@ def _cmyk(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow turns these as it loads them, and old versions keep the tag
+        return 1
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # a broken EXIF block costs the rotation, not the picture

@@ -1,0 +1,59 @@
+"""What a data set is once it is read: images with their captions, and what was wrong with it; it holds no pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image and its captions. `image_id` is the file's name as the data set writes it; `split` as it marks it."""
+
+    image_id: str
+    path: Path
+    captions: tuple[str, ...]
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row or an image that was left out: where it stands and what is wrong with it."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Examples in the order of the data set, each image once, with everything that had to be left out."""
+
+    name: str
+    examples: tuple[Example, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The ids, in order."""
+        return [example.image_id for example in self.examples]
+
+    def subset(self, image_ids: Iterable[str]) -> Corpus:
+        """The examples of these ids, in the corpus' own order; ids that are not in it are passed over."""
+        wanted = set(image_ids)
+        return replace(self, examples=tuple(one for one in self.examples if one.image_id in wanted))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Disjoint parts of one corpus."""
+
+    train: Corpus
+    val: Corpus
+    test: Corpus

@@ -1,0 +1,51 @@
+"""The splits that tables are made on, always by image: `paper` and `karpathy`; it draws nothing at random."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clipcap_ext.corpus.examples import Corpus, Example, Splits
+from clipcap_ext.corpus.layouts.flickr_lists import WANTED
+from clipcap_ext.errors import CorpusError, UsageError
+
+SCHEMES = ("karpathy", "paper")
+TASKS = ("clipcap", "sbg")
+HELD_OUT = 1000  # images in the paper's test part, and in SBG's validation part
+
+
+def split_corpus(corpus: Corpus, scheme: str = "karpathy", task: str = "clipcap") -> Splits:
+    """Split by image. `paper`: the last 1000 images by name are the test part and, for the task sbg, the 1000 before
+    them the validation part (for clipcap it is empty). `karpathy`: as the data set marks its images; unmarked ones
+    are in no part.
+
+    Raises UsageError for unknown words, CorpusError if the data set cannot be split so.
+    """
+    if scheme not in SCHEMES or task not in TASKS:
+        raise UsageError(f"Split {scheme!r} for {task!r}: the schemes are {SCHEMES}, the tasks {TASKS}.")
+    return _paper(corpus, task) if scheme == "paper" else _karpathy(corpus)
+
+
+def _paper(corpus: Corpus, task: str) -> Splits:
+    held = HELD_OUT * (2 if task == "sbg" else 1)
+    if len(corpus) <= held:
+        raise CorpusError(
+            f"The paper split sets the last {held} images aside, and {corpus.name} has {len(corpus)} in all."
+        )
+    ordered = sorted(corpus.examples, key=lambda example: example.image_id)
+    val_at, test_at = len(ordered) - held, len(ordered) - HELD_OUT
+    return _splits(corpus, ordered[:val_at], ordered[val_at:test_at], ordered[test_at:])
+
+
+def _karpathy(corpus: Corpus) -> Splits:
+    parts = {split: [one for one in corpus.examples if one.split == split] for split in ("train", "val", "test")}
+    missing = [split for split, examples in parts.items() if not examples]
+    if missing:
+        raise CorpusError(
+            f"{corpus.name} marks no image as {' or '.join(missing)}, so it has no karpathy split. Put the official "
+            f"lists beside the captions ({WANTED}), or Karpathy's dataset_*.json, or mark the rows with a split."
+        )
+    return _splits(corpus, parts["train"], parts["val"], parts["test"])
+
+
+def _splits(corpus: Corpus, *parts: list[Example]) -> Splits:
+    return Splits(*(replace(corpus, examples=tuple(part)) for part in parts))

@@ -1,0 +1,66 @@
+"""The splits of the tables: by image, disjoint, and refused where the data set cannot give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipcap_ext.corpus import Corpus, Example, read_corpus, split_corpus
+from clipcap_ext.errors import CorpusError, UsageError
+
+
+def corpus(count: int, split: str | None = None) -> Corpus:
+    names = [f"{number * 7919 % 100_003:06}.jpg" for number in range(count)]
+    return Corpus("set", tuple(Example(name, Path(name), ("x",), split) for name in names))
+
+
+@settings(max_examples=12)
+@given(st.integers(2001, 2200), st.sampled_from(["clipcap", "sbg"]))
+def test_paper_split_is_by_name_and_covers_everything(count: int, task: str) -> None:
+    whole = corpus(count)
+    splits = split_corpus(whole, "paper", task)
+    assert len(splits.test) == 1000 and len(splits.val) == (1000 if task == "sbg" else 0)
+    together = splits.train.image_ids + splits.val.image_ids + splits.test.image_ids
+    assert together == sorted(whole.image_ids)
+
+
+def test_karpathy_split_is_as_marked_and_leaves_the_unmarked_out() -> None:
+    marks = ["train", "val", "test", None, "train"]
+    examples = tuple(Example(f"{n}.jpg", Path(), ("x",), mark) for n, mark in enumerate(marks))
+    splits = split_corpus(Corpus("set", examples), "karpathy")
+    parts = [part.image_ids for part in (splits.train, splits.val, splits.test)]
+    assert parts == [["0.jpg", "4.jpg"], ["1.jpg"], ["2.jpg"]]
+
+
+def test_what_cannot_be_split_says_what_is_lacking() -> None:
+    with pytest.raises(CorpusError, match=r"Flickr_8k\.trainImages\.txt"):
+        split_corpus(corpus(10), "karpathy")
+    with pytest.raises(CorpusError, match="marks no image as val or test"):
+        split_corpus(corpus(10, "train"), "karpathy")
+    with pytest.raises(CorpusError, match="last 1000 images"):
+        split_corpus(corpus(1000), "paper")
+    with pytest.raises(CorpusError, match="last 2000 images"):
+        split_corpus(corpus(2000), "paper", "sbg")
+    for scheme, task in (("kaggle", "clipcap"), ("paper", "merge")):
+        with pytest.raises(UsageError):
+            split_corpus(corpus(3000), scheme, task)
+
+
+def test_subset_keeps_order() -> None:
+    whole = corpus(9)
+    assert whole.subset(reversed(whole.image_ids[2:5])).image_ids == whole.image_ids[2:5]
+
+
+def test_flickr8k(shared_data: Path) -> None:
+    whole = read_corpus(shared_data / "flickr8k")
+    official = split_corpus(whole, "karpathy")
+    assert [len(part) for part in (official.train, official.val, official.test)] == [6000, 1000, 1000]
+    listed = (shared_data / "flickr8k" / "Flickr_8k.testImages.txt").read_text().split()
+    assert set(official.test.image_ids) == set(listed)
+    paper = split_corpus(whole, "paper")
+    assert [len(part) for part in (paper.train, paper.val, paper.test)] == [7091, 0, 1000]
+    rows = (shared_data / "flickr8k" / "captions.txt").read_text().splitlines()
+    assert {row.split(",")[0] for row in rows[-5000:]} == set(paper.test.image_ids)
