@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
     try:
         return open_clip.CLIP(**model_cfg)
     except TypeError as error:
-        raise CheckpointError(f"open_clip {open_clip.__version__} rejects this CLIP configuration: {error}") from error
+        raise CheckpointError(f"open_clip {version('open_clip_torch')} rejects this CLIP configuration: {error}") from error
 
 
 def save_encoder(
@@ -153,7 +154,7 @@ def _from_open_clip(config: EncoderConfig) -> ClipEncoder:
     import open_clip
 
     if config.model not in open_clip.list_models():
-        raise UsageError(f"open_clip {open_clip.__version__} knows no model {config.model!r}.")
+        raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")
     try:
         clip = open_clip.create_model(config.model, pretrained=config.pretrained or None)
     except Exception as error:  # open_clip and the Hub raise many kinds

@@ -96,5 +96,5 @@ def _backend(model: object, special: bool) -> Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     if special:
-        backend.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
+        backend.add_special_tokens([AddedToken(END_OF_TEXT)])
     return backend
