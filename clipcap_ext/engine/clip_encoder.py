@@ -99,7 +99,8 @@ def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
     try:
         return open_clip.CLIP(**model_cfg)
     except TypeError as error:
-        raise CheckpointError(f"open_clip {version('open_clip_torch')} rejects this CLIP configuration: {error}") from error
+        library = f"open_clip {version('open_clip_torch')}"
+        raise CheckpointError(f"{library} rejects this CLIP configuration: {error}") from error
 
 
 def save_encoder(
