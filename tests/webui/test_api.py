@@ -1,0 +1,242 @@
+"""The REST routes on whichever fastapi and pydantic are here; test_api_everywhere.py brings the hosts' own."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("fastapi", reason="fastapi comes with the WebUI or with requirements/dev.txt")
+from fake_modules import FakeHost
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from clipcap_ext.webui import api, payload
+from clipcap_ext.webui.hosts.standalone import StandaloneHost
+from clipcap_ext.webui.service import CaptionService
+
+MODEL = "tiny-clipcap"
+
+
+def picture(colour: str = "red", kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> str:
+    """A base64 picture."""
+    stream = io.BytesIO()
+    Image.new("RGB", size, colour).save(stream, kind)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+@pytest.fixture
+def service(tiny_folder: Path) -> CaptionService:
+    return CaptionService(StandaloneHost(tiny_folder, device="cpu"))
+
+
+def client(service: CaptionService, credentials: dict[str, str] | None = None) -> TestClient:
+    app = FastAPI()
+    api.add_api(app, service, credentials or {}, lambda name: name or MODEL)
+    return TestClient(app)
+
+
+@pytest.fixture
+def web(service: CaptionService) -> TestClient:
+    return client(service)
+
+
+def ask(web: TestClient, **body: Any) -> Any:
+    return web.post("/clipcap/v1/caption", json=body)
+
+
+def detail(answer: Any) -> str:
+    return str(answer.json()["detail"])
+
+
+def test_models_are_listed_with_the_default(web: TestClient) -> None:
+    answer = web.get("/clipcap/v1/models").json()
+    rows = {row["name"]: row for row in answer["models"]}
+    assert answer["default"] == MODEL
+    assert rows[MODEL]["kind"] == "clipcap"
+    assert rows[MODEL]["size"] > 1000
+    assert rows[MODEL]["problem"] == ""
+
+
+def test_one_picture(web: TestClient, service: CaptionService) -> None:
+    answer = ask(web, image=picture(), model=MODEL).json()
+    image = Image.new("RGB", (40, 30), "red")
+    assert answer["caption"] == service.caption([image], MODEL).captions[0].text
+    assert answer["captions"][0]["caption"] == answer["caption"]
+    assert (answer["model"], answer["device"], answer["dtype"]) == (MODEL, "cpu", "fp32")
+    assert answer["milliseconds"] > 0
+    (candidate,) = answer["captions"][0]["candidates"]
+    assert candidate["text"] == answer["caption"] and candidate["avg_logprob"] < 0 and candidate["similarity"] is None
+
+
+def test_many_pictures_keep_their_order(web: TestClient) -> None:
+    colours = ["red", "blue", "white", "black", "green"]
+    alone = [ask(web, image=picture(colour)).json()["caption"] for colour in colours]
+    together = ask(web, images=[picture(colour) for colour in colours]).json()
+    assert [one["caption"] for one in together["captions"]] == alone
+    assert len(set(alone)) > 1, "pictures that all get one caption could hide a wrong order"
+
+
+def test_a_data_uri_with_line_breaks_is_the_same_picture(web: TestClient) -> None:
+    plain = picture(kind="JPEG")
+    broken = "\n".join(plain[i : i + 76] for i in range(0, len(plain), 76))
+    wrapped = ask(web, image=f"data:image/jpeg;base64,{broken}").json()
+    assert wrapped["captions"] == ask(web, image=plain).json()["captions"]
+
+
+def test_options_change_the_text_and_a_seed_brings_it_back(web: TestClient) -> None:
+    options = {"temperature": 1.5, "seed": 3, "num_candidates": 4, "rank_by": "similarity"}
+    first = ask(web, image=picture(), options=options).json()
+    again = ask(web, image=picture(), options=options).json()
+    other = ask(web, image=picture(), options={**options, "seed": 4}).json()
+    assert first["captions"] == again["captions"]
+    assert first["captions"] != other["captions"]
+    similar = [one["similarity"] for one in first["captions"][0]["candidates"]]
+    assert len(similar) > 1 and similar == sorted(similar, reverse=True) and not any(map(math.isnan, similar))
+    short = ask(web, image=picture(), options={"max_new_tokens": 2}).json()
+    assert short["caption"] != ask(web, image=picture()).json()["caption"]
+
+
+def test_unload_frees_and_the_next_caption_loads_again(web: TestClient, service: CaptionService) -> None:
+    assert web.post("/clipcap/v1/unload").json() == {"unloaded": ""}
+    ask(web, image=picture())
+    assert web.post("/clipcap/v1/unload").json() == {"unloaded": MODEL}
+    assert service.loaded() == ""
+    assert ask(web, image=picture()).status_code == 200
+
+
+PNG = picture()
+BAD: list[tuple[dict[str, Any], int, str]] = [
+    ({}, 422, "Send either image"),
+    ({"image": PNG, "images": [PNG]}, 422, "Send either image"),
+    ({"images": []}, 422, "from 1 to 64"),
+    ({"images": [PNG] * 65}, 422, "from 1 to 64 pictures, not 65"),
+    ({"image": ""}, 422, "empty"),
+    ({"image": "http://127.0.0.1/a.png"}, 422, "addresses are not fetched"),
+    ({"image": "file:///etc/passwd"}, 422, "addresses are not fetched"),
+    ({"image": "/etc/passwd"}, 422, ""),
+    ({"image": "C:\\dog.png"}, 422, "not base64"),
+    ({"image": "data:image/png,abc"}, 422, "not base64"),
+    ({"image": base64.b64encode(b"no picture at all").decode()}, 422, ""),
+    ({"image": PNG[: len(PNG) // 2 // 4 * 4]}, 422, ""),
+    ({"images": [PNG, "?"]}, 422, "image 2"),
+    ({"image": 7.5}, 422, ""),
+    ({"image": PNG, "model": "gpt-9"}, 404, "No model named 'gpt-9'. Known:"),
+    ({"image": PNG, "model": "/etc"}, 404, "No model named"),
+    ({"image": PNG, "options": {"num_beams": "many"}}, 422, "num_beams must be a whole number"),
+    ({"image": PNG, "options": {"num_beams": 3, "temperature": 1.0}}, 422, "exclude each other"),
+    ({"image": PNG, "options": {"mood": "merry"}}, 422, "Unknown decoding option 'mood'"),
+    ({"image": PNG, "options": {"rank_by": ["x"]}}, 422, "rank_by must be one of"),
+    ({"image": PNG, "options": "beams"}, 422, ""),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "said"), BAD)
+def test_bad_input_is_a_4xx_with_a_reason(web: TestClient, body: dict[str, Any], code: int, said: str) -> None:
+    answer = ask(web, **body)
+    assert answer.status_code == code, answer.text
+    assert said in detail(answer)
+    assert detail(answer)
+
+
+def test_a_body_that_is_no_json_is_a_4xx(web: TestClient) -> None:
+    answer = web.post("/clipcap/v1/caption", content=b"{", headers={"content-type": "application/json"})
+    assert 400 <= answer.status_code < 500
+
+
+def test_a_picture_that_is_too_large(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "MAX_IMAGE_BYTES", 50)
+    answer = ask(web, image=PNG)
+    assert answer.status_code == 413
+    assert "image 1 is above" in detail(answer)
+
+
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_a_request_that_is_too_large(web: TestClient, monkeypatch: pytest.MonkeyPatch, says_its_length: bool) -> None:
+    monkeypatch.setattr(api, "MAX_BODY_BYTES", 1000)
+    body = b'{"image": "' + b"A" * 2000 + b'"}'
+    content = body if says_its_length else (body[i : i + 100] for i in range(0, len(body), 100))
+    answer = web.post("/clipcap/v1/caption", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert "send fewer pictures" in detail(answer)
+
+
+def test_a_broken_model_is_not_the_requests_fault(service: CaptionService, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "config.json").write_text("{")
+    web = client(CaptionService(StandaloneHost(tmp_path, device="cpu")))
+    answer = ask(web, image=PNG, model="broken")
+    assert answer.status_code == 503
+    assert "cannot be read as JSON" in detail(answer)
+    assert web.get("/clipcap/v1/models").status_code == 200
+
+
+ROUTES = [("GET", "models"), ("POST", "caption"), ("POST", "unload")]
+
+
+@pytest.mark.parametrize(("method", "route"), ROUTES)
+@pytest.mark.parametrize("user", [None, ("ann", "wrong"), ("bob", "apple"), ("nobody", "apple"), ("ann", "äpple")])
+def test_with_api_auth_nothing_is_open(service: CaptionService, method: str, route: str, user: Any) -> None:
+    web = client(service, {"ann": "apple", "bob": "p:ear"})
+    headers = {}
+    if user:
+        headers["authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+    answer = web.request(method, f"/clipcap/v1/{route}", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("user", [("ann", "apple"), ("bob", "p:ear")])
+def test_every_user_of_api_auth_is_let_in(service: CaptionService, user: tuple[str, str]) -> None:
+    web = client(service, {"ann": "apple", "bob": "p:ear"})
+    assert web.get("/clipcap/v1/models", auth=user).status_code == 200
+    assert web.post("/clipcap/v1/caption", auth=user, json={"image": PNG}).status_code == 200
+
+
+def test_two_requests_at_once_do_not_cross(web: TestClient) -> None:
+    colours = ["red", "white", "blue", "black"]
+    alone = {colour: ask(web, image=picture(colour)).json()["caption"] for colour in colours}
+    answers: dict[str, str] = {}
+
+    def post(colour: str) -> None:
+        answers[colour] = ask(web, image=picture(colour)).json()["caption"]
+
+    threads = [threading.Thread(target=post, args=(colour,), daemon=True) for colour in colours]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == alone
+
+
+def test_the_routes_are_documented(web: TestClient) -> None:
+    paths = web.get("/openapi.json").json()["paths"]
+    assert {"/clipcap/v1/models", "/clipcap/v1/caption", "/clipcap/v1/unload"} <= set(paths)
+
+
+@pytest.mark.parametrize("family", ["AUTOMATIC1111", "SD.Next"])
+def test_the_host_decides_whether_there_are_routes(
+    fake_host: Callable[[str], FakeHost], models_in: Path, family: str
+) -> None:
+    from clipcap_ext.webui.extension import register
+
+    program = fake_host(family)
+    register()
+    program.run("app_started", None, app := FastAPI())
+    served = TestClient(app).get("/clipcap/v1/models").status_code
+    assert served == (200 if family == "SD.Next" else 404)
+    program.cmd_opts.api = True
+    program.cmd_opts.api_auth = program.cmd_opts.auth = "ann:apple"
+    program.run("app_started", None, app := FastAPI())
+    assert TestClient(app).get("/clipcap/v1/models").status_code == 401
+    answer = TestClient(app).post("/clipcap/v1/caption", auth=("ann", "apple"), json={"image": PNG})
+    assert answer.status_code == 200, answer.text
+    assert program.state.history[-2:] == ["begin Captioning", "end"]
