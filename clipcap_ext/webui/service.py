@@ -88,6 +88,10 @@ class Work:
             raise Cancelled("Stopped.")
         return self.service._caption(self, images, options, keys, score)
 
+    def captioning(self, options: DecodingOptions | None) -> Callable[[Sequence[Image.Image]], Sequence[Caption]]:
+        """`caption` with the options filled in, as clipcap_ext.batch takes it."""
+        return lambda images: self.caption(images, options).captions
+
 
 class CaptionService:
     """Captions for whoever asks, one piece of work at a time; a second one waits its turn."""

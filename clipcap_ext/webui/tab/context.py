@@ -1,0 +1,19 @@
+"""What every pane needs: the service, the host, the words. It holds no component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipcap_ext.webui.hosts.base import Host, HostComponents
+from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.webui.words import Words
+
+
+@dataclass(frozen=True)
+class Context:
+    """Handed to each pane's layout and events."""
+
+    service: CaptionService
+    host: Host
+    components: HostComponents
+    words: Words

@@ -1,0 +1,83 @@
+"""The line above the panes: which model, what is known of it, and a button that looks again. It loads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from clipcap_ext.engine.catalog import ModelEntry
+from clipcap_ext.webui.model_facts import is_bundled, licence_of, size_of, state_of
+from clipcap_ext.webui.tab.compat import QUICK, forgotten
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.ids import elem_id
+from clipcap_ext.webui.tab.markup import size_text
+from clipcap_ext.webui.words import Words
+
+
+@dataclass(frozen=True)
+class Header:
+    """The model's choice, its facts, and the button that looks again."""
+
+    model: Any
+    facts: gr.HTML
+    refresh: gr.Button
+
+
+def model_choices(entries: list[ModelEntry], words: Words) -> list[tuple[str, str]]:
+    """(what is shown, the name) of each model that can be used."""
+    usable = [entry for entry in entries if not entry.problem]
+    return [(f"{entry.name} ({words('bundled')})" if is_bundled(entry) else entry.name, entry.name) for entry in usable]
+
+
+def chosen(context: Context, wanted: Any = "") -> str | None:
+    """`wanted` if it is there, else the settings page's model, else the first; None if there is no model."""
+    names = [name for _, name in model_choices(context.service.models(), context.words)]
+    for name in (wanted, context.host.setting("clipcap_model", "")):
+        if name in names:
+            return name
+    return names[0] if names else None
+
+
+def facts_line(context: Context, name: str | None) -> str:
+    """Size, licence and state of the chosen model, in one line."""
+    words = context.words
+    entry = next((entry for entry in context.service.models() if entry.name == name), None)
+    if entry is None:
+        place = str(context.host.models_dir)
+        text = words("No model here yet: put a checkpoint folder into {place} and refresh.", place=place)
+        return f'<div class="clipcap_facts" role="alert">{escape(text)}</div>'
+    parts = [size_text(size_of(entry, context.host.models_dir)), licence_of(entry) or words("no licence given")]
+    state, encoder = state_of(entry, context.host.models_dir)
+    parts.append(words(state, encoder=encoder))
+    return f'<div class="clipcap_facts">{escape(" · ".join(parts))}</div>'
+
+
+def build_header(context: Context) -> Header:
+    """Lay it out."""
+    words = context.words
+    name = chosen(context)
+    with gr.Row(elem_id=elem_id("header")):
+        model = forgotten(
+            gr.Dropdown(
+                model_choices(context.service.models(), words), value=name, label=words("Model"),
+                elem_id=elem_id("model"), scale=3,
+            )
+        )  # fmt: skip
+        refresh = gr.Button(words("Refresh"), elem_id=elem_id("refresh"), scale=0, min_width=90)
+        facts = gr.HTML(facts_line(context, name), elem_id=elem_id("facts"))
+    return Header(model, facts, refresh)
+
+
+def wire_header(context: Context, header: Header) -> None:
+    """Refresh looks at the folders again; a choice shows its facts."""
+
+    def again(name: str | None) -> list[Any]:
+        kept = chosen(context, name)
+        choices = model_choices(context.service.models(), context.words)
+        return [gr.update(choices=choices, value=kept), facts_line(context, kept)]
+
+    header.refresh.click(again, [header.model], [header.model, header.facts], **QUICK)
+    header.model.change(lambda name: facts_line(context, name), [header.model], [header.facts], **QUICK)

@@ -1,0 +1,77 @@
+"""The Models pane: what is here, what it is good for, what it weighs and allows; frees the one in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from clipcap_ext.engine.catalog import ModelEntry
+from clipcap_ext.webui.model_facts import licence_of, purpose_of, scores_of, size_of, state_of
+from clipcap_ext.webui.tab.compat import QUICK, QUIET
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.header import Header
+from clipcap_ext.webui.tab.ids import elem_id
+from clipcap_ext.webui.tab.markup import size_text, state, table
+
+
+@dataclass(frozen=True)
+class ModelsPane:
+    """The pane's components."""
+
+    refresh: gr.Button
+    unload: gr.Button
+    status: gr.HTML
+    table: gr.HTML
+
+
+def build_models(context: Context) -> ModelsPane:
+    """Lay the pane out."""
+    words = context.words
+    with gr.Row(elem_classes=["clipcap_tight"]):
+        refresh = gr.Button(words("Refresh"), elem_id=elem_id("models_refresh"))
+        unload = gr.Button(words("Unload"), elem_id=elem_id("unload"))
+    status = gr.HTML(state("idle", memory_line(context)), elem_id=elem_id("memory"))
+    shown = gr.HTML(models_table(context), elem_id=elem_id("models"))
+    return ModelsPane(refresh, unload, status, shown)
+
+
+def wire_models(context: Context, header: Header, pane: ModelsPane) -> None:
+    """Connect the pane; refresh here refreshes the choice above, too."""
+
+    def unload() -> str:
+        context.service.unload()
+        return state("done", memory_line(context))
+
+    def again() -> list[str]:
+        return [state("idle", memory_line(context)), models_table(context)]
+
+    outputs = [pane.status, pane.table]
+    pane.unload.click(unload, None, [pane.status], **QUIET)
+    pane.refresh.click(again, None, outputs, **QUICK)
+    header.refresh.click(again, None, outputs, **QUICK)
+
+
+def memory_line(context: Context) -> str:
+    """What is in memory."""
+    words, service = context.words, context.service
+    return words("In memory:") + " " + service.status() if service.loaded() else words("No model in memory.")
+
+
+def models_table(context: Context) -> str:
+    """One row a model, the broken ones with what is wrong."""
+    words = context.words
+    head = ("Name", "Good for", "Size", "Licence", "State", "Scores", "Where")
+    rows = [_row(context, entry) for entry in context.service.models()]
+    title = words("Your own models go into {place}", place=str(context.host.models_dir))
+    return table([words(cell) for cell in head], rows, title)
+
+
+def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
+    words, models_dir = context.words, context.host.models_dir
+    text, encoder = state_of(entry, models_dir)
+    told = words(text, encoder=encoder) + (f": {entry.problem}" if entry.problem else "")
+    return (
+        entry.name, purpose_of(entry), size_text(size_of(entry, models_dir)), licence_of(entry) or "–", told,
+        scores_of(entry) or "–", str(entry.folder),
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""What happens in the Single pane. Each handler gets values and gives values; none keeps anything of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from clipcap_ext.batch.wording import plain_caption
+from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.errors import Cancelled
+from clipcap_ext.webui.prompts import infotext_of, prompt_of
+from clipcap_ext.webui.runs import Run
+from clipcap_ext.webui.service import Result
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, page_only
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
+from clipcap_ext.webui.tab.header import Header
+from clipcap_ext.webui.tab.markup import failure, progress, state, token_count
+from clipcap_ext.webui.tab.send_events import wire_send
+from clipcap_ext.webui.tab.single import SinglePane
+from clipcap_ext.webui.tokens import count_tokens
+
+MOST_UNDO = 50
+
+
+def wire_single(context: Context, header: Header, controls: DecodingControls, pane: SinglePane) -> None:
+    """Connect the pane."""
+    service = context.service
+    outputs = [pane.status, pane.caption_button, pane.stop, pane.caption, pane.candidates, pane.history]
+
+    def run(image: Any, model: str | None, caption: str, history: list[str], *values: Any) -> Iterator[list[Any]]:
+        yield from caption_picture(context, image, model, caption, history, values)
+
+    inputs = [pane.picture, header.model, pane.caption, pane.history, *controls.components]
+    pane.caption_button.click(run, inputs, outputs, **QUIET)
+    pane.stop.click(lambda: service.stop(), None, None, **QUICK)
+    pane.picture.change(
+        lambda image: picture_changed(context, image), [pane.picture],
+        [pane.status, pane.caption_button, pane.found_box, pane.found], **QUICK,
+    )  # fmt: skip
+    _wire_text(context, pane)
+    wire_send(context, pane)
+
+
+def caption_picture(
+    context: Context, image: Any, model: str | None, caption: str, history: list[str], values: tuple[Any, ...]
+) -> Iterator[list[Any]]:
+    """Caption one picture, saying what goes on meanwhile. Yields status, two buttons, caption, candidates, history."""
+    words, same = context.words, gr.update()
+
+    def closed(status: str) -> list[Any]:
+        return [status, gr.update(interactive=True), gr.update(interactive=False), same, same, same]
+
+    if image is None or isinstance(image, Unreadable) or model is None:
+        problem = picture_status(context, image) if model else state("failed", words("No model is chosen."))
+        yield closed(problem)
+        return
+    options = form_of(values).options()
+
+    def work(run: Run) -> Result:
+        return context.service.caption([image], model, options, on_progress=run.set_stage, score=True)
+
+    going = Run(work)
+    for _ in going.watch():
+        busy = progress(words, going, counted=False)
+        yield [busy, gr.update(interactive=False), gr.update(interactive=True), same, same, same]
+    if isinstance(going.error, Cancelled):
+        yield closed(state("stopped", words("Stopped.")))
+    elif going.error is not None:
+        yield closed(failure(words, going.error))
+    else:
+        result: Result = going.value
+        text = plain_caption(result.captions[0].text)
+        done = closed(state("done", result_line(context, result, options.seed)))
+        yield [*done[:3], text, candidate_choices(result.captions[0]), remembered(history, caption)]
+
+
+def result_line(context: Context, result: Result, seed: int | None) -> str:
+    """`tiny-flickr8k · cpu · fp32 · 84 ms`, and the seed where one was used."""
+    parts = [result.model, result.device, result.dtype, f"{result.milliseconds:.0f} ms"]
+    if seed is not None:
+        parts.append(context.words("seed {seed}", seed=seed))
+    return " · ".join(parts)
+
+
+def candidate_choices(caption: Caption) -> Any:
+    """The radio's new choices, best first; the script draws a bar from the number that ends each."""
+    texts = [(plain_caption(one.text), one) for one in caption.candidates]
+    choices = [(f"{text} {_number(one)}".strip(), text) for text, one in texts]
+    return gr.update(choices=choices, value=choices[0][1] if choices else None)
+
+
+def picture_status(context: Context, image: Any) -> str:
+    """What is to be said of a picture that was just put in."""
+    words = context.words
+    if image is None:
+        return state("idle", words("No picture yet: drop, paste or upload one."))
+    if isinstance(image, Unreadable):
+        text = words("Failed:") + " " + words("this file is no picture that can be read.")
+        return state("failed", text, image.reason)
+    return state("idle", words("Ready: press Caption, or Ctrl+Enter."))
+
+
+def picture_changed(context: Context, image: Any) -> list[Any]:
+    """Another picture: status, the caption button, and the prompt the picture carries."""
+    readable = image is not None and not isinstance(image, Unreadable)
+    prompt = prompt_of(infotext_of(image)) if readable else ""
+    return [picture_status(context, image), gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt]
+
+
+def remembered(history: list[str], text: str) -> list[str]:
+    """The history with one more text in it, for undo."""
+    if not text.strip() or (history and history[-1] == text):
+        return history
+    return [*history, text][-MOST_UNDO:]
+
+
+def _number(candidate: Candidate) -> str:
+    return "" if candidate.similarity is None else f"{candidate.similarity:.2f}"
+
+
+def _wire_text(context: Context, pane: SinglePane) -> None:
+    sends = list(pane.send.values())
+
+    def changed(text: str, history: list[str]) -> list[Any]:
+        filled = gr.update(interactive=bool(text.strip()))
+        count = token_count(context.words, count_tokens(text))
+        return [count, gr.update(interactive=any(one != text for one in history)), filled, *[filled for _ in sends]]
+
+    def pick(chosen: str | None, text: str, history: list[str]) -> list[Any]:
+        return [chosen, remembered(history, text)] if chosen else [text, history]
+
+    def undo(text: str, history: list[str]) -> list[Any]:
+        earlier = list(history)
+        while earlier and earlier[-1] == text:
+            earlier.pop()
+        return [earlier.pop() if earlier else text, earlier]
+
+    both = [pane.caption, pane.history]
+    pane.caption.change(changed, both, [pane.tokens, pane.undo, pane.copy, *sends], **QUICK)
+    pane.candidates.input(pick, [pane.candidates, *both], both, **QUICK)
+    pane.undo.click(undo, both, both, **QUICK)
+    pane.use_found.click(pick, [pane.found, *both], both, **QUICK)
+    page_only(pane.copy.click, "(text) => clipcap_copy(text)", [pane.caption])

@@ -1,0 +1,82 @@
+"""The tab without a WebUI: a page of our own, for this machine only unless told otherwise, that asks the net nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipcap_ext.webui.hosts.standalone import StandaloneHost
+from clipcap_ext.webui.service import CaptionService
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+ROOT = Path(__file__).resolve().parents[3]
+LOCAL = ("127.0.0.1", "localhost", "::1")
+# The page may load from and talk to its own server alone: gradio's pages name font and script hosts otherwise.
+POLICY = (
+    "default-src 'self' data: blob: ws: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data: blob: ws: wss:; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+
+
+def make_app(host: StandaloneHost, address: str = "127.0.0.1") -> FastAPI:
+    """The page and its server, not started. Served on a local address it answers to local names only."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from clipcap_ext.webui.tab import build
+    from clipcap_ext.webui.tab.compat import MAJOR, page_only
+
+    service = CaptionService(host)
+    look: dict[str, Any] = {"css": (ROOT / "style.css").read_text(encoding="utf-8"), "theme": _theme(gr)}
+    tab = build(service, host, title="ClipCap", **(look if MAJOR < 6 else {}))
+    with tab:
+        page_only(tab.load, _script_loader())
+    tab.queue(api_open=False, **({"concurrency_count": 8} if MAJOR < 4 else {"default_concurrency_limit": 8}))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.middleware("http")(_with_policy)
+    if address in LOCAL:  # a page elsewhere that names its own host as 127.0.0.1 gets nowhere
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    return gr.mount_gradio_app(app, tab, path="/", **(look if MAJOR >= 6 else {}))
+
+
+def serve(host: StandaloneHost, address: str = "127.0.0.1", port: int = 7861, open_browser: bool = False) -> None:
+    """Serve until interrupted."""
+    import threading
+    import webbrowser
+
+    import uvicorn
+
+    app = make_app(host, address)
+    if open_browser:
+        threading.Timer(1.5, webbrowser.open, (f"http://{address}:{port}/",)).start()
+    uvicorn.run(app, host=address, port=port, log_level="warning")
+
+
+async def _with_policy(request: Any, call_next: Any) -> Any:
+    response = await call_next(request)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _theme(gr: Any) -> Any:
+    """Gradio's own look with the machine's fonts: its default ones come from a font host."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+    return gr.themes.Default(font=sans, font_mono=["ui-monospace", "Consolas", "monospace"])
+
+
+def _script_loader() -> str:
+    """JavaScript that puts our script into the page as a host would."""
+    text = json.dumps((ROOT / "javascript" / "clipcap.js").read_text(encoding="utf-8")).replace("</", "<\\/")
+    return (
+        "() => { const script = document.createElement('script'); script.textContent = "
+        + text
+        + "; document.head.appendChild(script); }"
+    )

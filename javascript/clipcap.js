@@ -1,0 +1,214 @@
+// The Caption tab's few things that gradio cannot do: keys, paste, copy, downloads, bars, and the memory of choices.
+// Every name begins with clipcap_, but for switch_to_clipcap, which hosts call when a gallery sends a picture here.
+
+const clipcap_STORE = "clipcap";
+
+function clipcap_app() {
+    return typeof gradioApp === "function" ? gradioApp() : document;
+}
+
+function clipcap_find(id) {
+    return clipcap_app().querySelector("#clipcap_" + id);
+}
+
+function clipcap_visible() {
+    const root = clipcap_find("root");
+    return root !== null && root.offsetParent !== null;
+}
+
+// gradio puts an element's id on the button itself or, in some versions, on a box around it
+function clipcap_button(id) {
+    const found = clipcap_find(id);
+    return found === null || found.tagName === "BUTTON" ? found : found.querySelector("button");
+}
+
+function clipcap_press(ids) {
+    for (const id of ids) {
+        const button = clipcap_button(id);
+        if (button !== null && !button.disabled && button.offsetParent !== null) {
+            button.click();
+            return true;
+        }
+    }
+    return false;
+}
+
+function clipcap_set(id, text) {
+    const area = clipcap_find(id)?.querySelector("textarea, input");
+    if (area) {
+        area.value = text;
+        area.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+}
+
+function clipcap_copy(text) {
+    const fallback = () => {
+        const area = document.createElement("textarea");
+        area.value = text;
+        document.body.appendChild(area);
+        area.select();
+        document.execCommand("copy");
+        area.remove();
+    };
+    if (navigator.clipboard && window.isSecureContext) {
+        navigator.clipboard.writeText(text).catch(fallback);
+    } else {
+        fallback();
+    }
+    return [];
+}
+
+function clipcap_download(payload) {
+    const { name, data } = JSON.parse(payload);
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    return [];
+}
+
+// Open one of the host's own tabs and let it count its prompt's tokens again.
+function clipcap_show(target) {
+    const open = window["switch_to_" + target];
+    if (typeof open === "function") {
+        open();
+    }
+    const recount = window["recalculate_prompts_" + (target === "txt2img" ? "txt2img" : "img2img")];
+    if (typeof recount === "function") {
+        recount();
+    }
+    return [];
+}
+
+function switch_to_clipcap() {
+    const buttons = Array.from(clipcap_app().querySelectorAll("#tabs > .tab-nav > button, #tabs button[role=tab]"));
+    const ours = buttons.find((button) => (button.getAttribute("aria-controls") || "").endsWith("clipcap"))
+        || buttons.find((button) => /^(ClipCap )?Caption$/.test(button.textContent.trim()));
+    if (ours) {
+        ours.click();
+    }
+    clipcap_press(["pane_single-button"]);
+    return Array.from(arguments);
+}
+
+function clipcap_remember(names, values) {
+    if (!window.clipcap_restored) {
+        return []; // what the page starts with is no choice
+    }
+    const kept = Object.fromEntries(names.map((name, place) => [name, values[place]]));
+    try {
+        localStorage.setItem(clipcap_STORE, JSON.stringify(kept));
+    } catch (error) {
+        console.info("clipcap: this browser keeps no choices", error.name);
+    }
+    return [];
+}
+
+function clipcap_remembered() {
+    let text = "{}";
+    try {
+        text = localStorage.getItem(clipcap_STORE) || "{}";
+    } catch (error) {
+        console.info("clipcap: this browser keeps no choices", error.name);
+    }
+    setTimeout(() => {
+        window.clipcap_restored = true;
+    }, 1500);
+    return [text];
+}
+
+// Ctrl+Enter captions and Esc stops, on our tab alone and before the host takes the keys for its Generate button.
+function clipcap_keys(event) {
+    if (!clipcap_visible()) {
+        return;
+    }
+    const enter = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    let done = false;
+    if (enter) {
+        done = clipcap_press(["run", "batch_run", "look"]) || true;
+    } else if (event.key === "Escape") {
+        done = clipcap_press(["stop", "batch_stop", "folder_stop"]);
+    }
+    if (done) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+    }
+}
+
+// A pasted picture goes into the picture box; A1111 and its kin have a handler of their own for that.
+function clipcap_paste(event) {
+    if (!clipcap_visible() || typeof window.dropReplaceImage === "function" || typeof dropReplaceImage === "function") {
+        return;
+    }
+    const images = Array.from(event.clipboardData?.files || []).filter((file) => file.type.startsWith("image/"));
+    const place = images.length > 1 ? "files" : "image";
+    if (images.length === 0 || clipcap_find(place)?.offsetParent == null) {
+        return;
+    }
+    event.preventDefault();
+    const give = () => {
+        const input = clipcap_find(place).querySelector("input[type=file]");
+        if (input) {
+            const transfer = new DataTransfer();
+            images.forEach((file) => transfer.items.add(file));
+            input.files = transfer.files;
+            input.dispatchEvent(new Event("change", { bubbles: true }));
+        }
+        return input !== null;
+    };
+    if (!give()) { // the box is full: empty it first
+        clipcap_find(place).querySelector("button[aria-label=Clear], button[aria-label='Remove Image']")?.click();
+        setTimeout(give, 300);
+    }
+}
+
+// What is typed in the gallery goes into a hidden text, by row, and from there into the downloads.
+function clipcap_typed(event) {
+    const row = event.target?.dataset?.clipcapRow;
+    if (row === undefined) {
+        return;
+    }
+    const areas = clipcap_find("gallery").querySelectorAll("textarea[data-clipcap-row]");
+    const edits = {};
+    areas.forEach((area) => {
+        if (area.value !== area.defaultValue) {
+            edits[area.dataset.clipcapRow] = area.value;
+        }
+    });
+    clipcap_set("edits", JSON.stringify(edits));
+}
+
+// Each candidate ends in its similarity; draw it as a bar, relative to the best.
+function clipcap_bars() {
+    const labels = Array.from(clipcap_find("candidates")?.querySelectorAll("label") || []);
+    const numbers = labels.map((label) => Number((label.textContent.match(/(-?\d\.\d\d)\s*$/) || [])[1]));
+    const best = Math.max(...numbers.filter((number) => !Number.isNaN(number)), 0);
+    labels.forEach((label, place) => {
+        const share = best > 0 && numbers[place] > 0 ? numbers[place] / best : 0;
+        const width = (100 * share).toFixed(0) + "%";
+        if (label.style.getPropertyValue("--clipcap-bar") !== width) {
+            label.style.setProperty("--clipcap-bar", width);
+        }
+    });
+}
+
+function clipcap_start() {
+    const candidates = clipcap_find("candidates");
+    const restore = clipcap_button("restore");
+    if (candidates === null || restore === null) {
+        setTimeout(clipcap_start, 200);
+        return;
+    }
+    new MutationObserver(clipcap_bars).observe(candidates, { childList: true, subtree: true, characterData: true });
+    restore.click();
+}
+
+if (!window.clipcap_started) {
+    window.clipcap_started = true;
+    window.addEventListener("keydown", clipcap_keys, true);
+    document.addEventListener("paste", clipcap_paste);
+    document.addEventListener("input", clipcap_typed);
+    clipcap_start();
+}
