@@ -27,7 +27,8 @@ def pooled(trunk: Any, pixels: Tensor) -> Tensor:
     x = _spatial(trunk.conv_stem, trunk.bn1, pixels.permute(0, 2, 3, 1))
     for block in _blocks(trunk):
         x = _block(block, x)
-    return _pointwise(trunk.conv_head, trunk.bn2, x).float().mean((1, 2))
+    x = _pointwise(trunk.conv_head, trunk.bn2, x)
+    return x.mean((1, 2), dtype=torch.promote_types(x.dtype, torch.float32))
 
 
 def _blocks(trunk: Any) -> list[Any]:
