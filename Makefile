@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compat lint clean
+.PHONY: help setup demo test test-compat lint benchmarks clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ test-compat-%:
 
 lint: setup  ## check style
 	@$(PY) -m ruff check .
+
+benchmarks: setup  ## measure speed and memory, and write benchmarks/README.md (on a quiet machine)
+	@for name in decoding training_step "bundled examples"; do \
+		set -- $$name; PYTHONPATH=. $(PY) benchmarks/$$1.py $$2 || exit 1; done
 
 clean:  ## remove the links and what tests leave behind (not the cached environments)
 	rm -rf .venv .venv-* .pytest_cache .ruff_cache .hypothesis
