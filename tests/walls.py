@@ -25,7 +25,10 @@ LAYERS: dict[str, set[str]] = {
     "batch": BASE | {"engine", "corpus"},
     "webui": BASE | {"engine", "batch", "__init__"},
     "reproduce": BASE | {"engine", "corpus", "metrics", "train", "evaluate", "__init__"},
-    "__main__": BASE | {"engine", "corpus", "batch", "webui", "__init__"},
+    "labels": BASE | {"engine", "corpus"},
+    "flags": BASE,
+    "cli": BASE | {"engine", "batch", "webui", "flags", "__init__"},
+    "__main__": BASE | {"cli", "__init__"},
 }
 # Upward arrows that exist for type checkers only: the Captioner protocol names the encoder that a captioner carries.
 TYPE_ONLY = {("caption", "engine")}
@@ -37,7 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "launch": ("install.py",),
 }
 # Slow to import, or absent in some installs: only inside the function that needs it.
-LAZY = {"open_clip", "transformers", "timm", "pycocoevalcap", "matplotlib", "accelerate", "huggingface_hub"}
+LAZY = {"open_clip", "spacy", "transformers", "timm", "pycocoevalcap", "matplotlib", "accelerate", "huggingface_hub"}
 MAX_LINES = {"script": 20, "door": 80, "module": 300}
 MAX_FUNCTION = 60
 
