@@ -65,7 +65,8 @@ class ClipEncoder:
         """PIL images, or a batch (B, 3, H, W) already preprocessed -> (B, clip_dim), unit norm iff config.normalize."""
         if not isinstance(images, Tensor):
             images = torch.stack([self.preprocess(image) for image in images])
-        features = self._clip.encode_image(images.to(device=self.device, dtype=self.dtype)).float()
+        images = images.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
+        features = self._clip.encode_image(images).float()
         return nn.functional.normalize(features, dim=-1) if self.config.normalize else features
 
     @torch.no_grad()
@@ -146,6 +147,7 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
         clip.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
+    clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
     context_length = model_cfg["text_cfg"].get("context_length", 77)
     bpe = load_tokenizer(folder) if (folder / "vocab.json").is_file() else None
     return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
