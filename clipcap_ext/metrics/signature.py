@@ -13,9 +13,16 @@ _PARTS = {"BLEU": "bleu:closest", "METEOR": "meteor:1.5", "ROUGE-L": "rouge-l:be
 def signature(protocol: Protocol, metrics: Iterable[str], images: int, data: str, split: str) -> str:
     """Such as `cap|data:flickr8k|split:karpathy-test|n:1000|tok:ptb|bleu:closest|meteor:1.5|cider:d|v:0.1.0`."""
     named = [_PARTS[metric] for metric in metrics]
-    parts = ["cap", f"data:{_word(data)}", f"split:{_word(split)}", f"n:{images}", f"tok:{protocol.tokenizer}"]
+    parts = [
+        "cap",
+        f"data:{signature_word(data)}",
+        f"split:{signature_word(split)}",
+        f"n:{images}",
+        f"tok:{protocol.tokenizer}",
+    ]
     return "|".join([*parts, *named, f"v:{__version__}"])
 
 
-def _word(text: str) -> str:
+def signature_word(text: str) -> str:
+    """`text` without what separates the parts of a signature."""
     return "".join("-" if char in "|:" or char.isspace() else char for char in text)

@@ -1,0 +1,57 @@
+"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR; everything else is in run.py."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.evaluate.arguments import decoding_of, parser, request_of
+from clipcap_ext.evaluate.results import check_writable, write_results
+from clipcap_ext.evaluate.table import results_table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
+    args = parser().parse_args(arguments)
+    try:
+        if args.out is not None:
+            check_writable(args.out)
+        results = _evaluate(args)
+        if args.out is not None:
+            write_results(args.out, results)
+        if args.record:
+            _record(args.model, results)
+    except CaptionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    print(results_table(results))
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    request = request_of(args)
+    from clipcap_ext.evaluate import run
+
+    if args.hypotheses is not None:
+        return run.evaluate_hypotheses(args.hypotheses, request, _say)
+    if args.retrieval:
+        return run.evaluate_retrieval(args.model, request, _say)
+    return run.evaluate_model(args.model, request, decoding_of(args), _say)
+
+
+def _record(model: str, results: dict[str, Any]) -> None:
+    from clipcap_ext.engine.catalog import find_model
+    from clipcap_ext.evaluate.record import record_scores
+
+    record_scores(find_model(model).folder, results)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

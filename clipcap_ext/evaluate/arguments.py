@@ -1,0 +1,78 @@
+"""The words of the command line and what they ask for; the decoding options come from DecodingOptions' own fields."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.errors import UsageError
+from clipcap_ext.evaluate.dataset import SPLITS
+from clipcap_ext.evaluate.request import EvaluationRequest
+from clipcap_ext.metrics import METRICS, PROTOCOLS
+
+TYPES = {"int": int, "float": float, "str": str, "int | None": int}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; options left out are None, so that a default stands in one place only."""
+    made = argparse.ArgumentParser(
+        prog="python -m clipcap_ext.evaluate",
+        description="Score a model, captions from a file, or (--retrieval) an encoder.",
+    )
+    made.add_argument("model", nargs="?", help="a model's name or folder; with --retrieval an encoder's")
+    made.add_argument("--hypotheses", type=Path, metavar="FILE", help="score the captions of this JSON file instead")
+    made.add_argument("--retrieval", action="store_true", help="recall at 1, 5 and 10 of the encoder")
+    made.add_argument("--data", type=Path, required=True, help="folder or annotation file of the data set")
+    made.add_argument("--out", type=Path, help="results.json to write")
+    made.add_argument("--record", action="store_true", help="also write the scores into the checkpoint's config.json")
+    asked = made.add_argument_group("images and protocol")
+    asked.add_argument("--split", choices=SPLITS, help="part of the data set (default: test)")
+    asked.add_argument("--protocol", choices=tuple(PROTOCOLS), help="default: standard")
+    asked.add_argument("--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)})")
+    asked.add_argument("--layout", help="layout of the data set (default: recognised)")
+    asked.add_argument("--images", type=Path, help="folder of the images, if not with the annotations")
+    asked.add_argument("--limit", type=int, help="only the first images")
+    asked.add_argument("--allow-training-images", action="store_true", default=None,
+                       help="score images the model was trained on")  # fmt: skip
+    work = made.add_argument_group("work")
+    work.add_argument("--batch-size", type=int, help="images captioned at a time (default: 16)")
+    work.add_argument("--device", help="default: cpu")
+    work.add_argument("--resamples", type=int, help="bootstrap resamples (default: 1000)")
+    work.add_argument(
+        "--resampling-seed", type=int, dest="resampling_seed", help="of bootstrap and controls (default: 0)"
+    )
+    decoding = made.add_argument_group("decoding (default: as the checkpoint says)")
+    for spec in fields(DecodingOptions):
+        flag = f"--{spec.name.replace('_', '-')}"
+        decoding.add_argument(flag, type=TYPES[str(spec.type)], help=spec.metadata["help"])
+    return made
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def request_of(args: argparse.Namespace) -> EvaluationRequest:
+    """What was asked for; UsageError for options that would do nothing together."""
+    if (args.model is None) == (args.hypotheses is None):
+        raise UsageError("Give a model or --hypotheses FILE, one of the two.")
+    if args.hypotheses is not None and (args.retrieval or args.record or decoding_of(args)):
+        raise UsageError(
+            "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."
+        )
+    if args.retrieval and (args.record or args.metrics or decoding_of(args)):
+        raise UsageError("--retrieval makes no captions: --record, --metrics and decoding options do nothing.")
+    names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.resampling_seed is not None:
+        given["seed"] = args.resampling_seed
+    return EvaluationRequest(**given)
+
+
+def decoding_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The decoding options that were given."""
+    given = {spec.name: getattr(args, spec.name) for spec in fields(DecodingOptions)}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,131 @@
+"""The three evaluations: a checkpoint, captions from a file, an encoder's retrieval; each returns results.json."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.errors import CheckpointError
+from clipcap_ext.evaluate.captioning import caption_examples
+from clipcap_ext.evaluate.dataset import EvaluationSplit
+from clipcap_ext.evaluate.encoders import encode_texts, model_folders, named_encoder
+from clipcap_ext.evaluate.hypotheses import read_hypotheses
+from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
+from clipcap_ext.evaluate.request import EvaluationRequest
+from clipcap_ext.evaluate.results import file_fingerprint, folder_fingerprint, provenance
+from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
+from clipcap_ext.evaluate.scoring import check_scorer, score_captions
+
+Say = Callable[[str], None]
+
+
+def evaluate_model(
+    model: str, request: EvaluationRequest, decoding: Mapping[str, Any], say: Say = lambda line: None
+) -> dict[str, Any]:
+    """Caption a split with a checkpoint (a name or a folder) and score it. `decoding`: changes of its own options."""
+    check_scorer(request)
+    split = request.load()
+    entry = find_model(model)
+    if entry.config is None:
+        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    options = entry.config.decoding_options().with_changes(**decoding)
+    overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
+    captioner = load_captioner(entry.folder, request.device)
+    say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
+    start = time.perf_counter()
+    captions, problems = caption_examples(
+        captioner, split.corpus.examples, options, request.batch_size, _progress(say, "images captioned")
+    )
+    captioned = time.perf_counter()
+    say(f"scoring, protocol {request.protocol}")
+    figures = score_captions(captions, split, request)
+    seconds = {"captioning": round(captioned - start, 2), "scoring": round(time.perf_counter() - captioned, 2)}
+    return {
+        **provenance(), "kind": "captions",
+        "model": {
+            "name": entry.name, "fingerprint": folder_fingerprint(entry.folder),
+            "encoder": entry.config.encoder.model, "encoder_fingerprint": captioner.encoder.fingerprint,
+            "training_images": _said_of(overlap),
+        },
+        "decoding": {**vars(options), "strategy": options.strategy, "batch_size": request.batch_size},
+        "problems": [str(problem) for problem in (*split.problems, *problems)],
+        "seconds": seconds, **figures,
+    }  # fmt: skip
+
+
+def evaluate_hypotheses(path: Path, request: EvaluationRequest, say: Say = lambda line: None) -> dict[str, Any]:
+    """Score captions that a JSON file holds for every image of a split."""
+    check_scorer(request)
+    split = request.load()
+    captions = read_hypotheses(path, split.corpus.image_ids, split.numbering)
+    say(f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), {request.protocol}")
+    start = time.perf_counter()
+    figures = score_captions(captions, split, request)
+    return {
+        **provenance(), "kind": "captions", "hypotheses": {"file": path.name, "fingerprint": file_fingerprint(path)},
+        "problems": [str(problem) for problem in split.problems],
+        "seconds": {"scoring": round(time.perf_counter() - start, 2)}, **figures,
+    }  # fmt: skip
+
+
+def evaluate_retrieval(encoder_name: str, request: EvaluationRequest, say: Say = lambda line: None) -> dict[str, Any]:
+    """Recall of an encoder over the images and captions of a split."""
+    from torch.nn.functional import normalize
+
+    from clipcap_ext.corpus import encode_corpus
+
+    split = request.load()
+    encoder, folders = named_encoder(encoder_name, request.device)
+    overlap = _checked_overlap(folders, encoder_name, split, request)
+    say(f"{encoder_name}: encoding {len(split.corpus)} images of {split.corpus.name} ({split.label})")
+    progress = _progress(say, "images encoded")
+    with tempfile.TemporaryDirectory() as cache:
+        table = encode_corpus(encoder, split.corpus, cache, batch_size=request.batch_size, progress=progress)
+    captions = [split.references[image_id] for image_id in table.image_ids]
+    texts = [caption for group in captions for caption in group]
+    owners = [row for row, group in enumerate(captions) for _ in group]
+    images = normalize(table.features[:, 0].float(), dim=-1).numpy()  # (n, clip_dim)
+    tables = retrieval_tables(images, encode_texts(encoder, texts).numpy(), owners)
+    name = split.corpus.name
+    return {
+        **provenance(), "kind": "retrieval",
+        "signature": retrieval_signature(name, split.label, len(images), len(texts)),
+        "model": {
+            "name": Path(encoder_name).name, "encoder_fingerprint": encoder.fingerprint,
+            "training_images": _said_of(overlap),
+        },
+        "results": retrieval_figures(tables, request.bootstrap),
+        "data": {"name": name, "split": split.label, "images": len(images), "references": len(texts)},
+        "bootstrap": {**vars(request.bootstrap), "method": "percentiles over resampled images, whole gallery"},
+        "problems": [str(problem) for problem in (*split.problems, *table.problems)],
+    }  # fmt: skip
+
+
+def _checked_overlap(
+    folders: list[Path], model: str, split: EvaluationSplit, request: EvaluationRequest
+) -> TrainingOverlap:
+    overlap = training_overlap(folders, split.corpus.examples)
+    if not request.allow_training_images:
+        overlap.refuse(model, len(split.corpus))
+    return overlap
+
+
+def _said_of(overlap: TrainingOverlap) -> dict[str, int]:
+    return {"remembered": overlap.remembered, "scored": len(overlap.image_ids)}
+
+
+def _progress(say: Say, what: str, every: float = 5.0) -> Callable[[int, int], None]:
+    """Tells how far the work is, at most every `every` seconds and at the end."""
+    last = [time.monotonic()]
+
+    def progress(done: int, of: int) -> None:
+        if done == of or time.monotonic() - last[0] >= every:
+            last[0] = time.monotonic()
+            say(f"  {done} of {of} {what}")
+
+    return progress
