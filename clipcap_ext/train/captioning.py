@@ -126,7 +126,7 @@ def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) 
         sizes = {name: getattr(config, name) for name in ("n_positions", "n_embd", "n_layer", "n_head")}
         return ClipCapModel(_architecture(config, clip_dim, {**sizes, "vocab_size": tokenizer.vocab_size})), tokenizer
     folder = gpt2_folder(config.gpt2)
-    pretrained = _pretrained(folder)
+    pretrained = pretrained_gpt2(folder)
     state = pretrained.state_dict()
     if tokenizer is None:
         tokenizer = load_tokenizer(folder)
@@ -156,7 +156,8 @@ def gpt2_folder(name: str) -> Path:
         ) from error
 
 
-def _pretrained(folder: Path) -> nn.Module:
+def pretrained_gpt2(folder: Path) -> nn.Module:
+    """The GPT-2 in a folder of transformers; CheckpointError if it cannot be read."""
     from transformers import GPT2LMHeadModel
 
     try:

@@ -37,6 +37,16 @@ def captioner_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str,
     return _card(name, what, config, facts, corpus, images)
 
 
+def sbg_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
+    """The card of an SBG captioner."""
+    what = (
+        f"An SBG captioner (selective blind guessing): `{encoder}` chooses keywords for an image, a GPT-2 that never "
+        "sees the image writes captions from them, and the encoder picks the caption nearest to the image. The words "
+        "it may choose from are in labels.json, with where they come from."
+    )
+    return _card(name, what, config, facts, corpus, images)
+
+
 def _card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:
     lines = [f"# {name}", "", what, "", "## Training data", "", f"{corpus}: {images} images of its training split."]
     lines += [terms_of(corpus), "", "## Training", ""]

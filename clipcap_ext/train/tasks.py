@@ -73,6 +73,10 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
         from clipcap_ext.train.tasks_clipcap import ClipCapTask
 
         return ClipCapTask.build(config, data, cache, say)
+    if config.task == "sbg":
+        from clipcap_ext.train.tasks_sbg import SbgTask
+
+        return SbgTask.build(config, data, cache, say)
     raise UsageError(f"There is no training task {config.task!r}.")
 
 

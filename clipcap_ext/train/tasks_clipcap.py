@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from clipcap_ext.train.captioning import CaptioningConfig, CaptioningModule, bui
 from clipcap_ext.train.data import load_splits, validation_subset
 from clipcap_ext.train.model_card import captioner_card, training_facts
 from clipcap_ext.train.tasks import RunFacts, decay_groups
+
+if TYPE_CHECKING:
+    from clipcap_ext.train.sbg import SbgConfig
 
 CHUNK = 50  # validation captions decoded together
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
@@ -68,9 +71,9 @@ class ClipCapTask:
         val = validation_subset(splits.val, config.validate_images, config.seed)
         encoder, folder = load_config_encoder(config)
         train_features = encode_corpus(
-            encoder, splits.train, cache, views=config.views, progress=_percent(say, "training")
+            encoder, splits.train, cache, views=config.views, progress=percent(say, "training")
         )
-        val_features = encode_corpus(encoder, val, cache, progress=_percent(say, "validation"))
+        val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
         for problem in (*train_features.problems, *val_features.problems):
             say(f"left out: {problem}")
         read = set(train_features.image_ids)
@@ -140,13 +143,8 @@ class ClipCapTask:
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
-        config, source = self.config, self._encoder_folder
-        encoder = EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
-        if source is not None:
-            encoder = EncoderConfig(source.resolve().name, "", config.normalize)
-            beside = folder.parent / encoder.model
-            if not is_encoder_folder(BUNDLED / encoder.model) and not beside.exists():
-                shutil.copytree(source, beside)
+        config = self.config
+        encoder = encoder_said(config, self._encoder_folder, folder)
         said = CheckpointConfig(
             kind="clipcap", name=facts.preset or folder.name, model=self.module.clipcap.config.to_dict(),
             encoder=encoder, decoding=config.decoding,
@@ -179,7 +177,18 @@ class ClipCapTask:
         return tensor.to(self.module.clipcap.gpt2.device)
 
 
-def load_config_encoder(config: CaptioningConfig) -> tuple[ClipEncoder, Path | None]:
+def encoder_said(config: CaptioningConfig | SbgConfig, source: Path | None, folder: Path) -> EncoderConfig:
+    """What a checkpoint in `folder` says of its encoder; one of ours that is not bundled is laid beside it, once."""
+    if source is None:
+        return EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
+    said = EncoderConfig(source.resolve().name, "", config.normalize)
+    beside = folder.parent / said.model
+    if not is_encoder_folder(BUNDLED / said.model) and not beside.exists():
+        shutil.copytree(source, beside)
+    return said
+
+
+def load_config_encoder(config: CaptioningConfig | SbgConfig) -> tuple[ClipEncoder, Path | None]:
     """The encoder a configuration names, and its folder if it is one of ours."""
     if config.encoder_weights:
         return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None
@@ -193,7 +202,7 @@ def load_config_encoder(config: CaptioningConfig) -> tuple[ClipEncoder, Path | N
     )
 
 
-def _percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+def percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
     """Say how far the encoding of photos is, each time another tenth is done."""
     said = [-1]
 
