@@ -17,6 +17,7 @@ from clipcap_ext.engine.clip_encoder import ClipEncoder
 from clipcap_ext.engine.clipcap import distinct, pixel_key, rank_by_similarity
 from clipcap_ext.engine.decoding import clean_caption, decode
 from clipcap_ext.engine.explain import Explanation, explain
+from clipcap_ext.engine.keyword_edit import KeywordEdit
 from clipcap_ext.engine.keyword_tree import KeywordTree
 from clipcap_ext.engine.keywords import KeywordSelector
 from clipcap_ext.engine.prompt import cut_at_separator, format_prompt
@@ -76,8 +77,16 @@ class SbgCaptioner:
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None, *,
         keywords: Sequence[Sequence[Keyword | str]] | None = None,
     ) -> list[Explanation]:  # fmt: skip
-        """Caption features (B, clip_dim) and say why, see explain.py; `keywords` to guess from, where they were edited."""
+        """Caption features (B, clip_dim) and say why, see explain.py; `keywords` are the edited ones to guess from."""
         return explain(self, features, keys, options, keywords=keywords)
+
+    def explain_image(
+        self, image: Image.Image, options: DecodingOptions | None = None, edit: KeywordEdit | None = None
+    ) -> Explanation:
+        """Caption one picture, from edited keywords if `edit` says so, and say why."""
+        features = self.encoder.encode_image([image])
+        keywords = None if not edit else [edit.apply(self.selector.select(features)[0])]
+        return self.explain(features, [pixel_key(image)], options, keywords=keywords)[0]
 
     @torch.inference_mode()
     def guess(

@@ -13,18 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipcap_ext.caption import Caption, Captioner, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry, find_model, list_models
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import Cancelled, CaptionError
+from clipcap_ext.webui.calls import captions_of, explanation_of
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+    from clipcap_ext.engine.explain import Explanation
+    from clipcap_ext.engine.keyword_edit import KeywordEdit
     from clipcap_ext.webui.hosts.base import Host, Job
+
+T = TypeVar("T")
 
 BATCH_SIZE = 8
 DTYPE_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
@@ -87,6 +92,17 @@ class Work:
         if self.stopped:
             raise Cancelled("Stopped.")
         return self.service._caption(self, images, options, keys, score)
+
+    def explain(
+        self, image: Image.Image, options: DecodingOptions | None = None, edit: KeywordEdit | None = None
+    ) -> Explanation:
+        """Caption one picture with a model that guesses from keywords, perhaps edited by hand, and say why.
+
+        UsageError if the model has no keywords; other errors as in `caption`.
+        """
+        if self.stopped:
+            raise Cancelled("Stopped.")
+        return self.service._run(self, lambda captioner: explanation_of(captioner, image, options, edit))[0]
 
     def captioning(self, options: DecodingOptions | None) -> Callable[[Sequence[Image.Image]], Sequence[Caption]]:
         """`caption` with the options filled in, as clipcap_ext.batch takes it."""
@@ -169,14 +185,19 @@ class CaptionService:
         score: bool,
     ) -> Result:  # fmt: skip
         """`Work.caption`, with the lock held."""
+        captions, loaded, milliseconds = self._run(
+            work, lambda captioner: captions_of(captioner, images, options, keys, score)
+        )
+        return Result(captions, str(loaded.device), dtype_name(loaded.dtype), milliseconds, loaded.name)
+
+    def _run(self, work: Work, do: Callable[[Captioner], T]) -> tuple[T, _Loaded, float]:
+        """What `do` makes with the captioner of `work`, what was loaded, and the milliseconds; errors in our words."""
         try:
             loaded = self._load(work)
             if work.on_progress is not None:
                 work.on_progress("captioning")
             start = time.perf_counter()
-            captions = _captions(loaded.captioner, images, options, keys, score)
-            milliseconds = (time.perf_counter() - start) * 1000
-            return Result(captions, str(loaded.device), dtype_name(loaded.dtype), milliseconds, loaded.name)
+            return do(loaded.captioner), loaded, (time.perf_counter() - start) * 1000
         except CaptionError:
             raise
         except Exception as error:
@@ -223,35 +244,6 @@ def dtype_name(dtype: torch.dtype) -> str:
     """`torch.float16` -> `fp16`, as artists say it."""
     name = str(dtype).removeprefix("torch.")
     return DTYPE_NAMES.get(name, name)
-
-
-def _captions(
-    captioner: Captioner, images: Sequence[Image.Image], options: DecodingOptions | None, keys: Sequence[str] | None,
-    score: bool,
-) -> tuple[Caption, ...]:  # fmt: skip
-    from clipcap_ext.engine.images import to_rgb
-
-    pictures = [to_rgb(image) for image in images]
-    if not score:
-        return tuple(captioner.caption(pictures, options, keys=keys))
-    from clipcap_ext.engine.clipcap import pixel_key
-
-    features = captioner.encoder.encode_image(pictures)  # (B, clip_dim)
-    names = [pixel_key(picture) for picture in pictures] if keys is None else keys
-    return _scored(captioner, features, captioner.caption_features(features, names, options))
-
-
-def _scored(captioner: Captioner, features: torch.Tensor, captions: Sequence[Caption]) -> tuple[Caption, ...]:
-    """The captions, each candidate with its cosine with its image's features (B, clip_dim); their order stays."""
-    from clipcap_ext.engine.clipcap import rank_by_similarity
-
-    ranked = rank_by_similarity(captioner.encoder, features, [caption.candidates for caption in captions])
-    scored = []
-    for caption, group in zip(captions, ranked, strict=True):
-        cosine = {candidate.text: candidate.similarity for candidate in group}
-        candidates = tuple(replace(one, similarity=cosine[one.text]) for one in caption.candidates)
-        scored.append(replace(caption, candidates=candidates))
-    return tuple(scored)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

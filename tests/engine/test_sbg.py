@@ -14,6 +14,7 @@ from clipcap_ext.caption import DecodingOptions, Keyword
 from clipcap_ext.engine.drawing import draw_svg, draw_text, explanation_lines, tree_lines
 from clipcap_ext.engine.explain import caption_logprobs
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.keyword_edit import KeywordEdit, split_keywords
 from clipcap_ext.engine.prompt import cut_at_separator, format_prompt, training_text
 from clipcap_ext.engine.sbg import BY_HAND, SbgCaptioner
 from clipcap_ext.errors import CheckpointError, UsageError
@@ -236,3 +237,21 @@ def test_a_config_that_describes_no_sbg_is_refused(tiny_sbg: Path, tmp_path: Pat
     path.write_text(json.dumps(said))
     with pytest.raises(CheckpointError, match=part):
         load_captioner(tmp_path / "copy")
+
+
+def test_edits_leave_out_add_and_reorder(sbg: SbgCaptioner) -> None:
+    chosen = (Keyword("dog", "animal", 0.3), Keyword("snow", "scene", 0.2), Keyword("red", "word", 0.1))
+    assert KeywordEdit(without=("snow", "never chosen")).apply(chosen) == (chosen[0], chosen[2])
+    assert KeywordEdit(without=("dog",), added=("cat", "dog")).apply(chosen) == (chosen[1], chosen[2], "cat", chosen[0])
+    assert KeywordEdit(exactly=("red", "cat", "dog")).apply(chosen) == (chosen[2], "cat", chosen[0])
+    assert KeywordEdit(exactly=()).apply(chosen) == ()
+    assert not KeywordEdit() and KeywordEdit(exactly=()) and KeywordEdit(added=("a",))
+    assert split_keywords(" dog, old man ,,snow") == ("dog", "old man", "snow") and split_keywords("") == ()
+    with pytest.raises(UsageError):
+        KeywordEdit(added=("a, b",))
+    image = tiny_images(1)[0]
+    said = sbg.explain_image(image, FIVE)
+    left_out = said.caption.keywords[0].text
+    edited = sbg.explain_image(image, FIVE, KeywordEdit(without=(left_out,)))
+    assert edited.caption.keywords == said.caption.keywords[1:] and edited.tree == said.tree
+    assert edited.caption.text == said.effects[0].caption_without
