@@ -1,0 +1,158 @@
+"""SBG with five candidates at full size against the procedure as first published, in one run, on random weights
+
+    python benchmarks/sbg.py --labels FOLDER --tokenizer FOLDER [--images 2] [--threads 1]
+
+As first published, for each image: the inner labels of every open branch and the final keywords are encoded anew, and
+the prompt is continued five times, one after the other, to 256 tokens. (The texts of the 1000 words and of the groups
+were kept there too.) Ours: every text is encoded once and kept; five continuations share one prompt and run in one
+batch that ends at the first full stop.
+
+Because the weights are random, two things are set. Random text features are nearly alike, and the softmax would keep
+hundreds of bank words: --words bounds them, for both sides, to what a trained CLIP keeps. A random GPT-2 rarely says a
+full stop: our side ends after --caption-tokens, the length of a Flickr caption. The published side has the key-value
+cache that transformers' pipeline gave it. It is timed over --sample-tokens tokens at the start and at the end of the
+256 and the rest is the mean of the two; --sample-tokens 0 runs all of it. `ratio_if_it_stopped` is what is left of the
+ratio if the published generation ends by itself after a caption, as a well-trained model would make it.
+Image encoding costs both sides the same; the ratio is given without it and with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.clip_encoder import ClipEncoder, load_encoder
+from clipcap_ext.engine.keyword_tree import KeywordTree
+from clipcap_ext.engine.keywords import BRANCHES, KeywordSelector
+from clipcap_ext.engine.label_files import read_bank
+from clipcap_ext.engine.labels import LabelBank
+from clipcap_ext.engine.model import GPT2_SMALL, build_gpt2
+from clipcap_ext.engine.prompt import format_prompt
+from clipcap_ext.engine.sbg import SbgCaptioner
+from clipcap_ext.engine.selection import SelectionConstants
+from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer
+
+CANDIDATES, PUBLISHED_LENGTH = 5, 256
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    encoder = load_encoder(EncoderConfig("ViT-L-14", "", True), device=args.device)
+    gpt2 = build_gpt2(GPT2_SMALL).eval().to(args.device)
+    tokenizer = load_tokenizer(args.tokenizer)
+    bank = read_bank(args.labels)
+    start = time.perf_counter()
+    selector = KeywordSelector.build(encoder, bank, SelectionConstants(words_most=args.words), args.cache)
+    once = time.perf_counter() - start
+    options = DecodingOptions(
+        max_new_tokens=args.caption_tokens, temperature=1.0, top_k=50, num_candidates=CANDIDATES,
+        rank_by="similarity", seed=0,
+    )  # fmt: skip
+    ours = SbgCaptioner("sbg", encoder, gpt2, tokenizer, selector, options)
+    pixels = torch.randn(args.images, 3, 224, 224)
+    start = time.perf_counter()
+    features = encoder.encode_image(pixels)
+    image_seconds = (time.perf_counter() - start) / args.images
+    keys = [str(i) for i in range(args.images)]
+    ours.caption_features(features[:1], keys[:1])  # the first call pays for allocations
+    start = time.perf_counter()
+    captions = ours.caption_features(features, keys)
+    our_seconds = (time.perf_counter() - start) / args.images
+    trees = selector.trees(features)
+    text_seconds, texts = published_texts(encoder, bank, trees)
+    prompts = [format_prompt(caption.keywords) for caption in captions]
+    generation = [published_generation(gpt2, tokenizer, prompt, args.sample_tokens) for prompt in prompts]
+    first_seconds = text_seconds / args.images + sum(generation) / args.images
+    stopped = sum(published_generation(gpt2, tokenizer, prompt, 0, args.caption_tokens + 1) for prompt in prompts)
+    stopped_seconds = (text_seconds + stopped) / args.images
+    print(json.dumps({
+        "images": args.images, "threads": args.threads, "device": args.device, "torch": torch.__version__,
+        "keywords": [len(caption.keywords) for caption in captions],
+        "texts_encoded_once_seconds": round(once, 2),
+        "ours_seconds_per_image": round(our_seconds, 3),
+        "published_texts_per_image": texts / args.images,
+        "published_text_seconds_per_image": round(text_seconds / args.images, 3),
+        "published_generation_seconds_per_image": round(sum(generation) / args.images, 3),
+        "published_generation": f"from {args.sample_tokens} tokens at each end" if args.sample_tokens else "whole",
+        "image_encoding_seconds_per_image": round(image_seconds, 3),
+        "ratio": round(first_seconds / our_seconds, 1),
+        "ratio_if_it_stopped": round(stopped_seconds / our_seconds, 1),
+        "ratio_with_image_encoding": round((first_seconds + image_seconds) / (our_seconds + image_seconds), 1),
+    }, indent=2))  # fmt: skip
+
+
+def arguments() -> argparse.Namespace:
+    """The words of the command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--labels", type=Path, required=True, help="the published label list and taxonomy")
+    made.add_argument("--tokenizer", type=Path, required=True, help="GPT-2's vocab.json and merges.txt")
+    made.add_argument("--images", type=int, default=2)
+    made.add_argument("--words", type=int, default=12, help="bank words an image gets, on both sides")
+    made.add_argument("--caption-tokens", type=int, default=14, help="tokens of a caption on our side")
+    made.add_argument("--sample-tokens", type=int, default=16, help="tokens timed at each end of 256; 0 is all of them")
+    made.add_argument("--threads", type=int, default=1)
+    made.add_argument("--device", default="cpu")
+    made.add_argument("--cache", type=Path, help="folder of text features, to spare the one encoding a second time")
+    return made.parse_args()
+
+
+def published_texts(encoder: ClipEncoder, bank: LabelBank, trees: list[KeywordTree]) -> tuple[float, int]:
+    """Seconds for the texts encoded anew for these images, in the published batches, and how many they are."""
+    batches: list[list[str]] = []
+    taxonomy = dict(BRANCHES.values())
+    for tree in trees:
+        for branch in tree.branches:
+            if branch.opened and branch.facet in taxonomy:
+                labels = bank.groups(taxonomy[branch.facet])[branch.keywords[0]]
+                batches.append([f"picture of {one}." for one in labels])
+            elif branch.opened and branch.facet == "activity":
+                batches.append([f"activity is {one}." for one in bank.groups("activity")[branch.groups[0].text]])
+        batches.append([keyword.text for keyword in tree.keywords])
+        batches.append(["a dog runs in the snow ."] * CANDIDATES)
+    batches = [batch[:100] for batch in batches if batch]
+    start = time.perf_counter()
+    for batch in batches:
+        encoder.encode_text(batch)
+    return time.perf_counter() - start, sum(map(len, batches))
+
+
+@torch.inference_mode()
+def published_generation(
+    gpt2: torch.nn.Module, tokenizer: BpeTokenizer, prompt: str, sample: int, most: int = PUBLISHED_LENGTH
+) -> float:
+    """Seconds of five continuations of a prompt to 256 tokens in all (or `most` new ones), one after the other."""
+    ids = torch.tensor([tokenizer.encode(prompt)], device=gpt2.device)
+    count = min(PUBLISHED_LENGTH - ids.shape[1], most)
+    if not sample or 2 * sample >= count:
+        return sum(_continue(gpt2, ids, count) for _ in range(CANDIDATES))
+    late = torch.cat((ids, ids.new_full((1, count - sample), ids[0, -1].item())), dim=1)
+    prompt_seconds = _continue(gpt2, ids, 1)
+    begin = (_continue(gpt2, ids, sample + 1) - prompt_seconds) / sample
+    end = (_continue(gpt2, late, sample + 1) - _continue(gpt2, late, 1)) / sample
+    return CANDIDATES * (prompt_seconds + (count - 1) * (begin + end) / 2)
+
+
+def _continue(gpt2: torch.nn.Module, ids: Tensor, count: int) -> float:
+    """Seconds to sample `count` tokens (top 50) after `ids` (1, P) with the cache."""
+    start = time.perf_counter()
+    past, step = None, ids
+    for _ in range(count):
+        said = gpt2(step, past_key_values=past, use_cache=True)
+        past = said.past_key_values
+        best = said.logits[:, -1].topk(50)
+        step = best.indices.gather(1, torch.multinomial(best.values.softmax(-1), 1))
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
