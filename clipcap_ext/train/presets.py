@@ -36,8 +36,10 @@ _COCO = CaptioningConfig(
     ignore_token_zero=True, validate_images=1000,
 )  # fmt: skip
 _TINY_CLIP = ContrastiveConfig(
-    epochs=12, batch_size=120, lr=1e-3, image_lr=2e-4, warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    freeze_image_epochs=1, captions_per_image=3, ema=0.998, monitor="t2i_r10", log_every=10, save_every=50,
+    epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98, clip_norm=1.0,
+    freeze_image_epochs=1, freeze_blocks=4, train_size=160, crop_min=0.5, jitter=0.2, image_drop=0.1, embed_dim=512,
+    captions_per_image=2, token_dropout=0.1, text_init="minilm", text_width=192, text_layers=3, text_heads=3,
+    vocab_size=4000, ema=0.995, precision="bf16", monitor="t2i_r10", log_every=10, save_every=50,
 )  # fmt: skip
 _TINY = CaptioningConfig(
     epochs=12, batch_size=128, lr=2e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
