@@ -17,22 +17,16 @@ def is_bundled(entry: ModelEntry) -> bool:
 
 
 def licence_of(entry: ModelEntry) -> str:
-    """What the model card says, empty if it says nothing: `license:` in its front matter or a line `License: ...`."""
-    try:
-        card = (entry.folder / CARD).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    match = re.search(r"^[#*\s]*licen[sc]e\W+([^\n]+)$", card, re.IGNORECASE | re.MULTILINE)
-    return match.group(1).strip(" *`.\"'").split(". ")[0] if match else ""
+    """Its terms: `license:` in the card's front matter, else what its training data ask for; else empty."""
+    match = re.search(r"\A---\n(?:.*\n)*?license:\s*([^\n]+)\n", _card(entry))
+    if match:
+        return match.group(1).strip("\"' ")
+    return str(entry.config.training.get("terms", "")) if entry.config is not None else ""
 
 
 def purpose_of(entry: ModelEntry) -> str:
     """The card's first plain sentence."""
-    try:
-        card = (entry.folder / CARD).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    card = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL)
+    card = re.sub(r"\A---\n.*?\n---\n", "", _card(entry), flags=re.DOTALL)
     paragraphs = (" ".join(part.split()) for part in card.split("\n\n"))
     plain = (part for part in paragraphs if part and not part.startswith(("#", "|", "`", "-", "!", "<")))
     return next(plain, "").split(". ")[0]
@@ -73,5 +67,12 @@ def scores_of(entry: ModelEntry) -> str:
     if not rows:
         return ""
     values = rows[0].get("values", {})
-    numbers = ", ".join(f"{name} {value:.1f}" for name, value in values.items() if isinstance(value, (int, float)))
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, (int, float)))
     return f"{numbers} ({rows[0].get('signature', '')})"
+
+
+def _card(entry: ModelEntry) -> str:
+    try:
+        return (entry.folder / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -42,7 +42,7 @@ def fill(context: Context) -> None:
         if context.host.directories_allowed:
             with gr.TabItem(words("Folder"), elem_id=elem_id("pane_folder")):
                 folder = build_folder(context)
-        with gr.TabItem(words("Models"), elem_id=elem_id("pane_models")):
+        with gr.TabItem(words("Models"), elem_id=elem_id("pane_models")) as models_tab:
             models = build_models(context)
     controls = build_decoding(context)
     wire_header(context, header)
@@ -51,7 +51,7 @@ def fill(context: Context) -> None:
     wire_batch(context, header, controls, batch)
     if folder is not None:
         wire_folder(context, header, controls, folder)
-    wire_models(context, header, models)
+    wire_models(context, header, models, models_tab)
     wire_memory(context, header, controls, Remembered(remembered_others(single, folder)))
     if context.components.register is not None:
         context.components.register(single.picture)

@@ -149,18 +149,19 @@ def _preview(context: Context, plan: Plan, model: str | None, options: DecodingO
     old = {one.image: one.old for one in plan.to_write}
     with context.service.work(context.words("Captioning"), len(paths), model, run.set_stage) as work:
         for outcome in caption_files(paths, work.captioning(options), stopped=lambda: work.stopped):
-            wording, text = plan.task.wording, outcome.problem
-            if outcome.caption is not None:
-                text = wording.compose(outcome.caption.text, outcome.path, old[outcome.path])
-            run.add((outcome.path, text))
+            if outcome.caption is None:
+                run.add((outcome.path, (False, outcome.problem)))
+            else:
+                text = plan.task.wording.compose(outcome.caption.text, outcome.path, old[outcome.path])
+                run.add((outcome.path, (True, text)))
 
 
-def _plan_table(context: Context, plan: Plan, previews: dict[Path, str]) -> str:
-    words, rows = context.words, []
+def _plan_table(context: Context, plan: Plan, previews: dict[Path, tuple[bool, str]]) -> str:
+    words, rows, folder = context.words, [], plan.task.folder
     for one in sorted(plan.files, key=lambda one: one.image not in previews)[:SHOWN]:
-        action = words("write") if not one.skip and not one.problem else words("skip") if one.skip else words("cannot")
-        text = previews.get(one.image) or one.skip or one.problem or "…"
-        rows.append((str(one.image.relative_to(plan.task.folder)), action, text))
+        fine, text = previews.get(one.image, (not one.problem, one.skip or one.problem or "…"))
+        action = words("skip") if one.skip else words("write") if fine else words("cannot")
+        rows.append((str(one.image.relative_to(folder)), action, text.replace(f"{folder}/", "")))
     title = words("What would be written (the first pictures are captioned to show it)")
     return table((words("Picture"), words("What happens"), words("Text or reason")), rows, title)
 
@@ -209,7 +210,10 @@ def _result_table(context: Context, run: Run) -> str:
     order = {"failed": 0, "done": 1, "skipped": 2}
     names = {"failed": words("failed"), "done": words("written"), "skipped": words("skipped")}
     results = sorted(run.results, key=lambda result: order[result.state])[:SHOWN]
-    rows = [(result.image.name, names[result.state], result.text) for result in results]
+    rows = [
+        (result.image.name, names[result.state], result.text.replace(f"{result.image.parent}/", ""))
+        for result in results
+    ]
     return table((words("Picture"), words("What happened"), words("Text or reason")), rows) if rows else ""
 
 

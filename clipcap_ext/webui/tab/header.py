@@ -49,10 +49,15 @@ def facts_line(context: Context, name: str | None) -> str:
         place = str(context.host.models_dir)
         text = words("No model here yet: put a checkpoint folder into {place} and refresh.", place=place)
         return f'<div class="clipcap_facts" role="alert">{escape(text)}</div>'
-    parts = [size_text(size_of(entry, context.host.models_dir)), licence_of(entry) or words("no licence given")]
     state, encoder = state_of(entry, context.host.models_dir)
-    parts.append(words(state, encoder=encoder))
+    licence = shortened(licence_of(entry)) or words("no licence given")
+    parts = [size_text(size_of(entry, context.host.models_dir)), licence, words(state, encoder=encoder)]
     return f'<div class="clipcap_facts">{escape(" · ".join(parts))}</div>'
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """The beginning of a long text; the Models pane has all of it."""
+    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0] + " …"
 
 
 def build_header(context: Context) -> Header:

@@ -36,8 +36,8 @@ def build_models(context: Context) -> ModelsPane:
     return ModelsPane(refresh, unload, status, shown)
 
 
-def wire_models(context: Context, header: Header, pane: ModelsPane) -> None:
-    """Connect the pane; refresh here refreshes the choice above, too."""
+def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabItem) -> None:
+    """Connect the pane; it is looked at anew whenever its tab is opened."""
 
     def unload() -> str:
         context.service.unload()
@@ -49,6 +49,7 @@ def wire_models(context: Context, header: Header, pane: ModelsPane) -> None:
     outputs = [pane.status, pane.table]
     pane.unload.click(unload, None, [pane.status], **QUIET)
     pane.refresh.click(again, None, outputs, **QUICK)
+    tab.select(again, None, outputs, **QUICK)
     header.refresh.click(again, None, outputs, **QUICK)
 
 

@@ -86,9 +86,9 @@ def result_line(context: Context, result: Result, seed: int | None) -> str:
 
 
 def candidate_choices(caption: Caption) -> Any:
-    """The radio's new choices, best first; the script draws a bar from the number that ends each."""
+    """The radio's new choices, best first; the script draws a bar from the number before each."""
     texts = [(plain_caption(one.text), one) for one in caption.candidates]
-    choices = [(f"{text} {_number(one)}".strip(), text) for text, one in texts]
+    choices = [(f"{_number(one)} {text}".strip(), text) for text, one in texts]
     return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
 

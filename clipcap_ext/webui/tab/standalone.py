@@ -1,4 +1,4 @@
-"""The tab without a WebUI: a page of our own, for this machine only unless told otherwise, that asks the net nothing."""
+"""The tab without a WebUI: a page of our own, for this machine alone unless told otherwise; it asks the net nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def make_app(host: StandaloneHost, address: str = "127.0.0.1") -> FastAPI:
     from clipcap_ext.webui.tab.compat import MAJOR, page_only
 
     service = CaptionService(host)
-    look: dict[str, Any] = {"css": (ROOT / "style.css").read_text(encoding="utf-8"), "theme": _theme(gr)}
+    css = (ROOT / "style.css").read_text(encoding="utf-8") + "footer { display: none !important; }"
+    look: dict[str, Any] = {"css": css, "theme": _theme(gr)}
     tab = build(service, host, title="ClipCap", **(look if MAJOR < 6 else {}))
     with tab:
         page_only(tab.load, _script_loader())

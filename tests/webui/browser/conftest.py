@@ -1,0 +1,78 @@
+"""The page under each gradio, in a browser; skipped, with the reason, where either is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from driver import Browser, browser_paths
+from page import ROOT, Page, served
+
+INFOTEXT = "a (dog:1.2) in the snow\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
+STEP = "0.12"  # seconds that each picture of a batch takes
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """p0.png to p5.png, generated.png with a prompt in it, broken.png that is none."""
+    from tiny import tiny_images
+
+    folder = tmp_path_factory.mktemp("pictures")
+    for number, image in enumerate(tiny_images()):
+        image.save(folder / f"p{number}.png")
+    said = PngImagePlugin.PngInfo()
+    said.add_text("parameters", INFOTEXT)
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(folder / "generated.png", pnginfo=said)
+    (folder / "broken.png").write_bytes(b"this is no picture")
+    return folder
+
+
+@pytest.fixture(scope="session", params=["gradio3", "gradio4"])
+def gradio_python(request: pytest.FixtureRequest) -> Path:
+    """The interpreter that has this gradio."""
+    if browser_paths() is None:
+        pytest.skip("no Chromium with chromedriver (Debian: chromium, chromium-driver)")
+    python = ROOT / f".venv-{request.param}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no environment .venv-{request.param}: make test builds it, and says so where it cannot")
+    return python
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the browser puts what it downloads."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def one_page(
+    gradio_python: Path, tiny_folder: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    """One server and one window a gradio."""
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    with served(gradio_python, tiny_folder, log, "--model", "tiny-clipcap", "--seconds", STEP) as address:
+        browser = Browser(downloads)
+        try:
+            yield Page(browser, address)
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def page(one_page: Page) -> Iterator[Page]:
+    """The page, fresh; afterwards its console must hold no error of ours and it must have asked nobody else."""
+    one_page.browser.errors()
+    one_page.open()
+    yield one_page
+    # gradio's own pages name a script on a CDN; our policy keeps the browser from asking for it, which it reports
+    ours = [line for line in one_page.browser.errors() if "iframe-resizer" not in line]
+    assert ours == []
+    asked = one_page.browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    outside = [name for name in asked if not name.startswith((one_page.address, "data:", "blob:"))]
+    assert [name for name in outside if "iframe-resizer" not in name] == []

@@ -1,0 +1,157 @@
+"""The Caption tab as a person uses it: put a picture in, press, read, choose; each step waits for what it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from driver import CONTROL, ENTER, Browser, free_port, wait_for
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+SLOW = 400  # seconds: loading torch on a busy machine
+BOX = "`#clipcap_${arguments[0]} textarea, #clipcap_${arguments[0]} input`"
+PANES = ("single", "batch", "folder", "models")
+
+
+@contextmanager
+def served(python: Path, models: Path, log: Path, *options: str) -> Iterator[str]:
+    """The page's address while its server runs."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [str(python), str(HERE / "server.py"), str(port), str(models), *options]
+    with open(log, "w") as stream:
+        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment)
+    try:
+        wait_for(lambda: _answers(address, server), "the page's server", SLOW)
+        yield address
+    except AssertionError:
+        sys.stderr.write(log.read_text()[-3000:])
+        raise
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _answers(address: str, server: subprocess.Popen[bytes]) -> bool:
+    assert server.poll() is None, "the page's server ended"
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+class Page:
+    """The tab in a browser."""
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.browser = browser
+        self.address = address
+
+    def open(self, forget: bool = True) -> None:
+        """(Re)load the page; `forget` what the browser remembers of earlier choices."""
+        self.browser.open(self.address)
+        if forget:
+            self.browser.run("localStorage.clear()")
+            self.browser.open(self.address)
+        self.browser.find("#clipcap_run")
+        wait_for(lambda: self.browser.run("return window.clipcap_restored === true"), "the page to be up", SLOW)
+
+    def text(self, name: str) -> str:
+        """What an element shows."""
+        return self.browser.run("return document.getElementById('clipcap_' + arguments[0])?.innerText || ''", name)
+
+    def value(self, name: str) -> str:
+        """What a text box or number holds."""
+        return self.browser.run(f"return document.querySelector({BOX}).value", name)
+
+    def pane(self, name: str) -> None:
+        """Open one of the four panes."""
+        script = (
+            "const bar = document.querySelector('#clipcap_panes .tab-nav, #clipcap_panes [role=tablist]');"
+            "bar.querySelectorAll('button')[arguments[0]].click()"
+        )
+        self.browser.run(script, PANES.index(name))
+        wait_for(
+            lambda: self.browser.run(
+                "return document.getElementById('clipcap_pane_' + arguments[0])?.offsetParent != null", name
+            ),
+            name,
+        )
+
+    def enabled(self, name: str) -> bool:
+        """Whether a button, or every input of a control, can be used."""
+        script = (
+            "const found = document.getElementById('clipcap_' + arguments[0]);"
+            "const parts = found.tagName === 'BUTTON' ? [found] : [...found.querySelectorAll('input, textarea')];"
+            "return parts.length > 0 && parts.every((part) => !part.disabled)"
+        )
+        return self.browser.run(script, name)
+
+    def press(self, name: str) -> None:
+        """Press a button once it can be pressed."""
+        wait_for(lambda: self.enabled(name), f"{name} to be enabled", SLOW)
+        script = (
+            "const found = document.getElementById('clipcap_' + arguments[0]);"
+            "(found.tagName === 'BUTTON' ? found : found.querySelector('button')).click()"
+        )
+        self.browser.run(script, name)
+
+    def choose(self, name: str, place: int) -> None:
+        """Choose one of a radio's options."""
+        script = "document.querySelectorAll(`#clipcap_${arguments[0]} input[type=radio]`)[arguments[1]].click()"
+        self.browser.run(script, name, place)
+
+    def set_number(self, name: str, number: float) -> None:
+        """Type a number into a slider's or number's box."""
+        script = (
+            "const box = document.querySelector(`#clipcap_${arguments[0]} input[type=number]`);"
+            "box.value = arguments[1];"
+            "for (const kind of ['input', 'change', 'blur']) box.dispatchEvent(new Event(kind, {bubbles: true}))"
+        )
+        self.browser.run(script, name, str(number))
+
+    def write(self, name: str, text: str) -> None:
+        """Put a text into a box, as typing does."""
+        script = (
+            f"const box = document.querySelector({BOX}); box.value = arguments[1];"
+            "box.dispatchEvent(new Event('input', {bubbles: true}))"
+        )
+        self.browser.run(script, name, text)
+
+    def put(self, name: str, files: Sequence[Path]) -> None:
+        """Give files to a box."""
+        self.browser.send(f"#clipcap_{name} input[type=file]", "\n".join(map(str, files)))
+
+    def clear_picture(self) -> None:
+        """Empty the picture's box, if it is full."""
+        script = (
+            "document.querySelector('#clipcap_image button[aria-label=Clear], "
+            '#clipcap_image button[aria-label="Remove Image"]\')?.click()'
+        )
+        self.browser.run(script)
+        wait_for(lambda: "No picture yet" in self.text("status"), "an empty picture box", SLOW)
+
+    def caption(self, keys: bool = False) -> str:
+        """Caption the picture and give back the text, once it is there."""
+        before = self.text("status")
+        if keys:
+            wait_for(lambda: self.enabled("run"), "Caption to be enabled", SLOW)
+            self.browser.keys(CONTROL, ENTER)
+        else:
+            self.press("run")
+        wait_for(lambda: self.text("status") != before or self.enabled("stop"), "captioning to begin", SLOW)
+        wait_for(lambda: self.enabled("run") and " ms" in self.text("status"), "a caption", SLOW)
+        return self.value("caption")
+
+    def candidates(self) -> list[str]:
+        """The candidates' labels, best first."""
+        script = "return [...document.querySelectorAll('#clipcap_candidates label')].map((one) => one.innerText.trim())"
+        return self.browser.run(script)

@@ -1,0 +1,55 @@
+"""Run by the browser tests under each gradio: the standalone page over tiny models, slow enough to be stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from clipcap_ext.webui.hosts.standalone import StandaloneHost, StandaloneJob
+from clipcap_ext.webui.tab.standalone import serve
+
+
+class SlowJob(StandaloneJob):
+    """Takes its time over each picture, as a real model would."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def step(self, text: str = "") -> None:
+        """Wait."""
+        time.sleep(self._seconds)
+
+
+class SlowHost(StandaloneHost):
+    """The standalone host with slow jobs."""
+
+    seconds = 0.0
+
+    @contextmanager
+    def job(self, title: str, total: int) -> Iterator[StandaloneJob]:
+        """One at a time, slowly."""
+        with super().job(title, total):
+            yield SlowJob(self.seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("--model", default="")
+    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--language", default="")
+    args = parser.parse_args()
+    host = SlowHost(args.models, "cpu", {"clipcap_model": args.model, "localization": args.language})
+    host.seconds = args.seconds
+    serve(host, port=args.port)
+
+
+if __name__ == "__main__":
+    main()

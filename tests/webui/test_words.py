@@ -1,0 +1,65 @@
+"""The words on screen: every one has an entry in each language file, no entry is idle, no placeholder is lost."""
+
+from __future__ import annotations
+
+import ast
+import json
+import string
+from pathlib import Path
+
+import pytest
+
+from clipcap_ext.webui.words import FOLDER, Words, languages
+
+WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
+SOURCES = [*sorted((WEBUI / "tab").glob("*.py")), WEBUI / "model_facts.py"]
+LANGUAGES = ("de_DE", "zh_CN")
+
+
+def entries(language: str) -> dict[str, str]:
+    return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def literals() -> set[str]:
+    nodes = (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def spoken() -> set[str]:
+    """Every literal that is handed to `words` as it stands."""
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("words", "context.words") and node.args:
+                constants = (one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant))
+                found |= {value for value in constants if isinstance(value, str)}
+    return found
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_there_are_three_languages() -> None:
+    assert languages() == sorted(["en_US", *LANGUAGES])
+    assert all(english == text for english, text in entries("en_US").items())
+
+
+def test_every_word_is_listed_and_no_entry_is_idle() -> None:
+    assert spoken() - set(entries("en_US")) == set()
+    assert set(entries("en_US")) - literals() == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_is_whole(language: str) -> None:
+    translated = entries(language)
+    assert set(translated) == set(entries("en_US"))
+    assert [text for text, other in translated.items() if not other.strip() or places(text) != places(other)] == []
+    assert sum(text != other for text, other in translated.items()) > 0.85 * len(translated)
+
+
+def test_words_fall_back_to_english(tmp_path: Path) -> None:
+    assert Words("de_DE")("{done} of {total}", done=1, total=2) == "1 von 2"
+    assert Words("de_DE")("not listed {here}", here="x") == "not listed x"
+    assert Words("None")("Stop") == "Stop"
+    assert Words("")("Stop") == "Stop"
