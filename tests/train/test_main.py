@@ -1,0 +1,91 @@
+"""The door: a whole run from the command line, its folder, and an exit code and a sentence for each wrong word."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tiny_tasks import CAPTIONING
+
+from clipcap_ext.engine.checkpoint import trained_on
+from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.train.__main__ import main
+
+
+def words(data: Path, out: Path, encoder: Path, *more: str) -> list[str]:
+    """The command line of a tiny captioning run."""
+    changes = {
+        **CAPTIONING,
+        "encoder": encoder,
+        "views": 2,
+        "mapper_dropout": 0.0,
+        "epochs": 1,
+        "ema": 0.0,
+        "precision": "fp32",
+    }
+    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+    return ["tiny-flickr8k", "--data", str(data), "--out", str(out), *settings, *more]
+
+
+def test_a_whole_run(
+    tmp_path: Path, flickr_folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip")) == 0
+    printed, told = capsys.readouterr()
+    assert printed.strip() == str(out / "best") and '"epochs": 1' in told and "8 training, 4 validation" in told
+    assert {path.name for path in out.iterdir()} >= {
+        "best", "last", "tiny-clip", "features", "config.json", "state.pt", "log.csv", "log.jsonl", "loss.png",
+    }  # fmt: skip
+    captioner = load_captioner(out / "best")  # finds its encoder beside it
+    caption = captioner.caption([Image.open(flickr_folder / "Images" / "013.jpg")])[0]
+    assert caption.text.endswith(" .") and captioner.default_options.num_beams == 3
+    photos = [image_fingerprint(flickr_folder / "Images" / f"{i:03}.jpg") for i in range(14)]
+    assert trained_on(out / "best") == set(photos[:8])
+    said = json.loads((out / "best" / "config.json").read_text())["training"]
+    assert "epochs is 1, not" in " ".join(said["departures"]) and said["preset"] == "tiny-flickr8k"
+
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip")) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume", "--set", "epochs=2")) == 2
+    assert "has other settings" in capsys.readouterr().err
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume")) == 0  # finished: nothing to do
+
+
+def test_nothing_is_left_behind_by_a_wrong_word(
+    tmp_path: Path, flickr_folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, encoder = tmp_path / "out", tiny_folder / "tiny-clip"
+    unmarked = tmp_path / "unmarked"
+    shutil.copytree(flickr_folder, unmarked)
+    for path in unmarked.glob("Flickr_8k.*"):
+        path.unlink()
+    cases = [
+        ([], 2, "Give a preset"),
+        (["tiny-flickr8q", "--data", str(flickr_folder), "--out", str(out)], 2, "Did you mean tiny-flickr8k"),
+        (words(tmp_path / "none", out, encoder), 2, "no such file or folder"),
+        (words(tmp_path, out, encoder), 1, "No data set recognised"),
+        (words(unmarked, out, encoder), 1, "no karpathy split"),
+        (words(flickr_folder, out, tmp_path), 2, "no encoder folder there"),
+        (words(flickr_folder, out, encoder, "--resume"), 2, "there is no run in"),
+        (words(flickr_folder, out, encoder, "--set", "epoch=1"), 2, "did you mean epochs"),
+        (words(flickr_folder, out, encoder, "--set", "gpt2=gpt2"), 2, "leave them 0"),
+        (words(flickr_folder, out, encoder, "--set", "split=paper"), 1, "paper split sets the last 1000"),
+        (words(flickr_folder, out, encoder, "--set", "holdout=8"), 1, "only 8 training images"),
+    ]
+    for arguments, code, message in cases:
+        assert main(arguments) == code
+        assert message in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    assert "flickr30k-gradient" in capsys.readouterr().out
+    assert main(["flickr8k-original", "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "departs: AdamW is PyTorch's" in told and "lr=2e-05" in told and "[mlp, transformer]" in told
