@@ -1,0 +1,97 @@
+"""`caption --explain` for models that guess from keywords: the tree, the candidates, the effects, keywords by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.cli.streams import Streams
+from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.keyword_edit import KeywordEdit, split_keywords
+from clipcap_ext.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from clipcap_ext.engine.explain import Explanation
+    from clipcap_ext.webui.service import Work
+
+KIND = "sbg"
+
+
+def add_keyword_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that change what is guessed from, and where a picture of the tree goes."""
+    group = parser.add_argument_group("keywords (models that guess from keywords; each is explained)")
+    group.add_argument(
+        "--without", action="append", default=[], metavar="KEYWORD", help="leave a keyword out; repeatable"
+    )
+    group.add_argument(
+        "--add", action="append", default=[], metavar="KEYWORD", help="add a keyword at the end; repeatable"
+    )
+    exactly = 'guess from exactly these, in this order: "dog, snow"; "" is none'
+    group.add_argument("--keywords", metavar="LIST", help=exactly)
+    group.add_argument("--svg", type=Path, metavar="DIR", help="also draw each keyword tree into this folder")
+
+
+def wanted(args: argparse.Namespace) -> bool:
+    """Whether this call is to be explained from keywords; UsageError if the model has none and flags for them came."""
+    entry = find_model(args.model, *([args.models_dir] if args.models_dir else []))
+    guesses = entry.config is not None and entry.config.kind == KIND
+    asked = bool(edit_of(args)) or args.svg is not None
+    if asked and not guesses:
+        raise UsageError(
+            f"--without, --add, --keywords and --svg need a model that guesses from keywords, not {args.model}."
+        )
+    return guesses and (asked or args.explain)
+
+
+def edit_of(args: argparse.Namespace) -> KeywordEdit:
+    """The change of keywords that was asked for."""
+    if args.keywords is not None and (args.without or args.add):
+        raise UsageError("--keywords says all of them: leave --without and --add out.")
+    exactly = None if args.keywords is None else split_keywords(args.keywords)
+    return KeywordEdit(tuple(args.without), tuple(args.add), exactly)
+
+
+def explain_pictures(
+    work: Work, paths: list[Path], options: DecodingOptions, args: argparse.Namespace, streams: Streams
+) -> int:
+    """Explain each picture; returns how many could not be read."""
+    from clipcap_ext.engine.images import open_image
+
+    failed = 0
+    with streams.progress(len(paths), "picture") as bar:
+        for path in paths:
+            try:
+                said = work.explain(open_image(path), options, edit_of(args))
+            except ImageError as error:
+                failed += 1
+                record = json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False)
+                streams.result(record) if args.json else streams.say(f"error: {error}")
+                continue
+            streams.result(_json(path, said) if args.json else _text(path, said))
+            if args.svg is not None:
+                _draw(args.svg / f"{path.stem}.svg", path, said)
+            bar.update()
+    return failed
+
+
+def _json(path: Path, said: Explanation) -> str:
+    record = said.to_dict()
+    caption = record.pop("caption")
+    record = {"path": str(path), "caption": caption.pop("text"), **caption, **record}
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _text(path: Path, said: Explanation) -> str:
+    from clipcap_ext.engine.drawing import draw_text, explanation_lines
+
+    return f"{path}\n{draw_text(explanation_lines(said))}"
+
+
+def _draw(target: Path, path: Path, said: Explanation) -> None:
+    from clipcap_ext.engine.drawing import draw_svg, explanation_lines
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"), encoding="utf-8")
