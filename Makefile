@@ -5,9 +5,10 @@ COMPAT ?= oldest forge last4
 PY := .venv/bin/python
 TESTS ?= tests
 PYTEST_ARGS ?=
+UI_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compat lint benchmarks clean
+.PHONY: help setup demo ui screenshots test test-ui-environments test-compat lint benchmarks clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,7 +19,18 @@ setup:  ## make .venv, or find it ready (kept in a cache outside the checkout)
 demo: setup  ## caption the example photos with the bundled model
 	@HF_HUB_OFFLINE=1 $(PY) -m clipcap_ext demo
 
-test: setup  ## run the tests (TESTS=tests/engine for a part)
+ui:  ## open the Caption tab without a WebUI (UI_ARGS="--open --port 7870")
+	@$(PYTHON) tools/environment.py compat gradio4
+	@.venv-gradio4/bin/python -m clipcap_ext ui $(UI_ARGS)
+
+screenshots: setup test-ui-environments  ## make docs/*.png from the tab in a browser
+	@$(PY) tests/webui/browser/screenshots.py
+
+test-ui-environments:
+	@for name in gradio3 gradio4; do $(PYTHON) tools/environment.py compat $$name >/dev/null || \
+		echo "the environment $$name could not be made: the browser tests under it will be skipped"; done
+
+test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a part)
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
 	@$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
@@ -32,7 +44,7 @@ lint: setup  ## check style
 	@$(PY) -m ruff check .
 
 benchmarks: setup  ## measure speed and memory, and write benchmarks/README.md (on a quiet machine)
-	@for name in decoding training_step "bundled examples"; do \
+	@for name in decoding training_step "bundled clipcap_ext/examples"; do \
 		set -- $$name; PYTHONPATH=. $(PY) benchmarks/$$1.py $$2 || exit 1; done
 
 clean:  ## remove the links and what tests leave behind (not the cached environments)

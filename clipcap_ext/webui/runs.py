@@ -38,7 +38,8 @@ class Run:
             self._first = (time.monotonic(), self.done)
 
     def watch(self, every: float = POLL) -> Iterator[None]:
-        """Yield from time to time until the work has ended."""
+        """Yield at once, then from time to time until the work has ended."""
+        yield
         while self._thread.is_alive():
             self._thread.join(every)
             yield

@@ -141,13 +141,14 @@ class Page:
 
     def caption(self, keys: bool = False) -> str:
         """Caption the picture and give back the text, once it is there."""
-        before = self.text("status")
+        self.browser.run("document.querySelector('#clipcap_status .clipcap_state').dataset.old = '1'")
         if keys:
             wait_for(lambda: self.enabled("run"), "Caption to be enabled", SLOW)
             self.browser.keys(CONTROL, ENTER)
         else:
             self.press("run")
-        wait_for(lambda: self.text("status") != before or self.enabled("stop"), "captioning to begin", SLOW)
+        anew = "return document.querySelector('#clipcap_status .clipcap_state').dataset.old !== '1'"
+        wait_for(lambda: self.browser.run(anew), "captioning to begin", SLOW)
         wait_for(lambda: self.enabled("run") and " ms" in self.text("status"), "a caption", SLOW)
         return self.value("caption")
 
