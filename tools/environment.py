@@ -52,6 +52,13 @@ def fingerprint(*parts: str | Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def with_included(requirements: Path) -> list[Path]:
+    """A requirements file and those it includes by `-r` and `-c`."""
+    words = [line.split() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    named = [requirements.parent / line[1] for line in words if line and line[0] in ("-r", "-c")]
+    return [requirements, *(path for name in named for path in with_included(name))]
+
+
 def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
@@ -133,7 +140,7 @@ def link(name: str, environment: Path) -> None:
 
 
 def make_main() -> Path:
-    files = (REQUIREMENTS / "dev.txt", REQUIREMENTS / "constraints.txt")
+    files = with_included(REQUIREMENTS / "dev.txt")
     environment = ensure(cache_folder() / f"venv-{fingerprint(*files)}", build_main)
     link(".venv", environment)
     return environment
@@ -145,7 +152,7 @@ def make_compat(name: str) -> None:
         known = sorted(path.stem.removeprefix("compat-") for path in REQUIREMENTS.glob("compat-*.txt"))
         sys.exit(f"no environment is called {name!r}; there are: {', '.join(known)}")
     main = make_main()
-    environment = cache_folder() / f"venv-{name}-{fingerprint(requirements, str(main))}"
+    environment = cache_folder() / f"venv-{name}-{fingerprint(*with_included(requirements), str(main))}"
     ensure(environment, lambda folder: build_compat(folder, requirements, main))
     link(f".venv-{name}", environment)
 
