@@ -1,0 +1,57 @@
+"""The door of the terminal: python -m clipcap_ext COMMAND; the commands themselves are in cli/."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from clipcap_ext import __version__
+from clipcap_ext.cli import captioning, demo, listing, ui
+from clipcap_ext.cli.streams import Streams
+from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
+
+COMMANDS = (captioning, listing, demo, ui)
+EXAMPLES = """examples:
+  python -m clipcap_ext demo
+  python -m clipcap_ext caption holiday/
+  python -m clipcap_ext models
+  python -m clipcap_ext ui --open
+Each command has its own --help. Training and scoring: python -m clipcap_ext.train, python -m clipcap_ext.evaluate."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m clipcap_ext", description="A photo in, a caption out.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    made.add_argument("--version", action="version", version=__version__)
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None, streams: Streams | None = None) -> int:
+    """Run a command; 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    args = parser().parse_args(words)
+    args.command_line = words
+    streams = streams or Streams.standard()
+    try:
+        return args.run(args, streams)
+    except CaptionError as error:
+        streams.say(f"error: {error}")
+        return 2 if isinstance(error, (UsageError, ModelNotFound)) else 1
+    except KeyboardInterrupt:
+        streams.say("Stopped.")
+        return 130
+    except BrokenPipeError:  # whoever read the results has gone; nothing is left to say to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Where a command writes: results to one stream, a whole line at a time, and everything else to the other."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Streams:
+    """`out` takes results, `err` everything that is not one."""
+
+    out: TextIO
+    err: TextIO
+
+    @classmethod
+    def standard(cls) -> Streams:
+        """This process's own, in UTF-8 whatever the system says; file names that are not UTF-8 pass through."""
+        for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(encoding="utf-8", errors=errors)
+        return cls(sys.stdout, sys.stderr)
+
+    def result(self, line: str) -> None:
+        """One whole line of results, past any progress bar, and out at once."""
+        with tqdm.external_write_mode(file=self.out):
+            self.out.write(f"{line}\n")
+            self.out.flush()
+
+    def say(self, line: str) -> None:
+        """One line that is no result."""
+        with tqdm.external_write_mode(file=self.err):
+            self.err.write(f"{line}\n")
+            self.err.flush()
+
+    @contextmanager
+    def progress(self, total: int, unit: str) -> Iterator[tqdm]:
+        """A bar on `err` if that is a terminal, else nothing."""
+        with tqdm(total=total, unit=unit, file=self.err, disable=not self.err.isatty(), leave=False) as bar:
+            yield bar
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl+C off until the block is done, so that what is written and what is counted stay the same."""
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
+        yield
+        return
+    waiting: list[tuple[Any, ...]] = []
+    usual = signal.signal(signal.SIGINT, lambda *arrived: waiting.append(arrived))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if waiting and callable(usual):
+        usual(*waiting[0])
