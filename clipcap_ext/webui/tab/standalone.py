@@ -23,28 +23,37 @@ POLICY = (
 
 
 def make_app(host: StandaloneHost, address: str = "127.0.0.1") -> FastAPI:
-    """The page and its server, not started. Served on a local address it answers to local names only."""
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    """The page and its server, not started."""
+    _without_telemetry()
+    from clipcap_ext.webui.tab import build
+
+    return app_of(build(CaptionService(host), host, title="ClipCap", **page_look()), address)
+
+
+def page_look() -> dict[str, Any]:
+    """What gr.Blocks takes for the page to look as it should; newer gradio takes it when it is mounted."""
+    from clipcap_ext.webui.tab.compat import MAJOR
+
+    return _look() if MAJOR < 6 else {}
+
+
+def app_of(page: Any, address: str) -> FastAPI:
+    """A server for Blocks with our tab in them. Served on a local address it answers to local names only."""
+    _without_telemetry()
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from clipcap_ext.webui.tab import build
     from clipcap_ext.webui.tab.compat import MAJOR, page_only
 
-    service = CaptionService(host)
-    css = (ROOT / "style.css").read_text(encoding="utf-8") + "footer { display: none !important; }"
-    look: dict[str, Any] = {"css": css, "theme": _theme(gr)}
-    tab = build(service, host, title="ClipCap", **(look if MAJOR < 6 else {}))
-    with tab:
-        page_only(tab.load, _script_loader())
-    tab.queue(api_open=False, **({"concurrency_count": 8} if MAJOR < 4 else {"default_concurrency_limit": 8}))
+    with page:
+        page_only(page.load, _script_loader())
+    page.queue(api_open=False, **({"concurrency_count": 8} if MAJOR < 4 else {"default_concurrency_limit": 8}))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(_with_policy)
     if address in LOCAL:  # a page elsewhere that names its own host as 127.0.0.1 gets nowhere
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
-    return gr.mount_gradio_app(app, tab, path="/", **(look if MAJOR >= 6 else {}))
+    return gr.mount_gradio_app(app, page, path="/", **(_look() if MAJOR >= 6 else {}))
 
 
 def serve(host: StandaloneHost, address: str = "127.0.0.1", port: int = 7861, open_browser: bool = False) -> None:
@@ -67,10 +76,19 @@ async def _with_policy(request: Any, call_next: Any) -> Any:
     return response
 
 
-def _theme(gr: Any) -> Any:
-    """Gradio's own look with the machine's fonts: its default ones come from a font host."""
+def _without_telemetry() -> None:
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _look() -> dict[str, Any]:
+    """Our style sheet, and gradio's own theme with the machine's fonts: its default ones come from a font host."""
+    import gradio as gr
+
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
-    return gr.themes.Default(font=sans, font_mono=["ui-monospace", "Consolas", "monospace"])
+    theme = gr.themes.Default(font=sans, font_mono=["ui-monospace", "Consolas", "monospace"])
+    css = (ROOT / "style.css").read_text(encoding="utf-8") + "footer { display: none !important; }"
+    return {"css": css, "theme": theme}
 
 
 def _script_loader() -> str:

@@ -60,8 +60,12 @@ class Browser:
             "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
             f"--window-size={width},{height}", "--disable-background-networking", "--no-first-run",
         ]  # fmt: skip
+        preferences = {
+            "download.default_directory": str(downloads),
+            "profile.default_content_setting_values.automatic_downloads": 1,  # several without asking
+        }
         options = {
-            "binary": paths[0], "args": arguments, "prefs": {"download.default_directory": str(downloads)},
+            "binary": paths[0], "args": arguments, "prefs": preferences,
         }  # fmt: skip
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})

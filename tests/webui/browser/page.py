@@ -20,12 +20,12 @@ PANES = ("single", "batch", "folder", "models")
 
 
 @contextmanager
-def served(python: Path, models: Path, log: Path, *options: str) -> Iterator[str]:
+def served(python: Path, models: Path, log: Path, *options: str, script: str = "server.py") -> Iterator[str]:
     """The page's address while its server runs."""
     port = free_port()
     address = f"http://127.0.0.1:{port}/"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [str(python), str(HERE / "server.py"), str(port), str(models), *options]
+    command = [str(python), str(HERE / script), str(port), str(models), *options]
     with open(log, "w") as stream:
         server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment)
     try:
@@ -71,6 +71,12 @@ class Page:
     def value(self, name: str) -> str:
         """What a text box or number holds."""
         return self.browser.run(f"return document.querySelector({BOX}).value", name)
+
+    def value_of(self, name: str) -> str:
+        """What a slider's number box holds."""
+        return self.browser.run(
+            "return document.querySelector(`#clipcap_${arguments[0]} input[type=number]`).value", name
+        )
 
     def pane(self, name: str) -> None:
         """Open one of the four panes."""
@@ -149,7 +155,8 @@ class Page:
             self.press("run")
         anew = "return document.querySelector('#clipcap_status .clipcap_state').dataset.old !== '1'"
         wait_for(lambda: self.browser.run(anew), "captioning to begin", SLOW)
-        wait_for(lambda: self.enabled("run") and " ms" in self.text("status"), "a caption", SLOW)
+        wait_for(lambda: self.enabled("run") and not self.enabled("stop"), "captioning to end", SLOW)
+        wait_for(lambda: " ms" in self.text("status"), "a caption", SLOW)
         return self.value("caption")
 
     def candidates(self) -> list[str]:
