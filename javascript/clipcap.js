@@ -180,6 +180,21 @@ function clipcap_typed(event) {
     clipcap_set("edits", JSON.stringify(edits));
 }
 
+// A click on a keyword's bar takes its word out of the box below, or puts it back.
+function clipcap_chip(event) {
+    const chip = event.target?.closest?.("[data-clipcap-keyword]");
+    if (!chip) {
+        return;
+    }
+    const word = chip.dataset.clipcapKeyword;
+    const box = clipcap_find("keywords").querySelector("textarea, input");
+    const words = box.value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+    const kept = words.filter((one) => one !== word);
+    const on = kept.length === words.length;
+    chip.setAttribute("aria-pressed", String(on));
+    clipcap_set("keywords", (on ? [...words, word] : kept).join(", "));
+}
+
 // Each candidate begins with its similarity; draw it as a bar, relative to the best.
 function clipcap_bars() {
     const labels = Array.from(clipcap_find("candidates")?.querySelectorAll("label") || []);
@@ -210,5 +225,6 @@ if (!window.clipcap_started) {
     window.addEventListener("keydown", clipcap_keys, true);
     document.addEventListener("paste", clipcap_paste);
     document.addEventListener("input", clipcap_typed);
+    document.addEventListener("click", clipcap_chip);
     clipcap_start();
 }

@@ -11,6 +11,7 @@ from clipcap_ext.webui.prompts import MODES
 from clipcap_ext.webui.tab.compat import forgotten, picture
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
+from clipcap_ext.webui.tab.keywords import KeywordBox, build_keywords
 from clipcap_ext.webui.tab.markup import state, token_count
 
 TARGET_NAMES = {"txt2img": "txt2img", "img2img": "img2img", "inpaint": "inpaint"}
@@ -37,6 +38,7 @@ class SinglePane:
     found_box: gr.Accordion
     found: Any
     use_found: gr.Button
+    keywords: KeywordBox
 
 
 def build_single(context: Context) -> SinglePane:
@@ -70,13 +72,14 @@ def build_single(context: Context) -> SinglePane:
                 [], label=words("Candidates"), elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"]
             )
             send, unsend, mode, with_picture = _build_send(context)
+            keywords = build_keywords(context)
     history = gr.State([])
     for one in (caption, candidates, mode, with_picture, found):
         if one is not None:
             forgotten(one)
     return SinglePane(
         image, caption_button, stop, status, caption, tokens, undo, copy, candidates, history, send, unsend, mode,
-        with_picture, found_box, found, use_found,
+        with_picture, found_box, found, use_found, keywords,
     )  # fmt: skip
 
 

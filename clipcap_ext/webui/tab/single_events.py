@@ -17,6 +17,7 @@ from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, page_only
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
 from clipcap_ext.webui.tab.header import Header
+from clipcap_ext.webui.tab.keywords import guess_again, keyword_updates
 from clipcap_ext.webui.tab.markup import failure, progress, state, token_count
 from clipcap_ext.webui.tab.send_events import wire_send
 from clipcap_ext.webui.tab.single import SinglePane
@@ -29,12 +30,18 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     """Connect the pane."""
     service = context.service
     outputs = [pane.status, pane.caption_button, pane.stop, pane.caption, pane.candidates, pane.history]
+    outputs += pane.keywords.outputs
 
     def run(image: Any, model: str | None, caption: str, history: list[str], *values: Any) -> Iterator[list[Any]]:
         yield from caption_picture(context, image, model, caption, history, values)
 
+    def again(keywords: str, *values: Any) -> Iterator[list[Any]]:
+        image, model, caption, history, *decoding = values
+        yield from caption_picture(context, image, model, caption, history, tuple(decoding), keywords)
+
     inputs = [pane.picture, header.model, pane.caption, pane.history, *controls.components]
     pane.caption_button.click(run, inputs, outputs, **QUIET)
+    pane.keywords.again.click(again, [pane.keywords.text, *inputs], outputs, **QUIET)
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)
     pane.picture.change(
         lambda image: picture_changed(context, image), [pane.picture],
@@ -45,13 +52,17 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
 
 
 def caption_picture(
-    context: Context, image: Any, model: str | None, caption: str, history: list[str], values: tuple[Any, ...]
-) -> Iterator[list[Any]]:
-    """Caption one picture, saying what goes on meanwhile. Yields status, two buttons, caption, candidates, history."""
+    context: Context, image: Any, model: str | None, caption: str, history: list[str], values: tuple[Any, ...],
+    keywords: str | None = None,
+) -> Iterator[list[Any]]:  # fmt: skip
+    """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
+
+    Yields status, two buttons, caption, candidates, history, and the three updates for the keywords.
+    """
     words, same = context.words, gr.update()
 
     def closed(status: str) -> list[Any]:
-        return [status, gr.update(interactive=True), gr.update(interactive=False), same, same, same]
+        return [status, gr.update(interactive=True), gr.update(interactive=False), *[same] * 6]
 
     if image is None or isinstance(image, Unreadable) or model is None:
         problem = picture_status(context, image) if model else state("failed", words("No model is chosen."))
@@ -62,19 +73,20 @@ def caption_picture(
     def work(run: Run) -> Result:
         return context.service.caption([image], model, options, on_progress=run.set_stage, score=True)
 
-    going = Run(work)
+    going = Run(work) if keywords is None else guess_again(context, image, model, options, keywords)
     for _ in going.watch():
         busy = progress(words, going, counted=False)
-        yield [busy, gr.update(interactive=False), gr.update(interactive=True), same, same, same]
+        yield [busy, gr.update(interactive=False), gr.update(interactive=True), *[same] * 6]
     if isinstance(going.error, Cancelled):
         yield closed(state("stopped", words("Stopped.")))
     elif going.error is not None:
         yield closed(failure(words, going.error))
     else:
         result: Result = going.value
-        text = plain_caption(result.captions[0].text)
-        done = closed(state("done", result_line(context, result, options.seed)))
-        yield [*done[:3], text, candidate_choices(result.captions[0]), remembered(history, caption)]
+        said = result.captions[0]
+        done = closed(state("done", result_line(context, result, options.seed)))[:3]
+        shown = [plain_caption(said.text), candidate_choices(said), remembered(history, caption)]
+        yield [*done, *shown, *keyword_updates(said.keywords)]
 
 
 def result_line(context: Context, result: Result, seed: int | None) -> str:

@@ -45,6 +45,15 @@ def gradio_python(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def models(tiny_folder: Path, tiny_sbg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with every tiny captioner."""
+    folder = tmp_path_factory.mktemp("all")
+    for model in (tiny_folder / "tiny-clip", tiny_folder / "tiny-clipcap", tiny_folder / "tiny-transformer", tiny_sbg):
+        (folder / model.name).symlink_to(model, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the browser puts what it downloads."""
     return tmp_path_factory.mktemp("downloads")
@@ -52,11 +61,11 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def one_page(
-    gradio_python: Path, tiny_folder: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
+    gradio_python: Path, models: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:
     """One server and one window a gradio."""
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with served(gradio_python, tiny_folder, log, "--model", "tiny-clipcap", "--seconds", STEP) as address:
+    with served(gradio_python, models, log, "--model", "tiny-clipcap", "--seconds", STEP) as address:
         browser = Browser(downloads)
         try:
             yield Page(browser, address)

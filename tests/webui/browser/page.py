@@ -136,14 +136,15 @@ class Page:
         """Give files to a box."""
         self.browser.send(f"#clipcap_{name} input[type=file]", "\n".join(map(str, files)))
 
-    def clear_picture(self) -> None:
-        """Empty the picture's box, if it is full."""
-        script = (
-            "document.querySelector('#clipcap_image button[aria-label=Clear], "
-            '#clipcap_image button[aria-label="Remove Image"]\')?.click()'
-        )
-        self.browser.run(script)
-        wait_for(lambda: "No picture yet" in self.text("status"), "an empty picture box", SLOW)
+    def choose_model(self, name: str) -> None:
+        """Open the list of models and take one."""
+        entries = "[...document.querySelectorAll('#clipcap_model li, ul.options li')]"
+        opening = "const box = document.querySelector('#clipcap_model input'); box.focus();"
+        self.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
+        wait_for(lambda: self.browser.run(f"return {entries}.length") >= 2, "the list of models")
+        taking = f"{entries}.find((one) => one.innerText.includes(arguments[0]))"
+        self.browser.run(taking + ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", name)
+        wait_for(lambda: self.value("model").startswith(name), f"the model {name}")
 
     def caption(self, keys: bool = False) -> str:
         """Caption the picture and give back the text, once it is there."""

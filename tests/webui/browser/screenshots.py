@@ -43,9 +43,7 @@ def take(page: Page, photos: list[Path], docs: Path) -> None:
     save(page.browser, docs / "tab.png")
     dark(page, True)
     save(page.browser, docs / "tab-dark.png")
-    page.browser.devtools(
-        "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True
-    )
+    page.browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
     page.browser.run("document.getElementById('clipcap_run').scrollIntoView()")
     save(page.browser, docs / "tab-phone.png")
     page.browser.devtools("Emulation.clearDeviceMetricsOverride")

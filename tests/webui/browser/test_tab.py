@@ -264,23 +264,30 @@ def test_models_are_listed_chosen_and_unloaded(page: Page, pictures: Path) -> No
     page.press("unload")
     wait_for(lambda: "No model in memory" in page.text("memory"), "the unloading", SLOW)
     page.pane("single")
-    page.browser.run(
-        "const box = document.querySelector('#clipcap_model input'); box.focus(); box.dispatchEvent(new Event('focus'))"
-    )
-    script = (
-        "return [...document.querySelectorAll('#clipcap_model li, ul.options li')].map((one) => one.innerText.trim())"
-    )
-    wait_for(lambda: len(page.browser.run(script)) >= 2, "the list of models")
-    page.browser.run(
-        "const other = [...document.querySelectorAll('#clipcap_model li, ul.options li')]"
-        ".find((one) => one.innerText.includes('tiny-transformer'));"
-        "other.dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))"
-    )
-    wait_for(lambda: page.value("model").startswith("tiny-transformer"), "the other model")
+    page.choose_model("tiny-transformer")
     assert page.caption() != first
     assert "tiny-transformer" in page.text("status")
     page.press("refresh")
     wait_for(lambda: "MB" in page.text("facts"), "the facts")
+
+
+def test_keywords_are_shown_dropped_added_and_guessed_from(page: Page, pictures: Path) -> None:
+    page.put("image", [pictures / "p3.png"])
+    page.choose_model("tiny-sbg")
+    page.caption()
+    wait_for(lambda: page.browser.run("return document.querySelectorAll('.clipcap_chip').length") > 0, "keywords")
+    seen = page.value("keywords").split(", ")
+    assert page.text("chips").split() == " ".join(seen).split()
+    page.browser.run("document.querySelector('.clipcap_chip').click()")
+    wait_for(lambda: page.value("keywords").split(", ") == seen[1:], "one keyword less")
+    page.browser.run("document.querySelector('.clipcap_chip').click()")
+    wait_for(lambda: sorted(page.value("keywords").split(", ")) == sorted(seen), "it is back")
+    page.write("keywords", "snow, ball")
+    page.press("again")
+    wait_for(lambda: page.text("chips").split() == ["snow", "ball"], "the guess from other keywords", SLOW)
+    page.choose_model("tiny-clipcap")
+    page.caption()
+    assert page.browser.run("return document.querySelector('.clipcap_chip') === null")
 
 
 def test_the_last_choices_come_back(page: Page) -> None:
