@@ -28,13 +28,13 @@ class WeightAverage:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.tensors = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        self.tensors = {name: tensor.detach().clone() for name, tensor in _distinct(module).items()}
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
         """Take one step's weights in; young averages (step from 0) follow faster."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, tensor in module.state_dict().items():
+        for name, tensor in _distinct(module).items():
             if tensor.is_floating_point():
                 self.tensors[name].lerp_(tensor, 1 - decay)
             else:
@@ -43,7 +43,14 @@ class WeightAverage:
     @torch.no_grad()
     def swap(self, module: nn.Module) -> None:
         """Exchange the module's weights with the averaged ones, in place; a second call exchanges them back."""
-        for name, tensor in module.state_dict().items():
+        for name, tensor in _distinct(module).items():
             held: Tensor = self.tensors[name].clone()
             self.tensors[name].copy_(tensor)
             tensor.copy_(held)
+
+
+def _distinct(module: nn.Module) -> dict[str, Tensor]:
+    """The module's state, with a tensor of two names (GPT-2's tied embeddings) once: swapped twice it is lost."""
+    seen: dict[int, str] = {}
+    state = module.state_dict()
+    return {name: state[name] for name in state if seen.setdefault(state[name].data_ptr(), name) == name}
