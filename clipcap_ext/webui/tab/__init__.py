@@ -9,6 +9,7 @@ import gradio as gr
 from clipcap_ext.webui.hosts.base import Host, HostComponents
 from clipcap_ext.webui.service import CaptionService
 from clipcap_ext.webui.tab.batch import build_batch, wire_batch
+from clipcap_ext.webui.tab.compat import forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import build_decoding, wire_decoding
 from clipcap_ext.webui.tab.folder import FolderPane, build_folder, wire_folder
@@ -34,7 +35,7 @@ def fill(context: Context) -> None:
     """Lay out all panes and connect them, inside whatever Blocks is open."""
     words, folder = context.words, None
     header = build_header(context)
-    with gr.Tabs(elem_id=elem_id("panes")):
+    with forgotten(gr.Tabs(elem_id=elem_id("panes"))):
         with gr.TabItem(words("Single"), elem_id=elem_id("pane_single")):
             single = build_single(context)
         with gr.TabItem(words("Batch"), elem_id=elem_id("pane_batch")):
