@@ -21,7 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "engine": BASE,
     "corpus": BASE | {"engine"},
     "train": BASE | {"engine", "corpus", "metrics", "__init__"},
-    "evaluate": BASE | {"engine", "corpus", "metrics", "__init__"},
+    "evaluate": BASE | {"engine", "corpus", "metrics", "flags", "__init__"},
     "batch": BASE | {"engine", "corpus"},
     "webui": BASE | {"engine", "batch", "__init__"},
     "reproduce": BASE | {"engine", "corpus", "metrics", "train", "evaluate", "__init__"},

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         with service.work("caption", len(paths), args.model) as work:
             load(work, streams)
             if explained:
-                tally.failed += explaining.explain_pictures(work, paths, options, args, streams)
+                explaining.explain_pictures(work, paths, options, args, streams, tally.count)
                 return _end(tally, streams)
             with streams.progress(len(paths), "picture") as bar:
                 captions = work.captioning(options)

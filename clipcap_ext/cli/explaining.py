@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipcap_ext.batch.captioning import Outcome
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.cli.streams import Streams
+from clipcap_ext.cli.streams import Streams, uninterrupted
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.keyword_edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
@@ -55,26 +57,26 @@ def edit_of(args: argparse.Namespace) -> KeywordEdit:
 
 
 def explain_pictures(
-    work: Work, paths: list[Path], options: DecodingOptions, args: argparse.Namespace, streams: Streams
-) -> int:
-    """Explain each picture; returns how many could not be read."""
+    work: Work, paths: list[Path], options: DecodingOptions, args: argparse.Namespace, streams: Streams,
+    count: Callable[[Outcome], None],
+) -> None:  # fmt: skip
+    """Explain each picture, and have it counted as soon as it is written."""
     from clipcap_ext.engine.images import open_image
 
-    failed = 0
     with streams.progress(len(paths), "picture") as bar:
         for path in paths:
             try:
                 said = work.explain(open_image(path), options, edit_of(args))
+                outcome, text = Outcome(path, said.caption), _json(path, said) if args.json else _text(path, said)
+                if args.svg is not None:
+                    _draw(args.svg / f"{path.stem}.svg", path, said)
             except ImageError as error:
-                failed += 1
-                record = json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False)
-                streams.result(record) if args.json else streams.say(f"error: {error}")
-                continue
-            streams.result(_json(path, said) if args.json else _text(path, said))
-            if args.svg is not None:
-                _draw(args.svg / f"{path.stem}.svg", path, said)
+                outcome = Outcome(path, problem=str(error))
+                text = json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False) if args.json else ""
+            with uninterrupted():
+                streams.result(text) if text else streams.say(f"error: {outcome.problem}")
+                count(outcome)
             bar.update()
-    return failed
 
 
 def _json(path: Path, said: Explanation) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipcap_ext.errors import CaptionError, UsageError
-from clipcap_ext.evaluate.arguments import decoding_of, parser, request_of
+from clipcap_ext.evaluate.arguments import parser, request_of
 from clipcap_ext.evaluate.results import check_writable, write_results
 from clipcap_ext.evaluate.table import results_table
+from clipcap_ext.flags import given_decoding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
         return run.evaluate_hypotheses(args.hypotheses, request, _say)
     if args.retrieval:
         return run.evaluate_retrieval(args.model, request, _say)
-    return run.evaluate_model(args.model, request, decoding_of(args), _say)
+    return run.evaluate_model(args.model, request, given_decoding(args), _say)
 
 
 def _record(model: str, results: dict[str, Any]) -> None:

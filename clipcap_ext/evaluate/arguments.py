@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.dataset import SPLITS
 from clipcap_ext.evaluate.request import EvaluationRequest
+from clipcap_ext.flags import add_decoding_flags, given_decoding
 from clipcap_ext.metrics import METRICS, PROTOCOLS
-
-TYPES = {"int": int, "float": float, "str": str, "int | None": int}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,10 +41,7 @@ def parser() -> argparse.ArgumentParser:
     work.add_argument(
         "--resampling-seed", type=int, dest="resampling_seed", help="of bootstrap and controls (default: 0)"
     )
-    decoding = made.add_argument_group("decoding (default: as the checkpoint says)")
-    for spec in fields(DecodingOptions):
-        flag = f"--{spec.name.replace('_', '-')}"
-        decoding.add_argument(flag, type=TYPES[str(spec.type)], help=spec.metadata["help"])
+    add_decoding_flags(made)
     return made
 
 
@@ -59,20 +53,14 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
     """What was asked for; UsageError for options that would do nothing together."""
     if (args.model is None) == (args.hypotheses is None):
         raise UsageError("Give a model or --hypotheses FILE, one of the two.")
-    if args.hypotheses is not None and (args.retrieval or args.record or decoding_of(args)):
+    if args.hypotheses is not None and (args.retrieval or args.record or given_decoding(args)):
         raise UsageError(
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."
         )
-    if args.retrieval and (args.record or args.metrics or decoding_of(args)):
+    if args.retrieval and (args.record or args.metrics or given_decoding(args)):
         raise UsageError("--retrieval makes no captions: --record, --metrics and decoding options do nothing.")
     names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.resampling_seed is not None:
         given["seed"] = args.resampling_seed
     return EvaluationRequest(**given)
-
-
-def decoding_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The decoding options that were given."""
-    given = {spec.name: getattr(args, spec.name) for spec in fields(DecodingOptions)}
-    return {name: value for name, value in given.items() if value is not None}

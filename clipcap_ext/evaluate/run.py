@@ -20,6 +20,7 @@ from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.results import file_fingerprint, folder_fingerprint, provenance
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
 from clipcap_ext.evaluate.scoring import check_scorer, score_captions
+from clipcap_ext.flags import join_options
 
 Say = Callable[[str], None]
 
@@ -33,7 +34,7 @@ def evaluate_model(
     entry = find_model(model)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    options = entry.config.decoding_options().with_changes(**decoding)
+    options = join_options(entry.config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
     captioner = load_captioner(entry.folder, request.device)
     say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
