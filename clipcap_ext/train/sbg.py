@@ -34,6 +34,8 @@ class SbgConfig(TrainConfig):
     labels: str = option("", "Label bank, a file or folder; make one with python -m clipcap_ext.labels build.")
     logit_scale: float = option(100.0, "Scale of the softmax that chooses bank words.", low=1e-3)
     words_most: int = option(0, "Most bank words an image gets; 0 is no bound.", low=0)
+    words_template: str = option("{}", "Sentence of bank words, and of every keyword in the last ranking.")
+    picture_template: str = option("picture of {}.", "Sentence of subjects, groups, people and labels.")
     group_keywords: int = option(3, "Keywords from the best scenery, plant or object group.", low=0)
     block: int = option(
         480, "Tokens of a training item, texts run together; 0 makes each image an item, its captions learnt alone.",
@@ -76,8 +78,9 @@ class SbgConfig(TrainConfig):
     def constants(self) -> SelectionConstants:
         """The selection's constants."""
         return SelectionConstants(
-            logit_scale=self.logit_scale, words_most=self.words_most, group_keywords=self.group_keywords
-        )
+            logit_scale=self.logit_scale, words_most=self.words_most, group_keywords=self.group_keywords,
+            bare=self.words_template, picture=self.picture_template,
+        )  # fmt: skip
 
     @property
     def decoding(self) -> dict[str, Any]:
