@@ -98,7 +98,7 @@ def tiny_clipcap(tiny_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sbg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only. Caches stay in there too."""
+    """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only, but for its caches."""
     from tiny import write_tiny_encoder, write_tiny_sbg
 
     folder = tmp_path_factory.mktemp("sbg")

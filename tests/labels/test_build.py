@@ -92,8 +92,9 @@ class ListTagger:
 
     name = "a list"
     known = {
-        "the": ("the", "DET"), "a": ("a", "DET"), ".": (".", "PUNCT"), "riding": ("rid", "VERB"), "dogs": ("dog", "NOUN"),
-        "geese": ("goose", "NOUN"), "wooded": ("woode", "VERB"), "two": ("two", "NUM"), "2": ("2", "NUM"),
+        "the": ("the", "DET"), "a": ("a", "DET"), ".": (".", "PUNCT"), "riding": ("rid", "VERB"),
+        "dogs": ("dog", "NOUN"), "geese": ("goose", "NOUN"), "wooded": ("woode", "VERB"),
+        "two": ("two", "NUM"), "2": ("2", "NUM"),
         "fast": ("fast", "ADV"), "red": ("red", "ADJ"),
     }  # fmt: skip
 
