@@ -42,11 +42,11 @@ _TINY_CLIP = ContrastiveConfig(
     vocab_size=4000, ema=0.995, precision="bf16", monitor="t2i_r10", log_every=10, save_every=50,
 )  # fmt: skip
 _TINY = CaptioningConfig(
-    epochs=12, batch_size=128, lr=2e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=4, mapper="mlp", prefix_length=4,
-    mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=80, dropout=0.15,
-    tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.998, monitor="cider",
-    num_beams=3, save_dtype="fp16",
+    epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
+    prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.2,
+    tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
+    monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
 )  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,
@@ -54,10 +54,11 @@ _SBG = SbgConfig(
     num_candidates=5, temperature=1.0, top_k=50, validate_images=0,
 )  # fmt: skip
 _TINY_SBG = SbgConfig(
-    epochs=12, batch_size=24, lr=2e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=4, words_most=12, block=0,
-    keyword_dropout=0.1, gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.15,
-    tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.998, monitor="cider",
+    epochs=4, batch_size=24, lr=2.5e-3, schedule="cosine", warmup_steps=60, weight_decay=0.05, clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, logit_scale=16.0, words_most=14,
+    words_template="a {} .", picture_template="a picture of a {} .", group_keywords=1, block=0, keyword_dropout=0.1,
+    gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.1, tokenizer="captions",
+    vocab_size=4000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.99, precision="bf16", monitor="cider",
     validate_images=250, save_dtype="fp16",
 )  # fmt: skip
 SBG_DEPARTURES = (

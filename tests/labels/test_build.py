@@ -95,7 +95,7 @@ class ListTagger:
         "the": ("the", "DET"), "a": ("a", "DET"), ".": (".", "PUNCT"), "riding": ("rid", "VERB"),
         "dogs": ("dog", "NOUN"), "geese": ("goose", "NOUN"), "wooded": ("woode", "VERB"),
         "two": ("two", "NUM"), "2": ("2", "NUM"),
-        "fast": ("fast", "ADV"), "red": ("red", "ADJ"),
+        "fast": ("fast", "ADV"), "red": ("red", "ADJ"), "drive": ("drive", "VERB"),
     }  # fmt: skip
 
     def tag(self, captions: Sequence[str]) -> Iterator[list[Word]]:
