@@ -21,12 +21,10 @@ def service() -> CaptionService:
 
 
 def chosen_model(asked: str = "") -> str:
-    """`asked`, else the one of the settings page, else the first that works; empty if there is none."""
+    """`asked` (an unknown one is an error later), else the settings page's, else the first that works; else empty."""
     usable = [entry.name for entry in service().models() if not entry.problem]
-    for name in (asked, service().host.setting("clipcap_model", "")):
-        if name in usable:
-            return name
-    return asked or next(iter(usable), "")
+    preferred = service().host.setting("clipcap_model", "")
+    return asked or (preferred if preferred in usable else next(iter(usable), ""))
 
 
 def model_names() -> list[str]:

@@ -165,7 +165,11 @@ def start(tiny_folder: Path, photos: Path, *words: str, **options: object) -> su
     command = [sys.executable, "-m", "clipcap_ext", "caption", str(photos), "--models-dir", str(tiny_folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-    return subprocess.Popen([*command, "--model", "tiny-clipcap", *words], env=environment, **{**pipes, **options})
+    # a test run started in the background ignores SIGINT and hands that down
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name != "nt" else {}
+    return subprocess.Popen(
+        [*command, "--model", "tiny-clipcap", *words], env=environment, **{**pipes, **heed, **options}
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
