@@ -142,7 +142,7 @@ def test_the_controls_come_in_the_order_the_hooks_take(program: FakeHost, monkey
     parts.generated_controls = lambda elem_id, models: [elem_id("on"), *models]
     parts.extras_controls = lambda models: ("on", models)
     monkeypatch.setitem(sys.modules, "clipcap_ext.webui.tab.parts", parts)
-    names = ["tiny-clipcap", "tiny-transformer"]
+    names = ["tiny-flickr8k", "tiny-sbg-flickr8k", "tiny-clipcap", "tiny-transformer"]  # the bundled come first
     script = generated()
     assert script.ui(is_img2img=False) == ["script_on", *names]
     assert (script.title(), script.show(True)) == (KEY, program.modules["modules.scripts"].AlwaysVisible)
