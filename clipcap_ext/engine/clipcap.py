@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.caption import Caption, DecodingOptions
+from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
 from clipcap_ext.engine.clip_encoder import ClipEncoder
 from clipcap_ext.engine.decoding import decode
 from clipcap_ext.engine.model import ClipCapModel
 from clipcap_ext.engine.tokenizer import BpeTokenizer
 
-if TYPE_CHECKING:
-    from PIL import Image
 
-
-class ClipCapCaptioner:
+class ClipCapCaptioner(FeatureCaptioner):
     """A Captioner (see caption.py) over a loaded ClipCap."""
 
     def __init__(
         self, name: str, encoder: ClipEncoder, model: ClipCapModel, tokenizer: BpeTokenizer,
         default_options: DecodingOptions,
     ) -> None:  # fmt: skip
-        self.name = name
-        self.encoder = encoder
+        super().__init__(name, encoder, tokenizer, default_options)
         self.model = model
-        self.tokenizer = tokenizer
-        self.default_options = default_options
-
-    def caption(
-        self,
-        images: Sequence[Image.Image],
-        options: DecodingOptions | None = None,
-        *,
-        keys: Sequence[str] | None = None,
-    ) -> list[Caption]:
-        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's sampling."""
-        if not images:
-            return []
-        names = [pixel_key(image) for image in images] if keys is None else keys
-        return self.caption_features(self.encoder.encode_image(images), names, options)
 
     @torch.inference_mode()
     def caption_features(
@@ -63,36 +42,3 @@ class ClipCapCaptioner:
         self.encoder.to(device)
         self.model.to(device)
         return self
-
-
-def pixel_key(image: Image.Image) -> str:
-    """A digest of size and pixels: the same picture has the same key whatever its file is called."""
-    digest = hashlib.sha256(repr((image.mode, image.size)).encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()
-
-
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """One candidate a text, the first of each."""
-    first: dict[str, Candidate] = {}
-    for candidate in candidates:
-        first.setdefault(candidate.text, candidate)
-    return list(first.values())
-
-
-def rank_by_similarity(
-    encoder: ClipEncoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
-) -> list[list[Candidate]]:
-    """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first.
-
-    All images' candidates are encoded in one batch, each distinct text once.
-    """
-    texts = sorted({candidate.text for group in groups for candidate in group})
-    row = {text: i for i, text in enumerate(texts)}
-    unit = nn.functional.normalize(features.float(), dim=-1)
-    cosines = (unit @ encoder.encode_text(texts).to(unit.device).T).tolist()  # (B, distinct texts)
-    ranked = [
-        [replace(candidate, similarity=cosines[i][row[candidate.text]]) for candidate in group]
-        for i, group in enumerate(groups)
-    ]
-    return [sorted(group, key=lambda one: one.similarity, reverse=True) for group in ranked]

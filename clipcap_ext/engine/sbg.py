@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
+from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, pixel_key, rank_by_similarity
 from clipcap_ext.engine.clip_encoder import ClipEncoder
-from clipcap_ext.engine.clipcap import distinct, pixel_key, rank_by_similarity
 from clipcap_ext.engine.decoding import clean_caption, decode
 from clipcap_ext.engine.explain import Explanation, explain
 from clipcap_ext.engine.keyword_edit import KeywordEdit
@@ -30,32 +30,16 @@ if TYPE_CHECKING:
 BY_HAND = "by hand"  # facet of a keyword that a person wrote
 
 
-class SbgCaptioner:
+class SbgCaptioner(FeatureCaptioner):
     """A Captioner (see caption.py) over a GPT-2 that guesses from keywords; its keywords can be edited, see `guess`."""
 
     def __init__(
         self, name: str, encoder: ClipEncoder, gpt2: nn.Module, tokenizer: BpeTokenizer, selector: KeywordSelector,
         default_options: DecodingOptions,
     ) -> None:  # fmt: skip
-        self.name = name
-        self.encoder = encoder
+        super().__init__(name, encoder, tokenizer, default_options)
         self.gpt2 = gpt2
-        self.tokenizer = tokenizer
         self.selector = selector
-        self.default_options = default_options
-
-    def caption(
-        self,
-        images: Sequence[Image.Image],
-        options: DecodingOptions | None = None,
-        *,
-        keys: Sequence[str] | None = None,
-    ) -> list[Caption]:
-        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's sampling."""
-        if not images:
-            return []
-        names = [pixel_key(image) for image in images] if keys is None else keys
-        return self.caption_features(self.encoder.encode_image(images), names, options)
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None

@@ -27,7 +27,7 @@ def captions_of(
     pictures = [to_rgb(image) for image in images]
     if not score:
         return tuple(captioner.caption(pictures, options, keys=keys))
-    from clipcap_ext.engine.clipcap import pixel_key
+    from clipcap_ext.engine.captioner import pixel_key
 
     features = captioner.encoder.encode_image(pictures)  # (B, clip_dim)
     names = [pixel_key(picture) for picture in pictures] if keys is None else keys
@@ -48,7 +48,7 @@ def explanation_of(
 
 def _scored(captioner: Captioner, features: torch.Tensor, captions: Sequence[Caption]) -> tuple[Caption, ...]:
     """The captions, each candidate with its cosine with its image's features (B, clip_dim); their order stays."""
-    from clipcap_ext.engine.clipcap import rank_by_similarity
+    from clipcap_ext.engine.captioner import rank_by_similarity
 
     ranked = rank_by_similarity(captioner.encoder, features, [caption.candidates for caption in captions])
     scored = []

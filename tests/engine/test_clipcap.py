@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from clipcap_ext.caption import Candidate, DecodingOptions
-from clipcap_ext.engine.clipcap import distinct, pixel_key, rank_by_similarity
+from clipcap_ext.engine.captioner import distinct, pixel_key, rank_by_similarity
 from clipcap_ext.engine.factory import load_captioner
 
 PICTURES = [Image.linear_gradient("L").convert("RGB"), Image.new("RGB", (40, 30), "teal"), Image.new("RGB", (9, 9))]

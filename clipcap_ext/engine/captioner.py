@@ -1,0 +1,81 @@
+"""What every captioner over CLIP features does alike: features from pictures, keys, distinct candidates, ranking."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.engine.clip_encoder import ClipEncoder
+from clipcap_ext.engine.tokenizer import BpeTokenizer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class FeatureCaptioner:
+    """The part of a Captioner (see caption.py) that leaves the words to `caption_features` of its kind."""
+
+    def __init__(
+        self, name: str, encoder: ClipEncoder, tokenizer: BpeTokenizer, default_options: DecodingOptions
+    ) -> None:
+        self.name = name
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.default_options = default_options
+
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+    ) -> list[Caption]:
+        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's sampling."""
+        if not images:
+            return []
+        names = [pixel_key(image) for image in images] if keys is None else keys
+        return self.caption_features(self.encoder.encode_image(images), names, options)
+
+    def caption_features(
+        self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
+    ) -> list[Caption]:
+        """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
+        raise NotImplementedError
+
+
+def pixel_key(image: Image.Image) -> str:
+    """A digest of size and pixels: the same picture has the same key whatever its file is called."""
+    digest = hashlib.sha256(repr((image.mode, image.size)).encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate a text, the first of each."""
+    first: dict[str, Candidate] = {}
+    for candidate in candidates:
+        first.setdefault(candidate.text, candidate)
+    return list(first.values())
+
+
+def rank_by_similarity(
+    encoder: ClipEncoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
+) -> list[list[Candidate]]:
+    """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first.
+
+    All images' candidates are encoded in one batch, each distinct text once.
+    """
+    texts = sorted({candidate.text for group in groups for candidate in group})
+    row = {text: i for i, text in enumerate(texts)}
+    unit = nn.functional.normalize(features.float(), dim=-1)
+    cosines = (unit @ encoder.encode_text(texts).to(unit.device).T).tolist()  # (B, distinct texts)
+    ranked = [
+        [replace(candidate, similarity=cosines[i][row[candidate.text]]) for candidate in group]
+        for i, group in enumerate(groups)
+    ]
+    return [sorted(group, key=lambda one: one.similarity, reverse=True) for group in ranked]
