@@ -17,21 +17,19 @@ from clipcap_ext.engine.checkpoint import TRAINED_ON_FILE, load_clipcap
 from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
 from clipcap_ext.errors import CheckpointError, UsageError
-from clipcap_ext.train.config import TrainConfig, option
+from clipcap_ext.train.config import option
+from clipcap_ext.train.language_model import LanguageModelConfig
 
 IGNORED_TOKEN = 0  # the published loss takes id 0 for padding, wherever it stands
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptioningConfig(TrainConfig):
+class CaptioningConfig(LanguageModelConfig):
     """Options of training a ClipCap."""
 
     task: ClassVar[str] = "clipcap"
     monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False, "cider": True}
 
-    encoder: str = option("ViT-L-14", "An open_clip model, or a bundled encoder's name or an encoder folder.")
-    encoder_weights: str = option("openai", "open_clip's pretrained tag; empty for an encoder of ours.")
-    normalize: bool = option(True, "Scale image features to unit norm.")
     views: int = option(1, "Looks at each training photo: the plain one, then seeded crops and flips.", low=1)
     feature_noise: float = option(0.0, "Deviation of noise added to training features, over their norm.", low=0)
     mapper: str = option("mlp", "Mapping network.", choices=("mlp", "transformer"))
@@ -41,32 +39,23 @@ class CaptioningConfig(TrainConfig):
     mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
     mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
     gpt2: str = option("gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch.")
-    n_layer: int = option(0, "Layers of a GPT-2 from scratch.", low=0)
-    n_head: int = option(0, "Heads of a GPT-2 from scratch.", low=0)
-    n_embd: int = option(0, "Width of a GPT-2 from scratch.", low=0)
-    n_positions: int = option(0, "Positions of a GPT-2 from scratch.", low=0)
-    dropout: float = option(0.1, "Dropout in GPT-2: embeddings, attention and residuals.", low=0, high=0.9)
     trained: str = option("all", "What is trained; mapper keeps GPT-2 as it is.", choices=("all", "mapper"))
     tokenizer: str = option(
         "gpt2", "GPT-2's own vocabulary, or one learnt on the training captions.", choices=("gpt2", "captions")
     )
     vocab_size: int = option(50257, "Entries of a vocabulary learnt on the captions.", low=258)
     lowercase: bool = option(True, "Lower-case the captions.")
-    end_stop: bool = option(False, "Give every caption the final full stop that decoding stops at.")
     max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
     ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
-    label_smoothing: float = option(0.0, "Part of the target spread over the vocabulary.", low=0, high=0.9)
     num_beams: int = option(1, "Beams of the captions in validation, and the exported default.", low=1, high=64)
     no_repeat_ngram_size: int = option(0, "Exported guard against repeated phrases; 0 is off.", low=0, high=64)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes = ("n_layer", "n_head", "n_embd", "n_positions")
-        given = [name for name in sizes if getattr(self, name)]
-        if self.gpt2 == "scratch" and (len(given) < len(sizes) or self.tokenizer == "gpt2"):
-            raise UsageError(f"gpt2=scratch needs {', '.join(sizes)}, each above 0, and tokenizer=captions.")
-        if self.gpt2 != "scratch" and given:
-            raise UsageError(f"{', '.join(given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave them 0.")
+        if self.gpt2 != "scratch" and self.sizes_given:
+            raise UsageError(
+                f"{', '.join(self.sizes_given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave them 0."
+            )
         if self.trained == "mapper" and self.tokenizer == "captions":
             raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
 

@@ -17,19 +17,17 @@ from clipcap_ext.engine.selection import SelectionConstants
 from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.captioning import gpt2_folder, pretrained_gpt2
-from clipcap_ext.train.config import TrainConfig, option
+from clipcap_ext.train.config import option
+from clipcap_ext.train.language_model import SIZES, LanguageModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class SbgConfig(TrainConfig):
+class SbgConfig(LanguageModelConfig):
     """Options of training SBG's GPT-2."""
 
     task: ClassVar[str] = "sbg"
     monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False, "cider": True}
 
-    encoder: str = option("ViT-L-14", "An open_clip model, or a bundled encoder's name or an encoder folder.")
-    encoder_weights: str = option("openai", "open_clip's pretrained tag; empty for an encoder of ours.")
-    normalize: bool = option(True, "Scale image features to unit norm.")
     views: int = option(1, "Looks at each training photo, each with its own keywords.", low=1)
     labels: str = option("", "Label bank, a file or folder; make one with python -m clipcap_ext.labels build.")
     logit_scale: float = option(100.0, "Scale of the softmax that chooses bank words.", low=1e-3)
@@ -42,32 +40,16 @@ class SbgConfig(TrainConfig):
         low=0, high=1024,
     )  # fmt: skip
     keyword_dropout: float = option(0.0, "Part of the keywords left out at a look; only with block=0.", low=0, high=0.9)
-    gpt2: str = option("gpt2", "A GPT-2 folder or Hub name to start from, or scratch.")
-    n_layer: int = option(0, "Layers of a GPT-2 from scratch.", low=0)
-    n_head: int = option(0, "Heads of a GPT-2 from scratch.", low=0)
-    n_embd: int = option(0, "Width of a GPT-2 from scratch.", low=0)
-    n_positions: int = option(0, "Positions of a GPT-2 from scratch.", low=0)
-    dropout: float = option(0.1, "Dropout in GPT-2: embeddings, attention and residuals.", low=0, high=0.9)
-    tokenizer: str = option(
-        "gpt2", "GPT-2's own vocabulary, or one learnt on the training texts.", choices=("gpt2", "captions")
-    )
-    vocab_size: int = option(50257, "Entries of a vocabulary learnt on the texts.", low=258)
-    end_stop: bool = option(False, "Give every caption the final full stop that decoding stops at.")
     max_tokens: int = option(67, "Tokens a caption is cut to; only with block=0.", low=1)
-    label_smoothing: float = option(0.0, "Part of the target spread over the vocabulary.", low=0, high=0.9)
     num_candidates: int = option(5, "Captions sampled for an image; CLIP picks one.", low=1, high=64)
     temperature: float = option(1.0, "Temperature of the sampling.", low=0.01, high=10)
     top_k: int = option(50, "Sample among the k likeliest tokens only.", low=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes = ("n_layer", "n_head", "n_embd", "n_positions")
-        given = [name for name in sizes if getattr(self, name)]
-        if self.gpt2 == "scratch" and (len(given) < len(sizes) or self.tokenizer == "gpt2"):
-            raise UsageError(f"gpt2=scratch needs {', '.join(sizes)}, each above 0, and tokenizer=captions.")
-        if self.gpt2 != "scratch" and (given or self.tokenizer == "captions"):
+        if self.gpt2 != "scratch" and (self.sizes_given or self.tokenizer == "captions"):
             raise UsageError(
-                f"{self.gpt2} has its own sizes and vocabulary: {', '.join(sizes)} belong to gpt2=scratch."
+                f"{self.gpt2} has its own sizes and vocabulary: {', '.join(SIZES)} belong to gpt2=scratch."
             )
         if self.block and (self.keyword_dropout or self.views > 1):
             raise UsageError("keyword_dropout and views need block=0: a block is cut from texts that stay the same.")
