@@ -30,7 +30,7 @@ test-ui-environments:
 	@for name in gradio3 gradio4; do $(PYTHON) tools/environment.py compat $$name >/dev/null || \
 		echo "the environment $$name could not be made: the browser tests under it will be skipped"; done
 
-test: setup  ## run the tests, all but the browser's (TESTS=tests/engine for a part)
+test: setup test-ui-environments  ## run the tests, all but the browser's (TESTS=tests/engine for a part)
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
 	@$(PY) -m pytest $(TESTS) --ignore=tests/webui/browser $(PYTEST_ARGS)
 
