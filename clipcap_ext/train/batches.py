@@ -1,4 +1,4 @@
-"""Which items make which batch, a pure function of seed and epoch, and batches prepared ahead; it reads no data."""
+"""Which items make which batch, a pure function of seed and epoch, preparing and padding them; it reads no data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -55,3 +57,12 @@ def prepared(items: Iterable[Item], prepare: Callable[[Item], Result], workers: 
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    """Token ids as input_ids (B, T), padded on the right to the longest, and their lengths (B,)."""
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return {"input_ids": ids, "lengths": lengths}

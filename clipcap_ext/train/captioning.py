@@ -18,7 +18,7 @@ from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.train.config import option
-from clipcap_ext.train.language_model import LanguageModelConfig
+from clipcap_ext.train.language_model import SIZES, LanguageModelConfig
 
 IGNORED_TOKEN = 0  # the published loss takes id 0 for padding, wherever it stands
 
@@ -39,6 +39,7 @@ class CaptioningConfig(LanguageModelConfig):
     mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
     mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
     gpt2: str = option("gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch.")
+    start: str = option("", "A ClipCap checkpoint folder: all weights and the vocabulary start from it.")
     trained: str = option("all", "What is trained; mapper keeps GPT-2 as it is.", choices=("all", "mapper"))
     tokenizer: str = option(
         "gpt2", "GPT-2's own vocabulary, or one learnt on the training captions.", choices=("gpt2", "captions")
@@ -90,20 +91,25 @@ class CaptioningModule(nn.Module):
 
         Label smoothing counts in training only: a validation loss is the plain one.
         """
-        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
-        labelled = positions < lengths[:, None]  # (B, T)
+        labelled = torch.arange(input_ids.shape[1], device=input_ids.device) < lengths[:, None]  # (B, T)
         if self._ignore_zero:
             labelled = labelled & (input_ids != IGNORED_TOKEN)
-        prefix = self.clipcap.prefix_embeds(image_features)  # (B, prefix_length, n_embd)
+        logits = self.label_logits(self.clipcap.prefix_embeds(image_features), input_ids, labelled)
+        smoothing = self._smoothing if self.training else 0.0
+        return functional.cross_entropy(logits, input_ids[labelled], label_smoothing=smoothing, reduction="sum")
+
+    def label_logits(self, prefix: Tensor, input_ids: Tensor, labelled: Tensor) -> Tensor:
+        """prefix (B, prefix_length, n_embd), input_ids (B, T), labelled (B, T) -> logits (labels, vocab_size), float32.
+
+        They are computed at labelled positions alone.
+        """
         words = self.clipcap.gpt2.transformer.wte(input_ids)
         # No mask: padding stands on the right, where a causal model never looks from a labelled position. The last
         # token is only ever a label.
         embeds = torch.cat((prefix, words[:, :-1]), dim=1)
         hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
         predicting = hidden[:, prefix.shape[1] - 1 :]  # (B, T, n_embd): row t predicts input_ids[:, t]
-        logits = self.clipcap.gpt2.lm_head(predicting[labelled])  # (labels, vocab_size)
-        smoothing = self._smoothing if self.training else 0.0
-        return functional.cross_entropy(logits.float(), input_ids[labelled], label_smoothing=smoothing, reduction="sum")
+        return self.clipcap.gpt2.lm_head(predicting[labelled]).float()
 
 
 def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) -> tuple[ClipCapModel, BpeTokenizer]:
@@ -111,6 +117,8 @@ def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) 
 
     captions: the training captions as they will be learnt.
     """
+    if config.start:
+        return _started(config, clip_dim)
     tokenizer = train_bpe(captions, config.vocab_size) if config.tokenizer == "captions" else None
     if config.gpt2 == "scratch":
         assert tokenizer is not None
@@ -129,6 +137,25 @@ def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) 
     model = ClipCapModel(_architecture(config, clip_dim, sizes))
     model.gpt2.load_state_dict(state)
     return model, tokenizer
+
+
+def _started(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, BpeTokenizer]:
+    """The checkpoint `start` with the configuration's dropout; UsageError where another shape is asked for."""
+    folder = Path(config.start)
+    model, tokenizer = load_clipcap(folder, read_config(folder)), load_tokenizer(folder)
+    asked = {
+        name: getattr(config, name)
+        for name in ("mapper", "prefix_length", "clip_length", "mapper_layers", "mapper_heads")
+    }
+    asked |= {name: getattr(config, name) for name in config.sizes_given} | {"clip_dim": clip_dim}
+    held = {**model.config.to_dict(), **model.config.gpt2}
+    differing = [f"{name} {held[name]}, not {value}" for name, value in asked.items() if held[name] != value]
+    if differing:
+        raise UsageError(f"start={folder} has {', '.join(differing)}: set the options to what it has.")
+    sizes = {name: model.config.gpt2[name] for name in (*SIZES, "vocab_size")}
+    wanted = ClipCapModel(_architecture(config, clip_dim, sizes))
+    wanted.load_state_dict(model.state_dict())
+    return wanted, tokenizer
 
 
 def gpt2_folder(name: str) -> Path:

@@ -9,7 +9,9 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.train.captioning import CaptioningConfig
 from clipcap_ext.train.config import TrainConfig
 from clipcap_ext.train.contrastive import ContrastiveConfig
+from clipcap_ext.train.merge_rnn import MergeConfig
 from clipcap_ext.train.sbg import SbgConfig
+from clipcap_ext.train.self_critical import SelfCriticalConfig
 
 ADAMW = (
     "AdamW is PyTorch's, which adds epsilon after the bias correction; the published code used transformers' former "
@@ -48,6 +50,13 @@ _TINY = CaptioningConfig(
     tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
     monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
 )  # fmt: skip
+_TINY_CIDER = SelfCriticalConfig(
+    epochs=4, batch_size=64, lr=1.5e-4, schedule="cosine", warmup_steps=20, weight_decay=0.0, clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
+    prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.1,
+    tokenizer="captions", vocab_size=4000, end_stop=True, samples=5, ema=0.98, precision="bf16", max_tokens=40,
+    monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
+)  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,
     encoder="ViT-L-14", encoder_weights="openai", normalize=True, block=480, gpt2="gpt2", tokenizer="gpt2",
@@ -61,11 +70,26 @@ _TINY_SBG = SbgConfig(
     vocab_size=4000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.99, precision="bf16", monitor="cider",
     validate_images=250, save_dtype="fp16",
 )  # fmt: skip
+_MERGE_RNN = MergeConfig(
+    split="karpathy", epochs=100, batch_size=50, lr=1e-3, schedule="constant", weight_decay=0.0, patience=1,
+    encoder="tf_efficientnet_lite0", encoder_weights="imagenet", normalize=True, layer_size=256, min_count=3,
+    num_beams=3, length_penalty=0.0, max_new_tokens=20,
+)  # fmt: skip
 SBG_DEPARTURES = (
     "The label bank is made from the training captions by a tagger and WordNet's hypernyms; the published one was made "
     "from all captions, test captions included, and sorted by zero-shot classification (labels=FOLDER takes that one).",
     "Texts are run together as one stream; the published code drops what is left over in every 1000 texts.",
     "best/ holds the epoch of the best validation loss; the published code keeps the last epoch.",
+)
+
+MERGE_RNN_DEPARTURES = (
+    "Image features are EfficientNet-Lite0's (ImageNet, 1280 pooled, of unit norm); the published ones are VGG-16's "
+    "(ImageNet, 4096, of unit norm), to be had with encoder=vgg16 where timm can fetch its weights.",
+    "Captions are cut into lower-case words by this package; the published ones came cut with Karpathy's data.",
+    "Batches hold captions of like length, shuffled by seed, the last one not full; the published batches are full and "
+    "come in one order.",
+    "Beams go on until no living one can become the best; the published search stops when the likeliest of the three "
+    "is complete. A caption has at least one word.",
 )
 
 
@@ -111,8 +135,14 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset("sbg-flickr8k", "The paper's SBG on Flickr8k: GPT-2 on keywords and captions.", _SBG, SBG_DEPARTURES),
         Preset("sbg-flickr30k", "The paper's SBG on Flickr30k.", _SBG, SBG_DEPARTURES),
+        Preset(
+            "merge-rnn-flickr8k", "The tables' baseline on Flickr8k: an LSTM, the image merged behind it.", _MERGE_RNN,
+            MERGE_RNN_DEPARTURES,
+        ),
+        Preset("merge-rnn-flickr30k", "The tables' baseline on Flickr30k.", _MERGE_RNN, MERGE_RNN_DEPARTURES),
         Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.", _TINY_CLIP),
         Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.", _TINY),
+        Preset("tiny-flickr8k-cider", "The bundled captioner, then taught by CIDEr-D (start=its folder).", _TINY_CIDER),
         Preset("sbg-tiny", "The bundled SBG: the bundled encoder's keywords to a GPT-2 from scratch.", _TINY_SBG),
     )
 }  # fmt: skip

@@ -73,10 +73,18 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
         from clipcap_ext.train.tasks_clipcap import ClipCapTask
 
         return ClipCapTask.build(config, data, cache, say)
+    if config.task == "self-critical":
+        from clipcap_ext.train.tasks_self_critical import SelfCriticalTask
+
+        return SelfCriticalTask.build(config, data, cache, say)
     if config.task == "sbg":
         from clipcap_ext.train.tasks_sbg import SbgTask
 
         return SbgTask.build(config, data, cache, say)
+    if config.task == "merge-rnn":
+        from clipcap_ext.train.tasks_merge_rnn import MergeRnnTask
+
+        return MergeRnnTask.build(config, data, cache, say)
     raise UsageError(f"There is no training task {config.task!r}.")
 
 

@@ -20,14 +20,17 @@ from clipcap_ext.engine.checkpoint import save_checkpoint, trained_on
 from clipcap_ext.engine.clip_encoder import ClipEncoder, is_encoder_folder, load_encoder
 from clipcap_ext.engine.decoding import decode
 from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.engine.model import ClipCapModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.metrics import score
+from clipcap_ext.train.batches import padded
 from clipcap_ext.train.captioning import CaptioningConfig, CaptioningModule, build_clipcap
 from clipcap_ext.train.data import load_splits, validation_subset
 from clipcap_ext.train.model_card import captioner_card, training_facts
 from clipcap_ext.train.tasks import RunFacts, decay_groups
 
 if TYPE_CHECKING:
+    from clipcap_ext.train.merge_rnn import MergeConfig
     from clipcap_ext.train.sbg import SbgConfig
 
 CHUNK = 50  # validation captions decoded together
@@ -52,7 +55,7 @@ class ClipCapTask:
         texts = [[_prepared(text, config) for text in captions[name]] for name in train_features.image_ids]
         clip_dim = self._features.shape[-1]
         model, self.tokenizer = build_clipcap(config, clip_dim, [text for group in texts for text in group])
-        self.module = CaptioningModule(model, config)
+        self.module = self.make_module(model, texts)
         self._check_positions()
         self._ids, self._rows = self._tokenised(texts)
         self.lengths = [len(ids) for ids in self._ids]
@@ -78,9 +81,13 @@ class ClipCapTask:
             say(f"left out: {problem}")
         read = set(train_features.image_ids)
         photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-        for part in (folder, Path(config.gpt2)):  # what its parts saw, the captioner saw
-            photos += trained_on(part) if part is not None else ()
+        for part in filter(None, (folder, config.gpt2, config.start)):  # what its parts saw, the captioner saw
+            photos += trained_on(Path(part))
         return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
+
+    def make_module(self, model: ClipCapModel, texts: list[list[str]]) -> CaptioningModule:
+        """What computes the loss of a batch; texts: the captions of each training photo, as they are learnt."""
+        return CaptioningModule(model, self.config)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without; the mapper alone if GPT-2 is frozen."""
@@ -95,15 +102,18 @@ class ClipCapTask:
 
     def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
-        features = self._features[self._rows[items], self._views(epoch)[items]]
-        if self.config.feature_noise:
-            features = self._noisy(features, items, epoch)
-        return {"image_features": features, **_padded([self._ids[item] for item in items])}
+        features = self.look_at(self._rows[items], items, epoch)
+        return {"image_features": features, **padded([self._ids[item] for item in items])}
+
+    def look_at(self, photos: np.ndarray, items: np.ndarray, epoch: int) -> Tensor:
+        """Features (B, clip_dim) of `photos`, in the views and with the noise that `items` get in an epoch."""
+        features = self._features[photos, self._views(epoch)[items]]
+        return self._noisy(features, items, epoch) if self.config.feature_noise else features
 
     def _views(self, epoch: int) -> np.ndarray:
         """Which view each item gets in an epoch, whatever batch it is in."""
         return np.random.default_rng((self.config.seed, epoch, 2)).integers(
-            self._features.shape[1], size=len(self._ids)
+            self._features.shape[1], size=len(self.lengths)
         )
 
     def _noisy(self, features: Tensor, items: np.ndarray, epoch: int) -> Tensor:
@@ -121,7 +131,7 @@ class ClipCapTask:
             chosen = order[start : start + 4 * CHUNK]
             batch = {
                 "image_features": self._val_features[self._val_rows[chosen]],
-                **_padded([self._val_ids[i] for i in chosen]),
+                **padded([self._val_ids[i] for i in chosen]),
             }
             total += float(self.module(**{name: self._on_device(tensor) for name, tensor in batch.items()}))
             labels += sum(self._labels(self._val_ids[i]) for i in chosen)
@@ -178,7 +188,9 @@ class ClipCapTask:
         return tensor.to(self.module.clipcap.gpt2.device)
 
 
-def encoder_said(config: CaptioningConfig | SbgConfig, source: Path | None, folder: Path) -> EncoderConfig:
+def encoder_said(
+    config: CaptioningConfig | SbgConfig | MergeConfig, source: Path | None, folder: Path
+) -> EncoderConfig:
     """What a checkpoint in `folder` says of its encoder; one of ours that is not bundled is laid beside it, once."""
     if source is None:
         return EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
@@ -189,7 +201,7 @@ def encoder_said(config: CaptioningConfig | SbgConfig, source: Path | None, fold
     return said
 
 
-def load_config_encoder(config: CaptioningConfig | SbgConfig) -> tuple[ClipEncoder, Path | None]:
+def load_config_encoder(config: CaptioningConfig | SbgConfig | MergeConfig) -> tuple[ClipEncoder, Path | None]:
     """The encoder a configuration names, and its folder if it is one of ours."""
     if config.encoder_weights:
         return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None
@@ -223,11 +235,3 @@ def _prepared(text: str, config: CaptioningConfig) -> str:
     text = " ".join(text.split())
     text = text.lower() if config.lowercase else text
     return text.rstrip(" .") + " ." if config.end_stop else text
-
-
-def _padded(rows: list[list[int]]) -> dict[str, Tensor]:
-    lengths = torch.tensor([len(row) for row in rows])
-    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-    return {"input_ids": ids, "lengths": lengths}
