@@ -19,6 +19,7 @@ LAYERS: dict[str, set[str]] = {
     "caption": {"errors"},
     "metrics": {"errors", "__init__"},
     "engine": BASE,
+    "hub": BASE | {"engine"},
     "corpus": BASE | {"engine"},
     "train": BASE | {"engine", "corpus", "metrics", "__init__"},
     "evaluate": BASE | {"engine", "corpus", "metrics", "flags", "__init__"},

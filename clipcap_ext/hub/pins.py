@@ -1,0 +1,67 @@
+"""Remembers, in one small file of the models folder, which commit a revision was resolved to, and what it holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.checksums import write_json
+from clipcap_ext.errors import DownloadError
+from clipcap_ext.hub.remote import Listing, RemoteFile
+
+FORMAT = "clipcap-ext-hub-1"
+
+
+@dataclass(frozen=True)
+class Pins:
+    """`path`: pins.json. Each call reads it anew, so two processes see each other's."""
+
+    path: Path
+
+    def listing(self, repo: str, revision: str) -> Listing | None:
+        """What was found at `revision`, None if it was never asked for; DownloadError if the file is spoilt."""
+        said = self._read()["repos"].get(f"{repo}@{revision}")
+        return None if said is None else Listing.of(repo, said)
+
+    def keep(self, revision: str, listing: Listing) -> None:
+        """Remember a listing; OSError where the folder cannot be written."""
+        said = self._read()
+        said["repos"][f"{listing.repo}@{revision}"] = listing.to_json()
+        write_json(self.path, said)
+
+    def is_verified(self, repo: str, file: RemoteFile, at: Path) -> bool:
+        """Whether the file `at` was found right before and has not changed since."""
+        return self._read()["verified"].get(f"{repo}/{file.path}") == _state(file, at)
+
+    def set_verified(self, repo: str, file: RemoteFile, at: Path) -> None:
+        """Remember that the file `at` is right, so that it is not read whole again."""
+        said = self._read()
+        said["verified"][f"{repo}/{file.path}"] = _state(file, at)
+        write_json(self.path, said)
+
+    def forget(self, repo: str) -> None:
+        """Drop all that is known of a repository."""
+        said = self._read()
+        said["repos"] = {key: one for key, one in said["repos"].items() if key.split("@")[0] != repo}
+        said["verified"] = {key: one for key, one in said["verified"].items() if not key.startswith(f"{repo}/")}
+        write_json(self.path, said)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            said = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"format": FORMAT, "repos": {}, "verified": {}}
+        except (OSError, ValueError) as error:
+            raise DownloadError(f"{self.path} cannot be read: {error}. Delete it; it is made again.") from error
+        if not isinstance(said, dict) or said.get("format") != FORMAT:
+            raise DownloadError(
+                f'{self.path} is not ours: its "format" is not "{FORMAT}". Delete it; it is made again.'
+            )
+        return said
+
+
+def _state(file: RemoteFile, at: Path) -> list[Any]:
+    stat = at.stat()
+    return [file.sha256 or file.blob_id, stat.st_size, stat.st_mtime_ns]

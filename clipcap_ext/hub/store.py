@@ -1,0 +1,201 @@
+"""The files of Hub repositories under <models folder>/hub: found, fetched, checked. A file is there whole, or not.
+
+A file placed by hand at the same path counts like a fetched one. What the Hugging Face cache already holds is used from
+there. Nothing is asked of the Hub while every file is here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipcap_ext.engine.hub_cache import cached_file
+from clipcap_ext.hub.client import HubClient, HubFailure
+from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
+from clipcap_ext.hub.pins import Pins
+from clipcap_ext.hub.remote import Listing, RemoteFile
+
+FOLDER, PINS_FILE = "hub", "pins.json"
+WAIT = 0.2  # seconds between looks at a lock that another process holds
+SPARE = 64 << 20  # bytes that stay free beside a download
+Choose = Callable[[Listing], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Files of a repository: by name, or what `choose` picks from its listing. `label` is for people."""
+
+    repo: str
+    label: str
+    files: tuple[str, ...] = ()
+    choose: Choose | None = None
+    revision: str = "main"
+
+
+class Store:
+    """The files under `models_dir`/hub."""
+
+    def __init__(self, models_dir: Path, client: HubClient | None = None) -> None:
+        self.root = models_dir / FOLDER
+        self.pins = Pins(self.root / PINS_FILE)
+        self.client = client or HubClient()
+
+    def path_of(self, repo: str, path: str) -> Path:
+        """Where a file belongs, there or not."""
+        return self.root / folder_name(repo) / path
+
+    def ensure(self, wanted: Wanted, extra_bytes: int = 0, renew: bool = False) -> dict[str, Path]:
+        """Every wanted file, by its path in the repository, fetched if need be.
+
+        extra_bytes: room that is needed besides. renew: ask the Hub where the revision is now.
+        Raises DownloadError, which says what to do, or Cancelled; what has arrived is kept for the next call.
+        """
+        try:
+            listing = self._listing(wanted, renew)
+            if listing is None:
+                return {path: self.path_of(wanted.repo, path) for path in wanted.files}
+            files = [listing.file(path) for path in (wanted.choose(listing) if wanted.choose else wanted.files)]
+            here = {file.path: self._here(wanted.repo, listing, file) for file in files}
+            self._check_space(wanted, listing, [file for file in files if here[file.path] is None], extra_bytes)
+            return {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
+        except OSError as error:
+            missing = [self._missing(wanted, path) for path in wanted.files]
+            raise download_error(wanted.label, disk_reason(error.errno or 0, self.root, str(error)), missing) from error
+
+    def remove(self, repo: str) -> int:
+        """Delete what is here of a repository, parts included; bytes freed."""
+        folder = self.path_of(repo, "")
+        freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.pins.path.exists():
+            self.pins.forget(repo)
+        return freed
+
+    def _listing(self, wanted: Wanted, renew: bool) -> Listing | None:
+        """The pinned listing, or a new one that is pinned; None if all is here by hand and nothing is known of it."""
+        pinned = self.pins.listing(wanted.repo, wanted.revision)
+        if pinned is not None and not renew:
+            return pinned
+        placed = [self.path_of(wanted.repo, path) for path in wanted.files]
+        if placed and not renew and all(path.is_file() for path in placed):
+            return None
+        try:
+            listing = self.client.listing(wanted.repo, wanted.revision)
+        except HubFailure as failure:
+            missing = [self._missing(wanted, path) for path in wanted.files]
+            raise download_error(wanted.label, reason_of(failure, wanted.repo, self.root), missing) from failure
+        self.pins.keep(wanted.revision, listing)
+        return listing
+
+    def _here(self, repo: str, listing: Listing, file: RemoteFile) -> Path | None:
+        """A whole and right copy on this disk: ours, placed by hand, or in the Hugging Face cache."""
+        own = self.path_of(repo, file.path)
+        for path in (own, cached_file(repo, file.path, listing.commit)):
+            if path is None or not path.is_file():
+                continue
+            if self.pins.is_verified(repo, file, path):
+                return path
+            if file.matches(path):
+                self.pins.set_verified(repo, file, path)
+                return path
+        return None
+
+    def _check_space(self, wanted: Wanted, listing: Listing, files: list[RemoteFile], extra_bytes: int) -> None:
+        parts = [self._part(wanted.repo, file) for file in files]
+        have = sum(part.stat().st_size for part in parts if part.is_file())
+        need = sum(file.size for file in files) - have + extra_bytes
+        if not files:
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.root).free
+        if free < need + SPARE:
+            why = (
+                f"{need / 1e6:.0f} MB are needed in {self.root} and {free / 1e6:.0f} MB are free (of which "
+                f"{SPARE / 1e6:.0f} MB stay so). Free some space, or choose another folder."
+            )
+            raise download_error(wanted.label, why, [self._missing(wanted, file.path, file) for file in files])
+
+    def _fetch(self, wanted: Wanted, listing: Listing, file: RemoteFile) -> Path:
+        """Fetch one file, once more if its checksum is wrong, and put it in its place when it is right."""
+        target, part = self.path_of(wanted.repo, file.path), self._part(wanted.repo, file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._alone(wanted.repo):
+            arrived = self._here(wanted.repo, listing, file)
+            if arrived is not None:
+                return arrived  # another process was faster
+            for _ in range(2):
+                self._receive(wanted, listing, file, part)
+                if file.matches(part):
+                    os.replace(part, target)
+                    self.pins.set_verified(wanted.repo, file, target)
+                    self._clear_parts(target)
+                    return target
+                part.unlink()
+        why = (
+            f"{file.path} arrived twice with another checksum than the Hub's own list gives ({file.checksum}). "
+            "A proxy or mirror may alter it: try another network or HF_ENDPOINT. Nothing of it was kept."
+        )
+        raise download_error(wanted.label, why, [self._missing(wanted, file.path, file)])
+
+    @contextmanager
+    def _alone(self, repo: str) -> Iterator[None]:
+        """One process at a time fetches from a repository; the lock goes with the process."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.root / f"{folder_name(repo)}.lock")
+        while True:
+            self.client.stop_if_cancelled()
+            try:
+                lock.acquire(timeout=WAIT)
+                break
+            except Timeout:
+                continue
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _receive(self, wanted: Wanted, listing: Listing, file: RemoteFile, part: Path) -> None:
+        """Bring the part file to full length; a cut connection is taken up again for as long as it brings bytes."""
+        while True:
+            before = _size(part)
+            try:
+                self.client.fetch(wanted.repo, listing.commit, file, part)
+                return
+            except HubFailure as failure:
+                if failure.kind == "network" and _size(part) > before:
+                    continue
+                why = reason_of(failure, wanted.repo, self.root)
+                if failure.errno == errno.ENOSPC:
+                    part.unlink(missing_ok=True)  # a full disk helps nobody
+                if _size(part):
+                    why += f" ({_size(part)} of {file.size} bytes of {file.path} are here.)"
+                raise download_error(wanted.label, why, [self._missing(wanted, file.path, file)]) from failure
+
+    def _part(self, repo: str, file: RemoteFile) -> Path:
+        """The growing file, named by its checksum: another version never goes on with it."""
+        target = self.path_of(repo, file.path)
+        return target.with_name(f".{target.name}.{(file.sha256 or file.blob_id)[:16]}.part")
+
+    def _clear_parts(self, target: Path) -> None:
+        """Remove what is left of this and of other versions' downloads."""
+        for left in target.parent.glob(f".{target.name}.*.part*"):
+            left.unlink(missing_ok=True)
+
+    def _missing(self, wanted: Wanted, path: str, file: RemoteFile | None = None) -> Missing:
+        checksum = file.checksum if file else ""
+        return Missing(wanted.repo, wanted.revision, path, self.path_of(wanted.repo, path), checksum)
+
+
+def folder_name(repo: str) -> str:
+    """`owner/name` -> `owner--name`."""
+    return repo.replace("/", "--")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

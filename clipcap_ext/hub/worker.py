@@ -1,0 +1,103 @@
+"""The process that talks to the Hub, through huggingface_hub alone: lists a repository or fetches one file of it.
+
+A process of its own, so that a download can be ended at once however the network hangs, and so that nothing it sets
+reaches the WebUI. It reads JSON requests from stdin, a line each, answers each with one JSON line, and ends when stdin
+is closed, so it never outlives who started it. Files come by plain HTTP into a `.part` file that a later call goes on
+with; the client's own cache keeps no part files in its newest versions, and Xet cannot go on where it stopped.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+CHUNK = 1 << 18  # bytes written at a time: what is lost when the connection is cut
+LIST_TIMEOUT = 30.0  # seconds
+LIBRARY = "clipcap-ext"
+
+
+def main() -> None:
+    """Answer requests until stdin is closed."""
+    requests: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    while True:
+        request = json.loads(requests.get())
+        try:
+            answer = {"list": list_files, "fetch": fetch_file}[request.pop("do")](**request)
+        except Exception as error:
+            answer = {"error": failure_of(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def list_files(repo: str, revision: str) -> dict[str, Any]:
+    """The commit that `revision` is at, and every file's size and checksum: one request."""
+    from huggingface_hub import HfApi
+
+    info = HfApi(library_name=LIBRARY).model_info(repo, revision=revision, files_metadata=True, timeout=LIST_TIMEOUT)
+    files = []
+    for sibling in info.siblings or []:
+        lfs = sibling.lfs or {}
+        size = lfs["size"] if lfs else sibling.size
+        files.append(
+            {"path": sibling.rfilename, "size": size, "sha256": lfs.get("sha256", ""), "blob_id": sibling.blob_id or ""}
+        )
+    return {"commit": info.sha, "files": files}
+
+
+def fetch_file(repo: str, commit: str, path: str, part: str, size: int) -> dict[str, Any]:
+    """Bring `part` to `size` bytes, going on with what it already holds."""
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    with open(part, "ab") as stream:
+        if stream.tell() > size:
+            stream.truncate(0)
+            stream.seek(0)
+        url = hf_hub_url(repo, path, revision=commit)
+        headers = build_hf_headers(library_name=LIBRARY)
+        http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=size)
+    return {"done": path}
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """What went wrong, in plain data. kind: offline, http (with status), disk (with errno) or network."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said: dict[str, Any] = {"kind": "network", "text": f"{type(error).__name__}: {text}"}
+    for one in _causes(error):
+        names = {cls.__name__ for cls in type(one).__mro__}
+        response = getattr(one, "response", None)
+        if "OfflineModeIsEnabled" in names:
+            return {**said, "kind": "offline"}
+        if getattr(response, "status_code", None) is not None:
+            wait = response.headers.get("Retry-After", "")
+            gated = "GatedRepoError" in names
+            return {**said, "kind": "http", "status": response.status_code, "wait": wait, "gated": gated}
+        disk = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
+        if isinstance(one, OSError) and one.errno in disk:
+            return {**said, "kind": "disk", "errno": one.errno}
+    return said
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _listen(requests: queue.Queue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)  # whoever started us has gone, or wants no more
+
+
+if __name__ == "__main__":
+    main()
