@@ -88,7 +88,6 @@ def beam_search(stepper: Stepper, stop_ids: Tensor, options: DecodingOptions, st
 
 
 def _best(search: _Search, count: int) -> list[Decoded]:
-    if len(search.finished) < count:  # out of steps: the living beams count as they are
-        for history, total in zip(search.histories, search.sums, strict=True):
-            search.finish(history, total)
+    for history, total in zip(search.histories, search.sums, strict=True):
+        search.finish(history, total)  # out of steps: the living beams count as they are; none would if it is done
     return [decoded for _, decoded in search.finished[:count]]

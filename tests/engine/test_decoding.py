@@ -74,7 +74,7 @@ def naive_beams(lm: torch.nn.Module, prefix: torch.Tensor, options: DecodingOpti
         best_living = max(total / len(ids) ** penalty for total, ids in living)
         if len(finished) == width and finished[-1][0] >= best_living:
             break
-    if len(finished) < options.num_candidates:
+    else:
         finished += [(total / len(ids) ** penalty, ids) for total, ids in living]
     return [ids for _, ids in sorted(finished, key=lambda one: -one[0])[: options.num_candidates]]
 
@@ -100,6 +100,18 @@ def test_cached_beams_are_naive_beams(batch: int, penalty: float) -> None:
     found = decode_ids(lm, prefix, STOPS, options, keys=["x"] * batch)
     for image, group in enumerate(found):
         assert [one.ids for one in group] == naive_beams(lm, prefix[image], options)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_asking_for_fewer_candidates_gives_the_best_of_the_same_ones(seed: int) -> None:
+    """Here some beams stop and some run out of steps, which must compete whatever is asked for."""
+    lm = small_lm(seed, vocab_size=18, scale=2.0)
+    prefix = embeds(lm, 4)
+    wide = DecodingOptions(max_new_tokens=4, num_beams=6, num_candidates=6)
+    every = decode_ids(lm, prefix, STOPS, wide, keys=list("abcd"))
+    for count in (1, 3):
+        found = decode_ids(lm, prefix, STOPS, wide.with_changes(num_candidates=count), keys=list("abcd"))
+        assert found == [group[:count] for group in every]
 
 
 @pytest.mark.parametrize("batch", [1, 8])
