@@ -18,11 +18,24 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One picture, in bytes or as the file it is in, and its captions, as a data set too large to list gives them.
+
+    `key` is what the data set calls it; it need not be unique and never names a place on disk.
+    """
+
+    key: str
+    image: bytes | Path
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Problem:
     """A row or an image that was left out: where it stands and what is wrong with it."""
 
     where: str
     reason: str
+    kind: str = "other"  # what such problems are counted as
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -34,7 +34,13 @@ def read_corpus(
             candidate.read(files, folder, collector)
             return _usable(collector.corpus(_name(folder)), candidate.name)
     looked = "\n".join(f"  {candidate.name}: {candidate.looks_for}" for candidate in tried)
-    raise CorpusError(f"No data set recognised at {root}. Looked for:\n{looked}")
+    shards = "\nShards (.tar, .tsv) become features first: python -m clipcap_ext.corpus features --help."
+    raise CorpusError(f"No data set recognised at {root}. Looked for:\n{looked}{shards * _has_shards(root)}")
+
+
+def _has_shards(place: Path) -> bool:
+    names = os.listdir(place) if place.is_dir() else [place.name]
+    return any(name.endswith((".tar", ".tgz", ".tar.gz", ".tsv")) for name in names)
 
 
 def _usable(corpus: Corpus, layout: str) -> Corpus:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.encoder_names import model_folders, named_encoder
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.captioning import caption_examples
 from clipcap_ext.evaluate.dataset import EvaluationSplit
-from clipcap_ext.evaluate.encoders import encode_texts, model_folders, named_encoder
+from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
 from clipcap_ext.evaluate.request import EvaluationRequest

@@ -1,18 +1,14 @@
-"""Which items make which batch, a pure function of seed and epoch, preparing and padding them; it reads no data."""
+"""Which items make which batch, a pure function of seed and epoch, and their padding; it reads no data."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
-Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def plan_epoch(
@@ -38,25 +34,6 @@ def plan_epoch(
 def share(batch: np.ndarray, part: int, parts: int) -> np.ndarray:
     """The items of one part of a batch; parts are alike in length because items are dealt out in turn."""
     return batch[part::parts]
-
-
-def prepared(items: Iterable[Item], prepare: Callable[[Item], Result], workers: int) -> Generator[Result, None, None]:
-    """`prepare` each item in worker threads, in order and a few ahead; leaving the loop early ends the threads."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
-    waiting: deque[Future[Result]] = deque()
-    source = iter(items)
-    try:
-        while True:
-            while len(waiting) < workers + 1:
-                try:
-                    waiting.append(pool.submit(prepare, next(source)))
-                except StopIteration:
-                    break
-            if not waiting:
-                return
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def padded(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcap_ext.corpus.ahead import prepared
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
-from clipcap_ext.train.batches import plan_epoch, prepared, share
+from clipcap_ext.train.batches import plan_epoch, share
 from clipcap_ext.train.record import Record
 from clipcap_ext.train.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.state import Progress, load_state, random_state, restore_random_state, save_state

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcap_ext.train.batches import plan_epoch, prepared, share
+from clipcap_ext.corpus.ahead import prepared
+from clipcap_ext.train.batches import plan_epoch, share
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,61 @@
+"""The encoder that a name on a command line means, and the device that a process takes; it encodes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.catalog import ENCODER_CONFIG_FILE, find_encoder_folder, find_model
+from clipcap_ext.engine.clip_encoder import ClipEncoder, load_encoder
+from clipcap_ext.engine.factory import encoder_of
+from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
+
+
+def named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipEncoder, list[Path]]:
+    """An encoder and the folders it comes from.
+
+    `name`: an encoder folder, a bundled encoder, open_clip's MODEL/PRETRAINED, or a captioner, whose encoder is meant
+    (and whose choice of features that are not normalised stays).
+    """
+    folder = Path(name).expanduser()
+    if (folder / ENCODER_CONFIG_FILE).is_file():
+        return load_encoder(EncoderConfig(folder.resolve().name, "", normalize), folder=folder, device=device), [folder]
+    try:
+        entry = find_model(name)
+    except ModelNotFound:
+        return _by_name(name, device, normalize)
+    if entry.config is None:
+        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    wanted = replace(entry.config.encoder, normalize=normalize and entry.config.encoder.normalize)
+    encoder = encoder_of(replace(entry.config, encoder=wanted), entry.folder, device)
+    return encoder, model_folders(entry.folder, entry.config.encoder)
+
+
+def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:
+    """The folders a captioner is made of: its own and its encoder's, where that is one of ours."""
+    return [folder] if encoder.pretrained else [folder, find_encoder_folder(encoder.model, folder)]
+
+
+def process_device(asked: str, local_rank: int) -> str:
+    """A device's name: auto is this process's GPU if there is one, else the CPU. UsageError for one not there."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return f"cuda:{local_rank % count}" if count else "cpu"
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise UsageError(f"--device {asked}: torch knows no such device.") from error
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UsageError(f"--device {asked}: there are {count} GPUs here.")
+    return asked
+
+
+def _by_name(name: str, device: str, normalize: bool) -> tuple[ClipEncoder, list[Path]]:
+    model, _, pretrained = name.partition("/")
+    if model and pretrained and not Path(name).exists():
+        return load_encoder(EncoderConfig(model, pretrained, normalize), device=device), []
+    folder = find_encoder_folder(name, Path.cwd())
+    return load_encoder(EncoderConfig(name, "", normalize), folder=folder, device=device), [folder]
