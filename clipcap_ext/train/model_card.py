@@ -60,6 +60,15 @@ def captioner_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str,
     return _card(name, what, config, facts, corpus, images)
 
 
+def merge_rnn_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
+    """The card of a Merge-RNN captioner."""
+    what = (
+        f"A Merge-RNN captioner: an LSTM reads the caption so far, and image features of `{encoder}` join it before "
+        "the softmax over words (Tanti, Gatt and Camilleri's baseline)."
+    )
+    return _card(name, what, config, facts, corpus, images)
+
+
 def sbg_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
     """The card of an SBG captioner."""
     what = (
