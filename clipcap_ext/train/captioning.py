@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -112,7 +112,9 @@ class CaptioningModule(nn.Module):
         return self.clipcap.gpt2.lm_head(predicting[labelled]).float()
 
 
-def build_clipcap(config: CaptioningConfig, clip_dim: int, captions: list[str]) -> tuple[ClipCapModel, BpeTokenizer]:
+def build_clipcap(
+    config: CaptioningConfig, clip_dim: int, captions: Iterable[str]
+) -> tuple[ClipCapModel, BpeTokenizer]:
     """The model and its tokenizer: GPT-2 from scratch or from a folder, the vocabulary its own or learnt.
 
     captions: the training captions as they will be learnt.

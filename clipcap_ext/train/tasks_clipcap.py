@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from clipcap_ext.engine.model import ClipCapModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.metrics import score
 from clipcap_ext.train.batches import padded
+from clipcap_ext.train.caption_items import CaptionItems, prepared_caption
 from clipcap_ext.train.captioning import CaptioningConfig, CaptioningModule, build_clipcap
 from clipcap_ext.train.data import load_splits, validation_subset
 from clipcap_ext.train.model_card import captioner_card, training_facts
@@ -37,56 +39,39 @@ CHUNK = 50  # validation captions decoded together
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-class ClipCapTask:
-    """One item is one caption of a training photo; each look at it draws a view of the photo."""
+@dataclass(frozen=True)
+class DataFacts:
+    """What a captioner is trained on. encoder_folder: an encoder of ours to lay beside the exports."""
+
+    name: str
+    photos: int
+    encoder_folder: Path | None = None
+
+
+class CaptionerTask:
+    """A ClipCap to be trained, whatever its batches come from: the model, its validation and its export."""
 
     drop_last = False
+    trained_on: Iterable[str] = ()  # fingerprints of the photos
 
     def __init__(
-        self, config: CaptioningConfig, train: Corpus, train_features: FeatureTable, val: Corpus,
-        val_features: FeatureTable, encoder_folder: Path | None = None, trained_on: tuple[str, ...] = (),
+        self, config: CaptioningConfig, clip_dim: int, texts: Iterable[Sequence[str]], data: DataFacts, val: Corpus,
+        val_features: FeatureTable,
     ) -> None:  # fmt: skip
-        """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the photos."""
-        self.config = config
-        self._name, self._encoder_folder, self._trained_on = train.name, encoder_folder, trained_on
-        self._features = train_features.features  # (N, views, clip_dim)
-        self._photos = len(train_features.image_ids)
-        captions = {example.image_id: example.captions for example in train.examples}
-        texts = [[_prepared(text, config) for text in captions[name]] for name in train_features.image_ids]
-        clip_dim = self._features.shape[-1]
-        model, self.tokenizer = build_clipcap(config, clip_dim, [text for group in texts for text in group])
-        self.module = self.make_module(model, texts)
+        """texts: the captions of each training photo, as they are learnt; they are gone through once at most."""
+        self.config, self._data = config, data
+        model, self.tokenizer = build_clipcap(config, clip_dim, (text for group in texts for text in group))
+        self.module = self.make_module(model)
         self._check_positions()
-        self._ids, self._rows = self._tokenised(texts)
-        self.lengths = [len(ids) for ids in self._ids]
-        self._weights = np.array([self._labels(ids) for ids in self._ids])
-        self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
         self._val_names = list(val_features.image_ids)
         references = {example.image_id: example.captions for example in val.examples}
         self._references = {name: references[name] for name in self._val_names}
-        val_texts = [[_prepared(text, config) for text in self._references[name]] for name in self._val_names]
-        self._val_ids, self._val_rows = self._tokenised(val_texts)
+        val_texts = [[prepared_caption(text, config) for text in self._references[name]] for name in self._val_names]
+        self._val = CaptionItems(config, self.tokenizer, val_features.features, val_texts)
+        self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
 
-    @classmethod
-    def build(cls, config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]) -> ClipCapTask:
-        """Read the data set and encode its photos, or find their features in `cache`."""
-        splits = load_splits(config, data, say)
-        val = validation_subset(splits.val, config.validate_images, config.seed)
-        encoder, folder = load_config_encoder(config)
-        train_features = encode_corpus(
-            encoder, splits.train, cache, views=config.views, progress=percent(say, "training")
-        )
-        val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
-        for problem in (*train_features.problems, *val_features.problems):
-            say(f"left out: {problem}")
-        read = set(train_features.image_ids)
-        photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-        for part in filter(None, (folder, config.gpt2, config.start)):  # what its parts saw, the captioner saw
-            photos += trained_on(Path(part))
-        return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
-
-    def make_module(self, model: ClipCapModel, texts: list[list[str]]) -> CaptioningModule:
-        """What computes the loss of a batch; texts: the captions of each training photo, as they are learnt."""
+    def make_module(self, model: ClipCapModel) -> CaptioningModule:
+        """What computes the loss of a batch."""
         return CaptioningModule(model, self.config)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -96,45 +81,19 @@ class ClipCapTask:
     def start_epoch(self, epoch: int) -> None:
         """Nothing changes between epochs."""
 
-    def weight(self, items: np.ndarray) -> int:
-        """Labelled tokens."""
-        return int(self._weights[items].sum())
-
-    def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
-        features = self.look_at(self._rows[items], items, epoch)
-        return {"image_features": features, **padded([self._ids[item] for item in items])}
-
-    def look_at(self, photos: np.ndarray, items: np.ndarray, epoch: int) -> Tensor:
-        """Features (B, clip_dim) of `photos`, in the views and with the noise that `items` get in an epoch."""
-        features = self._features[photos, self._views(epoch)[items]]
-        return self._noisy(features, items, epoch) if self.config.feature_noise else features
-
-    def _views(self, epoch: int) -> np.ndarray:
-        """Which view each item gets in an epoch, whatever batch it is in."""
-        return np.random.default_rng((self.config.seed, epoch, 2)).integers(
-            self._features.shape[1], size=len(self.lengths)
-        )
-
-    def _noisy(self, features: Tensor, items: np.ndarray, epoch: int) -> Tensor:
-        streams = [np.random.default_rng((self.config.seed, epoch, 3, int(item))) for item in items]
-        noise = np.stack([stream.standard_normal(features.shape[-1], dtype=np.float32) for stream in streams])
-        scale = self.config.feature_noise / features.shape[-1] ** 0.5
-        return features + scale * features.norm(dim=-1, keepdim=True) * torch.from_numpy(noise)
-
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Mean loss a labelled token on the validation captions, and CIDEr-D of decoded captions (words protocol)."""
-        order = np.argsort([len(ids) for ids in self._val_ids], kind="stable")
+        order = np.argsort(self._val.lengths, kind="stable")
         total = labels = 0.0
         for start in range(0, len(order), 4 * CHUNK):
             chosen = order[start : start + 4 * CHUNK]
             batch = {
-                "image_features": self._val_features[self._val_rows[chosen]],
-                **padded([self._val_ids[i] for i in chosen]),
+                "image_features": self._val_features[self._val.rows[chosen]],
+                **padded([self._val.ids[i] for i in chosen]),
             }
             total += float(self.module(**{name: self._on_device(tensor) for name, tensor in batch.items()}))
-            labels += sum(self._labels(self._val_ids[i]) for i in chosen)
+            labels += self._val.weight(chosen)
         figures = {"val_loss": total / labels}
         if find_spec("pycocoevalcap"):
             figures["cider"] = score(self._captions(), self._references, "words", ["CIDEr-D"]).values["CIDEr-D"]
@@ -154,27 +113,18 @@ class ClipCapTask:
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
-        config = self.config
-        encoder = encoder_said(config, self._encoder_folder, folder)
+        config, data = self.config, self._data
+        encoder = encoder_said(config, data.encoder_folder, folder)
         said = CheckpointConfig(
             kind="clipcap", name=facts.preset or folder.name, model=self.module.clipcap.config.to_dict(),
             encoder=encoder, decoding=config.decoding,
-            training=training_facts(config, facts, self._name, self._photos),
+            training=training_facts(config, facts, data.name, data.photos),
         )  # fmt: skip
-        card = captioner_card(said.name, config, facts, self._name, self._photos, encoder.model)
+        card = captioner_card(said.name, config, facts, data.name, data.photos, encoder.model)
         dtype = DTYPES[config.save_dtype]
         save_checkpoint(
-            folder, self.module.clipcap, self.tokenizer, said, card=card, trained_on=self._trained_on, dtype=dtype
+            folder, self.module.clipcap, self.tokenizer, said, card=card, trained_on=self.trained_on, dtype=dtype
         )
-
-    def _tokenised(self, texts: list[list[str]]) -> tuple[list[list[int]], np.ndarray]:
-        ids = self.tokenizer.encode_batch([text for group in texts for text in group])
-        rows = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
-        kept = [i for i, found in enumerate(ids) if self._labels(found[: self.config.max_tokens])]
-        return [ids[i][: self.config.max_tokens] for i in kept], rows[kept]
-
-    def _labels(self, ids: list[int]) -> int:
-        return len(ids) - (ids.count(0) if self.config.ignore_token_zero else 0)
 
     def _check_positions(self) -> None:
         room = self.module.clipcap.config.gpt2["n_positions"] - self.config.prefix_length
@@ -186,6 +136,53 @@ class ClipCapTask:
 
     def _on_device(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.module.clipcap.gpt2.device)
+
+
+class ClipCapTask(CaptionerTask):
+    """One item is one caption of a training photo; each look at it draws a view of the photo."""
+
+    def __init__(
+        self, config: CaptioningConfig, train: Corpus, train_features: FeatureTable, val: Corpus,
+        val_features: FeatureTable, encoder_folder: Path | None = None, trained_on: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the photos."""
+        self.trained_on = trained_on
+        captions = {example.image_id: example.captions for example in train.examples}
+        self.texts = [[prepared_caption(text, config) for text in captions[name]] for name in train_features.image_ids]
+        data = DataFacts(train.name, len(self.texts), encoder_folder)
+        super().__init__(config, train_features.features.shape[-1], self.texts, data, val, val_features)
+        self.items = CaptionItems(config, self.tokenizer, train_features.features, self.texts)
+        self.lengths = self.items.lengths
+
+    @classmethod
+    def build(cls, config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]) -> ClipCapTask:
+        """Read the data set and encode its photos, or find their features in `cache`."""
+        splits = load_splits(config, data, say)
+        val = validation_subset(splits.val, config.validate_images, config.seed)
+        encoder, folder = load_config_encoder(config)
+        train_features = encode_corpus(
+            encoder, splits.train, cache, views=config.views, progress=percent(say, "training")
+        )
+        val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
+        for problem in (*train_features.problems, *val_features.problems):
+            say(f"left out: {problem}")
+        read = set(train_features.image_ids)
+        photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
+        for part in filter(None, (folder, config.gpt2, config.start)):  # what its parts saw, the captioner saw
+            photos += trained_on(Path(part))
+        return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
+
+    def weight(self, items: np.ndarray) -> int:
+        """Labelled tokens."""
+        return self.items.weight(items)
+
+    def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
+        return self.items.collate(items, epoch)
+
+    def look_at(self, photos: np.ndarray, items: np.ndarray, epoch: int) -> Tensor:
+        """Features (B, clip_dim) of `photos`, in the views and with the noise that `items` get in an epoch."""
+        return self.items.look_at(photos, items, epoch, len(self.lengths))
 
 
 def encoder_said(
@@ -225,13 +222,3 @@ def percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]
             say(f"features of the {what} photos: {done} of {total}")
 
     return progress
-
-
-def _prepared(text: str, config: CaptioningConfig) -> str:
-    """A caption as it is learnt: white space collapsed, in lower case and with its full stop as configured.
-
-    GPT-2 joins a space to the word behind it, and the first word has none.
-    """
-    text = " ".join(text.split())
-    text = text.lower() if config.lowercase else text
-    return text.rstrip(" .") + " ." if config.end_stop else text

@@ -24,7 +24,7 @@ class SelfCriticalTask(ClipCapTask):
     def __init__(self, config: SelfCriticalConfig, *parts: Any) -> None:
         """As ClipCapTask; the items are the photos."""
         super().__init__(config, *parts)
-        self.lengths = [1] * self._photos  # all are alike: what will be drawn is not known
+        self.lengths = [1] * len(self.texts)  # all are alike: what will be drawn is not known
 
     @classmethod
     def build(cls, config: SelfCriticalConfig, data: Path, cache: Path, say: Callable[[str], None]) -> ClipCapTask:
@@ -33,9 +33,9 @@ class SelfCriticalTask(ClipCapTask):
             raise UsageError("Self-critical training improves a trained captioner: --set start=CHECKPOINT names it.")
         return super().build(config, data, cache, say)
 
-    def make_module(self, model: ClipCapModel, texts: list[list[str]]) -> SelfCriticalModule:
-        """What computes the loss of a batch; texts: the captions of each training photo, as they are learnt."""
-        return SelfCriticalModule(model, self.config, self.tokenizer, texts)
+    def make_module(self, model: ClipCapModel) -> SelfCriticalModule:
+        """What computes the loss of a batch; it knows the captions of each training photo, as they are learnt."""
+        return SelfCriticalModule(model, self.config, self.tokenizer, self.texts)
 
     def weight(self, items: np.ndarray) -> int:
         """Captions drawn."""

@@ -36,8 +36,8 @@ def test_loss_and_gradients_are_the_textbook_ones(changes: dict, mapper: str) ->
     shape = {"clip_length": 2, "mapper_layers": 1, "mapper_heads": 2} if mapper == "transformer" else {}
     task = captioning_task(dropout=0.0, mapper=mapper, **shape, **changes)
     if "ignore_token_zero" in changes:
-        task._ids[3][1] = 0  # a zero in the middle of a caption
-        task._weights[3] -= 1
+        task.items.ids[3][1] = 0  # a zero in the middle of a caption
+        task.items._weights[3] -= 1
     items = np.array([3, 17, 4, 30, 9])
     assert len({task.lengths[i] for i in items}) > 2
     task.module.train()
