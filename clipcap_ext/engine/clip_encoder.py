@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.card import EncoderConfig
 from clipcap_ext.engine.checkpoint import TRAINED_ON_FILE
+from clipcap_ext.engine.clip_sources import find_clip, missing_clip
 from clipcap_ext.engine.clip_text import ClipTokens
+from clipcap_ext.engine.clip_weights import load_published
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
 from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer
@@ -88,10 +90,11 @@ class ClipEncoder:
 
 def load_encoder(
     config: EncoderConfig, *, folder: Path | None = None, device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | None = None, models: Sequence[Path] = (),
 ) -> ClipEncoder:  # fmt: skip
-    """Load an encoder: from `folder` where one is given, a CNN for the tag `imagenet`, else from open_clip by name.
+    """Load an encoder: from `folder` where one is given, a CNN for the tag `imagenet`, else one of open_clip's by name.
 
+    A published CLIP is taken from this disk: the `models` folders and the places in clip_sources.py; never downloaded.
     Raises CheckpointError if the folder or the weights cannot be used; UsageError for a name the library lacks.
     """
     if folder:
@@ -101,7 +104,7 @@ def load_encoder(
 
         encoder = load_cnn(config)
     else:
-        encoder = _from_open_clip(config)
+        encoder = _from_open_clip(config, *models)
     return encoder.to(device, dtype)
 
 
@@ -165,16 +168,15 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
 
 
-def _from_open_clip(config: EncoderConfig) -> ClipEncoder:
+def _from_open_clip(config: EncoderConfig, *models: Path) -> ClipEncoder:
     import open_clip
 
     if config.model not in open_clip.list_models():
         raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")
-    try:
-        clip = open_clip.create_model(config.model, pretrained=config.pretrained or None)
-    except Exception as error:  # open_clip and the Hub raise many kinds
-        wanted = f"{config.model}/{config.pretrained}"
-        raise CheckpointError(f"open_clip could not load {wanted}: {error}") from error
-    model_cfg = open_clip.get_model_config(config.model)
-    context_length = model_cfg["text_cfg"].get("context_length", 77)
-    return ClipEncoder(clip, Preprocess.of_open_clip(clip.visual), ClipTokens(context_length), config)
+    file = find_clip(config, *models)
+    if file is None:
+        raise missing_clip(config)
+    clip, preprocess = load_published(config, file)
+    clip.visual.to(memory_format=torch.channels_last)
+    context_length = open_clip.get_model_config(config.model)["text_cfg"].get("context_length", 77)
+    return ClipEncoder(clip, preprocess, ClipTokens(context_length), config)

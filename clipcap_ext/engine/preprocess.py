@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcap_ext.errors import CheckpointError
 
@@ -70,15 +70,3 @@ class Preprocess:
         if unknown:
             raise CheckpointError(f"preprocess_cfg has unknown keys: {', '.join(unknown)}.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-
-    @classmethod
-    def of_open_clip(cls, visual: nn.Module) -> Preprocess:
-        """What open_clip says of a pretrained image tower (both its old and its new way of saying it)."""
-        said = getattr(visual, "preprocess_cfg", None) or {}
-        size = said.get("size", getattr(visual, "image_size", 224))
-        mean = said.get("mean") or getattr(visual, "image_mean", None) or OPENAI_MEAN
-        std = said.get("std") or getattr(visual, "image_std", None) or OPENAI_STD
-        return cls(
-            size=size[0] if isinstance(size, (tuple, list)) else size, mean=tuple(mean), std=tuple(std),
-            resize_mode=said.get("resize_mode") or "shortest", interpolation=said.get("interpolation") or "bicubic",
-        )  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipcap_ext.engine.places import default_models_dir
 from clipcap_ext.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,10 +94,3 @@ class StandaloneHost:
     def report(self, message: str, exc_info: bool = True) -> None:
         """Into the log."""
         LOG.error(message, exc_info=exc_info)
-
-
-def default_models_dir() -> Path:
-    """CLIPCAP_MODELS, else clipcap-ext/models in the user's cache folder."""
-    named = os.environ.get("CLIPCAP_MODELS")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(cache) / "clipcap-ext" / "models"
