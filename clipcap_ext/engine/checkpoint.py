@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from clipcap_ext.errors import CheckpointError, UsageError
 
 WEIGHTS_FILE, CARD_FILE, TRAINED_ON_FILE = "model.safetensors", "README.md", "trained_on.json"
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
+PIECE = 1 << 20  # numbers looked at together
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -45,17 +46,20 @@ def save_checkpoint(
         (partial / TRAINED_ON_FILE).write_text(json.dumps(sorted(set(trained_on))) + "\n", encoding="utf-8")
 
 
-def load_clipcap(folder: Path, config: CheckpointConfig) -> ClipCapModel:
-    """Rebuild a ClipCap from its folder: evaluation mode, float32, on the CPU. CheckpointError if it does not fit."""
+def load_clipcap(folder: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32) -> ClipCapModel:
+    """Rebuild a ClipCap from its folder: evaluation mode, `dtype`, on the CPU. CheckpointError if it does not fit."""
     try:
         architecture = ClipCapConfig(**config.model)
     except (TypeError, UsageError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} describes no ClipCap: {error}") from error
-    return fill(lambda: ClipCapModel(architecture), read_safetensors(folder / WEIGHTS_FILE), str(folder / WEIGHTS_FILE))
+    weights = folder / WEIGHTS_FILE
+    return fill(lambda: ClipCapModel(architecture), read_safetensors(weights), str(weights), dtype)
 
 
-def fill(build, state: Mapping[str, Tensor], where: str) -> Model:  # type: ignore[no-untyped-def]
-    """Build a model that holds `state` itself: no second copy, and no random weights made first.
+def fill(
+    build: Callable[[], Model], state: Mapping[str, Tensor], where: str, dtype: torch.dtype = torch.float32
+) -> Model:
+    """Build a model that holds `state` itself, in `dtype`: no second copy, and no random weights made first.
 
     Every parameter must be given and nothing else (GPT-2's tied output weights may be left out); CheckpointError lists
     what is missing, extra or of another shape, and refuses weights that are not finite.
@@ -65,7 +69,7 @@ def fill(build, state: Mapping[str, Tensor], where: str) -> Model:  # type: igno
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.endswith(TIED)}
     given = {name: tensor for name, tensor in state.items() if not name.endswith(TIED)}
     _check_fit(wanted, given, where)
-    model.load_state_dict({name: tensor.float() for name, tensor in given.items()}, strict=False, assign=True)
+    model.load_state_dict({name: tensor.to(dtype) for name, tensor in given.items()}, strict=False, assign=True)
     for module in model.modules():
         if hasattr(module, "lm_head") and hasattr(module, "transformer"):
             module.lm_head.weight = module.transformer.wte.weight
@@ -96,10 +100,15 @@ def _check_fit(wanted: Mapping[str, torch.Size], given: Mapping[str, Tensor], wh
         if tensor.shape != wanted[name]:
             sizes = f"{tuple(tensor.shape)} where the config says {tuple(wanted[name])}"
             raise CheckpointError(f"{where} does not fit its config: {name} is {sizes}.")
-        if not torch.isfinite(tensor).all():
+        if not _is_finite(tensor):
             raise CheckpointError(
                 f"{where}: {name} holds values that are not finite: the file is damaged, fetch it again."
             )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether every number is finite, asked a piece at a time: the question needs memory of its own."""
+    return all(bool(torch.isfinite(piece).all()) for piece in tensor.flatten().split(PIECE))
 
 
 def _rebuild_buffers(module: nn.Module) -> None:

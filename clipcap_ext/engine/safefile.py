@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from clipcap_ext.errors import CheckpointError
@@ -35,10 +36,15 @@ def write_folder(target: Path) -> Iterator[Path]:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors, contiguous and each with its own storage."""
+    """Write tensors, contiguous and each with its own storage; only one that shares its storage is copied first."""
     from safetensors.torch import save_file
 
-    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, str(path))
+    save_file({name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}, str(path))
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if whole and tensor.is_contiguous() else tensor.clone(memory_format=torch.contiguous_format)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

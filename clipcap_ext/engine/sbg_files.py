@@ -34,8 +34,10 @@ def save_sbg(
     save_checkpoint(folder, gpt2, tokenizer, config, card=card, trained_on=trained_on, dtype=dtype, files=files)
 
 
-def load_sbg(folder: Path, config: CheckpointConfig) -> tuple[nn.Module, SelectionConstants]:
-    """Rebuild SBG's GPT-2 (evaluation mode, float32, CPU) and its constants; CheckpointError if they do not fit."""
+def load_sbg(
+    folder: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32
+) -> tuple[nn.Module, SelectionConstants]:
+    """Rebuild SBG's GPT-2 (evaluation mode, `dtype`, CPU) and its constants; CheckpointError if they do not fit."""
     try:
         sizes, said = config.model["gpt2"], config.model.get("selection", {})
         check_gpt2_sizes(sizes)
@@ -43,4 +45,4 @@ def load_sbg(folder: Path, config: CheckpointConfig) -> tuple[nn.Module, Selecti
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} describes no SBG: {error!r}") from error
     weights = folder / WEIGHTS_FILE
-    return fill(lambda: build_gpt2(sizes), read_safetensors(weights), str(weights)), constants
+    return fill(lambda: build_gpt2(sizes), read_safetensors(weights), str(weights), dtype), constants
