@@ -24,11 +24,11 @@ LAYERS: dict[str, set[str]] = {
     "train": BASE | {"engine", "corpus", "metrics", "__init__"},
     "evaluate": BASE | {"engine", "corpus", "metrics", "flags", "__init__"},
     "batch": BASE | {"engine", "corpus"},
-    "webui": BASE | {"engine", "batch", "__init__"},
-    "reproduce": BASE | {"engine", "corpus", "metrics", "train", "evaluate", "__init__"},
+    "webui": BASE | {"engine", "batch", "hub", "__init__"},
+    "reproduce": BASE | {"engine", "corpus", "metrics", "train", "evaluate", "flags", "__init__"},
     "labels": BASE | {"engine", "corpus"},
     "flags": BASE,
-    "cli": BASE | {"engine", "batch", "webui", "flags", "__init__"},
+    "cli": BASE | {"engine", "hub", "batch", "webui", "flags", "__init__"},
     "__main__": BASE | {"cli", "__init__"},
 }
 # Upward arrows that exist for type checkers only: the Captioner protocol names the encoder that a captioner carries.

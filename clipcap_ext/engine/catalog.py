@@ -1,31 +1,47 @@
-"""Which models there are: the bundled ones and those in a user's folders; names and paths, no torch, no weights."""
+"""Which models there are: the bundled ones, those in a user's folders, and those that can be fetched.
+
+Names, paths and what is wrong with what cannot be used; no torch, no weights, no network.
+"""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.engine.card import CONFIG_FILE, CheckpointConfig, read_config
+from clipcap_ext.engine.clip_sources import HUB_FOLDER, find_clip
+from clipcap_ext.engine.own_models import FILE as OWN_FILE
+from clipcap_ext.engine.own_models import OwnModel, read_own_models
+from clipcap_ext.engine.published import PUBLISHED, PublishedModel, published
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 
 BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
 ENCODER_CONFIG_FILE = "open_clip_config.json"
+WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One captioner that can be asked for by name. `problem` says why it cannot be used, empty if it can."""
+    """One captioner that can be asked for by name. `problem` says why it cannot be used, empty if it can.
+
+    file: weights in a published form, which the folder is made from on first use. about: what is known of it besides.
+    """
 
     name: str
     folder: Path
     config: CheckpointConfig | None
     problem: str = ""
+    file: Path | None = None
+    about: PublishedModel | None = None
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+        if self.folder.is_dir():
+            return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+        return self.file.stat().st_size if self.file is not None and self.file.is_file() else 0
 
 
 def list_models(*folders: Path) -> list[ModelEntry]:
@@ -33,12 +49,35 @@ def list_models(*folders: Path) -> list[ModelEntry]:
     entries: list[ModelEntry] = []
     for root in (BUNDLED, *folders):
         if root.is_dir():
-            entries += [_entry(path) for path in sorted(root.iterdir()) if (path / CONFIG_FILE).is_file()]
+            entries += _in_folder(root)
     return entries
 
 
+def list_to_fetch(*folders: Path) -> list[PublishedModel]:
+    """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
+    here = {entry.name for entry in list_models(*folders)}
+    models = [*PUBLISHED, *(own.about for folder in folders for own in _own(folder) if own.about and own.about.repo)]
+    return [model for model in models if model.name not in here]
+
+
+def is_ready(entry: ModelEntry, *folders: Path) -> bool:
+    """Whether it captions with what is on this disk."""
+    if entry.config is None or entry.problem:
+        return False
+    encoder = entry.config.encoder
+    try:
+        if encoder.pretrained:
+            return find_clip(encoder, *folders) is not None
+        return find_encoder_folder(encoder.model, entry.folder, *folders).is_dir()
+    except CheckpointError:
+        return False
+
+
 def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
-    """The entry for a name or a checkpoint folder; ModelNotFound lists the names there are."""
+    """The entry for a name, a checkpoint folder or a file of weights; ModelNotFound lists the names there are.
+
+    CheckpointError for a published model that is not on this disk: how to fetch it.
+    """
     path = Path(name_or_path).expanduser()
     entries = list_models(*folders)
     for entry in entries:
@@ -46,13 +85,34 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
             return entry
     if (path / CONFIG_FILE).is_file():
         return _entry(path)
+    if path.is_file():
+        return _file_entry(path, path.parent)
     if path.is_dir():
         raise CheckpointError(f"No checkpoint in {path}: {CONFIG_FILE} not found there.")
+    to_fetch = list_to_fetch(*folders)
+    for model in to_fetch:
+        if model.name == str(name_or_path):
+            raise CheckpointError(how_to_fetch(model, *folders))
     names = [entry.name for entry in entries]
-    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    near = difflib.get_close_matches(str(name_or_path), [*names, *(model.name for model in to_fetch)], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ModelNotFound(
         f"No model named {str(name_or_path)!r} and no folder of that name.{hint} Known: {', '.join(names) or 'none'}."
+    )
+
+
+def how_to_fetch(model: PublishedModel, *folders: Path) -> str:
+    """What to say of a published model that is not here."""
+    size = f" ({model.size / 1e6:.0f} MB)" if model.size else ""
+    if not model.repo:
+        place = folders[0] if folders else Path("models/ClipCap")
+        return (
+            f"{model.name}{size} is not on this disk, and its authors publish it where only a browser can fetch it "
+            f"(see CLIP_prefix_caption's README). Save its file as {place / (model.name + '.pt')}."
+        )
+    return (
+        f"{model.name}{size} is not on this disk. Press Download in the Models pane, "
+        f"or run: python -m clipcap_ext download {model.name}"
     )
 
 
@@ -66,8 +126,85 @@ def find_encoder_folder(name: str, beside: Path, *folders: Path) -> Path:
     raise ModelNotFound(f"The encoder {name!r} is not here; looked in {places}. Put its folder in one of them.")
 
 
-def _entry(folder: Path) -> ModelEntry:
+def _in_folder(root: Path) -> Iterator[ModelEntry]:
+    """What lies in a models folder, by name, then what its models.json adds."""
+    from clipcap_ext.engine.legacy import legacy_files
+    from clipcap_ext.engine.published_files import made_from
+
+    names = [path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name != HUB_FOLDER]
+    checkpoints = {path: _entry(path) for path in names if (path / CONFIG_FILE).is_file()}
+    files = legacy_files(root)
+    stale = {file.with_suffix("") for file in files if made_from(_config(checkpoints, file)) == file.name}
+    for path in names:
+        if path in checkpoints and path not in stale:
+            yield checkpoints[path]
+        elif path in files:
+            yield _file_entry(path, root, taken=path.with_suffix("") in set(checkpoints) - stale)
+        elif path.is_dir() and path not in stale and _is_half(path):
+            why = f"{path} holds weights and no {CONFIG_FILE}, so it is no checkpoint. Put the file itself into {root}."
+            yield ModelEntry(path.name, path, None, why)
     try:
-        return ModelEntry(folder.resolve().name, folder, read_config(folder))
+        own = read_own_models(root)
     except CheckpointError as error:
-        return ModelEntry(folder.resolve().name, folder, None, str(error))
+        yield ModelEntry(OWN_FILE, root / OWN_FILE, None, str(error))
+        return
+    yield from (entry for model in own for entry in _own_entry(model, root))
+
+
+def _config(checkpoints: dict[Path, ModelEntry], file: Path) -> CheckpointConfig | None:
+    """The config of the folder that a file would become, None if there is none."""
+    entry = checkpoints.get(file.with_suffix(""))
+    return None if entry is None else entry.config
+
+
+def _own_entry(own: OwnModel, root: Path) -> Iterable[ModelEntry]:
+    """An entry of models.json that is on this disk, or should be."""
+    if own.folder is not None:
+        return [_entry(own.folder, own.name)]
+    if own.file is None or (root / own.name / CONFIG_FILE).is_file():
+        return []  # on the Hub, or already converted and listed as a folder
+    return [_file_entry(own.file, root, own.name, own.about)]
+
+
+def _own(folder: Path) -> list[OwnModel]:
+    try:
+        return read_own_models(folder)
+    except CheckpointError:
+        return []  # list_models says so
+
+
+def _is_half(folder: Path) -> bool:
+    """Whether a folder holds weights and nothing that explains them."""
+    if (folder / ENCODER_CONFIG_FILE).is_file():
+        return False
+    return any(path.suffix in WEIGHTS for path in folder.iterdir())
+
+
+def _entry(folder: Path, name: str = "") -> ModelEntry:
+    name = name or folder.resolve().name
+    try:
+        return ModelEntry(name, folder, read_config(folder), about=published(name))
+    except CheckpointError as error:
+        return ModelEntry(name, folder, None, str(error))
+
+
+def _file_entry(
+    file: Path, root: Path, name: str = "", about: PublishedModel | None = None, taken: bool = False
+) -> ModelEntry:
+    """A file of weights, judged by some kilobytes of it. taken: a checkpoint of another origin has its name."""
+    from clipcap_ext.engine.legacy import legacy_config
+    from clipcap_ext.engine.published_files import parts_for
+
+    name = name or file.stem
+    about = about or next((model for model in PUBLISHED if name in (model.name, Path(model.file).stem)), None)
+    folder = root / name
+    if taken:
+        return ModelEntry(
+            file.name, folder, None, f"{file} becomes {folder}, which is another model: rename one.", file
+        )
+    if not file.is_file():
+        return ModelEntry(name, folder, None, f"{file} is not there.", file, about)
+    try:
+        return ModelEntry(name, folder, legacy_config(file, parts_for(about, root)), "", file, about)
+    except CheckpointError as error:
+        return ModelEntry(name, folder, None, str(error), file, about)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcap_ext.engine.card import CheckpointConfig
+from clipcap_ext.engine.card import CheckpointConfig, read_config
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
+from clipcap_ext.engine.published_files import folder_of
 from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 def load_captioner(
     name_or_path: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, *folders: Path
 ) -> Captioner:
-    """Load a bundled model by name, one in `folders` by name, or any checkpoint folder.
+    """Load a bundled model by name, one in `folders` by name, any checkpoint folder, or a file of published weights.
+
+    Such a file is converted to a checkpoint folder beside it on first use. Nothing is downloaded: CheckpointError says
+    how to, for a published model or a CLIP that is not on this disk.
 
     dtype: None is float32. Raises ModelNotFound for an unknown name, CheckpointError for a broken checkpoint.
     """
@@ -31,7 +35,8 @@ def load_captioner(
         known = ", ".join(loaders)
         raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
     encoder = encoder_of(entry.config, entry.folder, device, dtype, *folders)
-    return loaders[entry.config.kind](entry.folder, entry.config, encoder, device, dtype)
+    folder = entry.folder if entry.file is None else folder_of(entry.file, entry.folder, entry.about, *folders)
+    return loaders[entry.config.kind](folder, read_config(folder), encoder, device, dtype)
 
 
 def encoder_of(
@@ -43,7 +48,7 @@ def encoder_of(
 
     wanted = config.encoder
     where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, *folders)
-    return load_encoder(wanted, folder=where, device=device, dtype=dtype)
+    return load_encoder(wanted, folder=where, device=device, dtype=dtype, models=folders)
 
 
 def _load_clipcap(

@@ -9,18 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipcap_ext.engine.clip_sources import HUB_FOLDER
 from clipcap_ext.engine.hub_cache import cached_file
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
 from clipcap_ext.hub.pins import Pins
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
-FOLDER, PINS_FILE = "hub", "pins.json"
+PINS_FILE = "pins.json"
 WAIT = 0.2  # seconds between looks at a lock that another process holds
 SPARE = 64 << 20  # bytes that stay free beside a download
 Choose = Callable[[Listing], Sequence[str]]
@@ -35,13 +36,14 @@ class Wanted:
     files: tuple[str, ...] = ()
     choose: Choose | None = None
     revision: str = "main"
+    known: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of files that never change, for messages
 
 
 class Store:
     """The files under `models_dir`/hub."""
 
     def __init__(self, models_dir: Path, client: HubClient | None = None) -> None:
-        self.root = models_dir / FOLDER
+        self.root = models_dir / HUB_FOLDER
         self.pins = Pins(self.root / PINS_FILE)
         self.client = client or HubClient()
 
@@ -49,10 +51,10 @@ class Store:
         """Where a file belongs, there or not."""
         return self.root / folder_name(repo) / path
 
-    def ensure(self, wanted: Wanted, extra_bytes: int = 0, renew: bool = False) -> dict[str, Path]:
+    def ensure(self, wanted: Wanted, copies: int = 0, renew: bool = False) -> dict[str, Path]:
         """Every wanted file, by its path in the repository, fetched if need be.
 
-        extra_bytes: room that is needed besides. renew: ask the Hub where the revision is now.
+        copies: how often the files will be written once more. renew: ask the Hub where the revision is now.
         Raises DownloadError, which says what to do, or Cancelled; what has arrived is kept for the next call.
         """
         try:
@@ -61,17 +63,22 @@ class Store:
                 return {path: self.path_of(wanted.repo, path) for path in wanted.files}
             files = [listing.file(path) for path in (wanted.choose(listing) if wanted.choose else wanted.files)]
             here = {file.path: self._here(wanted.repo, listing, file) for file in files}
-            self._check_space(wanted, listing, [file for file in files if here[file.path] is None], extra_bytes)
+            self._check_space(wanted, listing, [file for file in files if here[file.path] is None], copies)
             return {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
         except OSError as error:
             missing = [self._missing(wanted, path) for path in wanted.files]
             raise download_error(wanted.label, disk_reason(error.errno or 0, self.root, str(error)), missing) from error
 
-    def remove(self, repo: str) -> int:
-        """Delete what is here of a repository, parts included; bytes freed."""
+    def clear(self, repo: str) -> int:
+        """Delete the files of a repository, parts included, and keep what is known of it; bytes freed."""
         folder = self.path_of(repo, "")
         freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         shutil.rmtree(folder, ignore_errors=True)
+        return freed
+
+    def remove(self, repo: str) -> int:
+        """Delete all that is here of a repository; bytes freed."""
+        freed = self.clear(repo)
         if self.pins.path.exists():
             self.pins.forget(repo)
         return freed
@@ -105,10 +112,10 @@ class Store:
                 return path
         return None
 
-    def _check_space(self, wanted: Wanted, listing: Listing, files: list[RemoteFile], extra_bytes: int) -> None:
+    def _check_space(self, wanted: Wanted, listing: Listing, files: list[RemoteFile], copies: int) -> None:
         parts = [self._part(wanted.repo, file) for file in files]
         have = sum(part.stat().st_size for part in parts if part.is_file())
-        need = sum(file.size for file in files) - have + extra_bytes
+        need = sum(file.size for file in files) * (1 + copies) - have
         if not files:
             return
         self.root.mkdir(parents=True, exist_ok=True)
@@ -124,7 +131,7 @@ class Store:
         """Fetch one file, once more if its checksum is wrong, and put it in its place when it is right."""
         target, part = self.path_of(wanted.repo, file.path), self._part(wanted.repo, file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._alone(wanted.repo):
+        with self.alone(wanted.repo):
             arrived = self._here(wanted.repo, listing, file)
             if arrived is not None:
                 return arrived  # another process was faster
@@ -143,11 +150,12 @@ class Store:
         raise download_error(wanted.label, why, [self._missing(wanted, file.path, file)])
 
     @contextmanager
-    def _alone(self, repo: str) -> Iterator[None]:
-        """One process at a time fetches from a repository; the lock goes with the process."""
+    def alone(self, name: str) -> Iterator[None]:
+        """One process at a time works at `name`, a repository or a model; the lock goes with the process."""
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.root / f"{folder_name(repo)}.lock")
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / f"{folder_name(name)}.lock")
         while True:
             self.client.stop_if_cancelled()
             try:
@@ -188,7 +196,8 @@ class Store:
             left.unlink(missing_ok=True)
 
     def _missing(self, wanted: Wanted, path: str, file: RemoteFile | None = None) -> Missing:
-        checksum = file.checksum if file else ""
+        known = wanted.known.get(path)
+        checksum = file.checksum if file else f"SHA-256 {known}" if known else ""
         return Missing(wanted.repo, wanted.revision, path, self.path_of(wanted.repo, path), checksum)
 
 

@@ -39,3 +39,18 @@ def whole_or_empty() -> Callable[[Path], None]:
             assert sha256(target.read_bytes()) == sha256(CONTENT)
 
     return look
+
+
+def small_clip_of(embed_dim: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Make every CLIP that open_clip knows a tiny one; the bytes of its weights as open_clip publishes them."""
+    import open_clip
+    from safetensors.torch import save_file
+    from tiny import CLIP_CONFIG, randomise
+
+    text = {**CLIP_CONFIG["text_cfg"], "context_length": 77}
+    config = {**CLIP_CONFIG, "embed_dim": embed_dim, "text_cfg": text}
+    monkeypatch.setattr(open_clip, "get_model_config", lambda name: config)
+    clip = open_clip.CLIP(**config, quick_gelu=True)
+    randomise(clip, scale=0.15)
+    save_file(clip.state_dict(), tmp_path / "clip.safetensors")
+    return (tmp_path / "clip.safetensors").read_bytes()

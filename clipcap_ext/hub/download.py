@@ -1,0 +1,212 @@
+"""From a model's name to a checkpoint folder that captions: weights, vocabulary, encoder, each only if missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from clipcap_ext.engine.card import CONFIG_FILE, EncoderConfig, read_config
+from clipcap_ext.engine.catalog import BUNDLED, ModelEntry, find_model, how_to_fetch, list_models, list_to_fetch
+from clipcap_ext.engine.clip_sources import OPEN_CLIP_FILE, find_clip, hub_repo
+from clipcap_ext.engine.legacy import convert_legacy, inspect_legacy
+from clipcap_ext.engine.legacy_parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
+from clipcap_ext.engine.published import GPT2_REPO, TOKENIZER_FILES, PublishedModel
+from clipcap_ext.engine.published_files import folder_of, parts_for
+from clipcap_ext.engine.safefile import write_folder
+from clipcap_ext.errors import CheckpointError, DownloadError
+from clipcap_ext.hub.client import HubClient
+from clipcap_ext.hub.remote import Listing
+from clipcap_ext.hub.store import Store, Wanted
+
+OUR_FILES = (
+    CONFIG_FILE,
+    "model.safetensors",
+    "vocab.json",
+    "merges.txt",
+    "README.md",
+    "labels.json",
+    "trained_on.json",
+)
+GPT2_FILES = ("model.safetensors", *TOKENIZER_FILES)
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+ORIGIN = "hub"  # in config.json's training: the repository, commit and file it was downloaded from
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Download:
+    """Fetches into one models folder. `say` is told each step in a few words; the client, how far a file is."""
+
+    models_dir: Path
+    client: HubClient
+    say: Say = lambda text: None
+
+    def __call__(self, name: str, revision: str = "") -> Path:
+        """Make the model of that name ready; returns its folder. A name MODEL/TAG is a CLIP of open_clip's, alone.
+
+        revision: ask the Hub where that is now, and pin it; else what was pinned, else the model's own.
+        Raises DownloadError, Cancelled, ModelNotFound, or CheckpointError for weights that cannot be used.
+        """
+        if "/" in name and not Path(name).exists():
+            model, _, tag = name.partition("/")
+            return self._encoder(EncoderConfig(model, tag))
+        store = Store(self.models_dir, self.client)
+        with store.alone(f"{Path(name).name}.model"):
+            folder = self._model(store, name, revision)
+        self._needed_encoder(folder)
+        return folder
+
+    def _model(self, store: Store, name: str, revision: str) -> Path:
+        to_fetch = {model.name: model for model in list_to_fetch(self.models_dir)}
+        here = next((one for one in list_models(self.models_dir) if one.name == name), None)
+        if here is None and name in to_fetch:
+            return self._published(store, to_fetch[name], revision)
+        entry = here or find_model(name, self.models_dir)
+        if entry.problem:
+            raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+        if revision and entry.about is not None and entry.about.repo:
+            raise DownloadError(
+                f"{name} is here already. Remove it first: python -m clipcap_ext models --remove {name}"
+            )
+        return entry.folder if entry.file is None else self._from_file(store, entry)
+
+    def _published(self, store: Store, model: PublishedModel, revision: str) -> Path:
+        if not model.repo:
+            raise DownloadError(how_to_fetch(model, self.models_dir))
+        self.say(f"Downloading {model.name} from {model.repo}")
+        wanted = Wanted(
+            model.repo, model.name, (model.file,) if model.file else (), None if model.file else chooser(model),
+            revision or model.revision,
+        )  # fmt: skip
+        found = store.ensure(wanted, copies=1, renew=bool(revision))
+        pinned = store.pins.listing(model.repo, wanted.revision)
+        origin = {"repo": model.repo, "commit": pinned.commit if pinned else "", "files": sorted(found)}
+        folder = self.models_dir / model.name
+        if model.file or model.kind == "sbg":
+            weights = next(path for name, path in found.items() if name == model.file or path.name in WEIGHTS)
+            self._convert(store, weights, folder, model, origin)
+        else:
+            copy_checkpoint(found, folder, origin)
+        store.clear(model.repo)
+        return folder
+
+    def _convert(
+        self, store: Store, weights: Path, folder: Path, model: PublishedModel, origin: Mapping[str, object]
+    ) -> None:
+        beside = all((weights.parent / name).is_file() for name in TOKENIZER_FILES)
+        if not beside and model.tokenizer:
+            self._fetch_gpt2(store, model.gpt2, model.tokenizer)
+        parts = parts_for(model, self.models_dir)
+        tokenizer = weights.parent if beside else store.path_of(model.tokenizer, "") if model.tokenizer else None
+        self.say(f"Converting {model.name}")
+        convert_legacy(
+            weights, folder, tokenizer=tokenizer, encoder=parts.encoder, gpt2=parts.gpt2 if model.gpt2 else None,
+            decoding=parts.decoding, training={**parts.training, ORIGIN: dict(origin)},
+        )  # fmt: skip
+
+    def _from_file(self, store: Store, entry: ModelEntry) -> Path:
+        """A file that somebody put there: what it lacks is fetched, then it is converted."""
+        assert entry.file is not None
+        layout = inspect_legacy(entry.file)
+        parts = parts_for(entry.about, self.models_dir)
+        try:
+            tokenizer_for(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
+            if not layout.tuned:
+                gpt2_for(entry.file, layout.n_embd, parts.gpt2)
+        except CheckpointError:
+            self._fetch_gpt2(store, not layout.tuned, GPT2_REPO)
+        self.say(f"Converting {entry.name}")
+        return folder_of(entry.file, entry.folder, entry.about, self.models_dir)
+
+    def _fetch_gpt2(self, store: Store, whole: bool, repo: str) -> None:
+        self.say("Downloading GPT-2" if whole else "Downloading the vocabulary")
+        store.ensure(
+            Wanted(repo, "GPT-2" if whole else "The vocabulary", GPT2_FILES if whole else tuple(TOKENIZER_FILES))
+        )
+
+    def _needed_encoder(self, folder: Path) -> None:
+        config = find_model(folder, self.models_dir).config
+        if config is not None and config.encoder.pretrained:
+            self._encoder(config.encoder)
+
+    def _encoder(self, encoder: EncoderConfig) -> Path:
+        """The published CLIP that a model reads pictures with, from this disk or the Hub; its folder."""
+        found = find_clip(encoder, self.models_dir)
+        if found is not None:
+            self.say(f"CLIP {encoder.model} is here: {found.path}")
+            return found.path.parent
+        name = f"CLIP {encoder.model}/{encoder.pretrained}"
+        self.say(f"Downloading {name}")
+        store = Store(self.models_dir, self.client)
+        return store.ensure(Wanted(hub_repo(encoder), name, (OPEN_CLIP_FILE,)))[OPEN_CLIP_FILE].parent
+
+
+def chooser(model: PublishedModel) -> Callable[[Listing], list[str]]:
+    """What to take from a repository whose files are not known beforehand."""
+
+    def choose(listing: Listing) -> list[str]:
+        folder, weights = weights_folder(listing) if model.kind == "sbg" else ("", "model.safetensors")
+        names = (weights, *TOKENIZER_FILES) if model.kind == "sbg" else OUR_FILES
+        found = [folder + name for name in names if folder + name in listing.files]
+        return found if model.kind == "sbg" else [*dict.fromkeys([CONFIG_FILE, weights, *found])]
+
+    return choose
+
+
+def weights_folder(listing: Listing) -> tuple[str, str]:
+    """(folder with its slash, file) of a transformers model: at the root, else in the first folder that has one."""
+    places = sorted(
+        {str(PurePosixPath(path).parent) for path in listing.files}, key=lambda place: (place.count("/"), place)
+    )
+    prefixes = ["", *(f"{place}/" for place in places if place != ".")]
+    for prefix in prefixes:
+        for name in WEIGHTS:
+            if prefix + name in listing.files and f"{prefix}config.json" in listing.files:
+                return prefix, name
+    there = ", ".join(sorted(listing.files))
+    raise DownloadError(f"{listing.repo} holds no config.json with {' or '.join(WEIGHTS)} beside it; it holds {there}.")
+
+
+def copy_checkpoint(found: Mapping[str, Path], folder: Path, origin: Mapping[str, object]) -> None:
+    """A checkpoint folder of ours from its files; CheckpointError, and nothing written, if it is none."""
+    with write_folder(folder) as partial:
+        for name, path in found.items():
+            shutil.copyfile(path, partial / name)
+        config = read_config(partial)
+        config = replace(config, training={**config.training, ORIGIN: dict(origin)})
+        (partial / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
+
+
+def remove_download(name: str, models_dir: Path) -> int:
+    """Delete a model, or a CLIP (MODEL/TAG), that was downloaded; bytes freed.
+
+    CheckpointError for what was not: bundled models and a user's own stay.
+    """
+    with HubClient() as client:
+        store = Store(models_dir, client)
+        if "/" in name:
+            model, _, tag = name.partition("/")
+            freed = store.remove(hub_repo(EncoderConfig(model, tag)))
+            if not freed:
+                raise CheckpointError(f"No CLIP {name} was downloaded into {store.root}.")
+            return freed
+        entry = find_model(name, models_dir)
+        if entry.config is None or not is_downloaded(entry):
+            kind = (
+                "is bundled"
+                if entry.folder.parent == BUNDLED
+                else f"was not downloaded: it is yours, in {entry.folder}"
+            )
+            raise CheckpointError(f"{name} {kind}, so it is not removed.")
+        with store.alone(f"{name}.model"):
+            freed = entry.size
+            shutil.rmtree(entry.folder)
+            freed += store.remove(entry.config.training[ORIGIN]["repo"])
+        return freed
+
+
+def is_downloaded(entry: ModelEntry) -> bool:
+    """Whether a model came from the Hub by way of us."""
+    return entry.config is not None and ORIGIN in entry.config.training

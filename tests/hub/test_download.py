@@ -1,0 +1,224 @@
+"""From a name to a captioner: weights, vocabulary and CLIP come from the Hub once; afterwards nobody is asked."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import small_clip_of
+from fake_hub import FakeHub, sha256
+from PIL import Image
+from published import make_talk, published_mlp, save, small_gpt2
+from tiny import WORDS, write_tokenizer
+
+from clipcap_ext.__main__ import main
+from clipcap_ext.cli.streams import Streams
+from clipcap_ext.engine.catalog import find_model, is_ready, list_models, list_to_fetch
+from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.tokenizer import load_tokenizer
+from clipcap_ext.errors import CheckpointError, DownloadError, ModelNotFound
+from clipcap_ext.hub.client import HubClient
+from clipcap_ext.hub.download import Download, remove_download
+
+PAPER, SBG, COCO = "clipcap-flickr8k-gradient", "sbg-flickr8k", "clipcap-coco"
+VIT_L, GPT2 = "timm/vit_large_patch14_clip_224.openai", "openai-community/gpt2"
+PICTURE = Image.linear_gradient("L").convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """The published repositories, small."""
+    folder = tmp_path_factory.mktemp("published")
+    write_tokenizer(folder)
+    vocab_size = load_tokenizer(folder).vocab_size
+    words = len(WORDS.split()) + 2
+    clipcap, coco, gpt2 = published_mlp(vocab_size), published_mlp(vocab_size, clip_dim=512), small_gpt2(vocab_size)
+    for model in (clipcap, coco, gpt2):
+        make_talk(model, vocab_size, words)
+    vocabulary = {name: (folder / name).read_bytes() for name in ("vocab.json", "merges.txt")}
+    body = save(gpt2.transformer.state_dict(), folder / "s", "safetensors").read_bytes()
+    sbg = {
+        "README.md": b"An SBG.", "top_hierarchy/config.json": b'{"model_type": "gpt2"}',
+        "top_hierarchy/model.safetensors": body,
+        "top_hierarchy/training_args.bin": b"not wanted",
+    }  # fmt: skip
+    return {
+        "Anshler/clip-prefix": {"flickr8k_gradient.pt": save(clipcap.state_dict(), folder / "w.pt").read_bytes()},
+        "Anshler/selective-blind-guessing": sbg,
+        GPT2: vocabulary,
+        "coco": {"coco.pt": save(coco.state_dict(), folder / "c.pt").read_bytes()},
+    }
+
+
+@pytest.fixture
+def models(hub: FakeHub, files: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty models folder; the Hub has the published repositories and a small ViT-L/14."""
+    clip = small_clip_of(768, tmp_path, monkeypatch)
+    hub.repos = {**files, VIT_L: {"open_clip_model.safetensors": clip}}
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = tmp_path / "models"
+    monkeypatch.setenv("CLIPCAP_MODELS", str(folder))
+    return folder
+
+
+def download(models: Path, name: str, **options: str) -> Path:
+    with HubClient() as client:
+        return Download(models, client)(name, **options)
+
+
+def caption(models: Path, name: str) -> str:
+    return load_captioner(name, "cpu", None, models).caption([PICTURE])[0].text
+
+
+def test_a_published_model_is_fetched_once_and_captions(hub: FakeHub, models: Path) -> None:
+    assert PAPER in {model.name for model in list_to_fetch(models)}
+    folder = download(models, PAPER)
+    assert folder == models / PAPER
+    entry = find_model(PAPER, models)
+    assert is_ready(entry, models) and PAPER not in {model.name for model in list_to_fetch(models)}
+    assert entry.config.encoder.model == "ViT-L-14" and entry.config.encoder.normalize
+    assert entry.config.training["hub"]["commit"] == hub.commit
+    assert not (models / "hub" / "Anshler--clip-prefix").exists()  # the converted form is kept, not both
+    asked = list(hub.requests)
+    assert caption(models, PAPER).endswith(" .")
+    assert download(models, PAPER) == folder
+    assert hub.requests == asked
+
+
+def test_what_is_not_here_is_named_with_the_command_and_nothing_is_fetched(hub: FakeHub, models: Path) -> None:
+    for name in (PAPER, SBG):
+        with pytest.raises(CheckpointError, match=f"python -m clipcap_ext download {name}"):
+            load_captioner(name, "cpu", None, models)
+    with pytest.raises(CheckpointError, match=r"only a browser can fetch it .* Save its file as .*clipcap-coco\.pt"):
+        load_captioner(COCO, "cpu", None, models)
+    with pytest.raises(ModelNotFound, match=f"Did you mean {PAPER}"):
+        load_captioner("clipcap-flickr8k-gradients", "cpu", None, models)
+    assert hub.requests == []
+
+
+def test_a_model_without_its_clip_says_so(hub: FakeHub, models: Path) -> None:
+    download(models, PAPER)
+    remove_download("ViT-L-14/openai", models)
+    assert not is_ready(find_model(PAPER, models), models)
+    with pytest.raises(CheckpointError, match="download ViT-L-14/openai"):
+        load_captioner(PAPER, "cpu", None, models)
+    sent = hub.sent
+    download(models, PAPER)
+    assert hub.sent - sent == len(hub.repos[VIT_L]["open_clip_model.safetensors"])
+
+
+def test_sbg_is_found_in_whatever_folder_its_repository_keeps_it(hub: FakeHub, models: Path) -> None:
+    folder = download(models, SBG)
+    assert (folder / "labels.json").is_file()
+    config = find_model(SBG, models).config
+    assert config.kind == "sbg" and config.decoding["num_candidates"] == 5
+    assert not any("training_args" in path for _, path in hub.requests)
+
+
+def test_a_file_put_there_by_hand_gets_what_it_lacks(hub: FakeHub, models: Path, monkeypatch) -> None:
+    from clipcap_ext.engine.clip_sources import OPENAI
+
+    monkeypatch.setitem(OPENAI, "ViT-B-32", OPENAI["ViT-L-14"])  # one small CLIP is enough
+    models.mkdir()
+    (models / f"{COCO}.pt").write_bytes(hub.repos["coco"]["coco.pt"])
+    (entry,) = [one for one in list_models(models) if one.name == COCO]
+    assert entry.config.encoder.model == "ViT-B-32" and not entry.config.encoder.normalize
+    assert entry.config.decoding == {"num_beams": 5} and entry.config.training["licence"] == "mit"
+    assert download(models, COCO) == models / COCO
+    assert (models / f"{COCO}.pt").is_file()  # it is not ours to delete
+    with pytest.raises(CheckpointError, match="it is yours"):
+        remove_download(COCO, models)
+
+
+def test_own_repositories_come_from_models_json(hub: FakeHub, models: Path) -> None:
+    made = download(models, PAPER)
+    hub.repos["team/captioner"] = {path.name: path.read_bytes() for path in made.iterdir()}
+    said = {"format": "clipcap-ext-models-1", "models": {"ours": {"repo": "team/captioner", "licence": "mit"}}}
+    (models / "models.json").write_text(json.dumps(said), encoding="utf-8")
+    assert "ours" in {model.name for model in list_to_fetch(models)}
+    assert download(models, "ours") == models / "ours"
+    assert caption(models, "ours") == caption(models, PAPER)
+    assert remove_download("ours", models) > 0 and not (models / "ours").exists()
+    hub.repos["team/captioner"]["config.json"] = b"{}"
+    with pytest.raises(CheckpointError, match="is not of this package"):
+        download(models, "ours")
+    assert not (models / "ours").exists()
+
+
+def test_weights_that_are_none_leave_no_folder(hub: FakeHub, models: Path) -> None:
+    hub.repos["Anshler/clip-prefix"] = {"flickr8k_gradient.pt": b"an error page"}
+    with pytest.raises(CheckpointError, match=r"flickr8k_gradient\.pt"):
+        download(models, PAPER)
+    assert not (models / PAPER).exists()
+
+
+def test_a_repository_without_a_model_says_what_it_holds(hub: FakeHub, models: Path) -> None:
+    hub.repos["Anshler/selective-blind-guessing"] = {"README.md": b""}
+    with pytest.raises(DownloadError, match=r"holds no config\.json .* it holds README\.md"):
+        download(models, SBG)
+
+
+def test_a_bundled_model_is_not_removed(models: Path) -> None:
+    with pytest.raises(CheckpointError, match="is bundled, so it is not removed"):
+        remove_download("tiny-flickr8k", models)
+
+
+@pytest.fixture
+def terminal(models: Path) -> Callable[..., tuple[int, str, str]]:
+    def run(*words: str) -> tuple[int, str, str]:
+        streams = Streams(io.StringIO(), io.StringIO())
+        code = main(words, streams)
+        return code, streams.out.getvalue(), streams.err.getvalue()
+
+    return run
+
+
+def test_the_commands_download_list_and_remove(terminal: Callable[..., tuple[int, str, str]], hub: FakeHub) -> None:
+    def line(name: str) -> str:
+        return next(one for one in terminal("models")[1].splitlines() if one.startswith(name))
+
+    assert "to download" in line(PAPER) and f"download {PAPER}" in line(PAPER) and "by hand" in line(COCO)
+    code, out, err = terminal("download", PAPER, "--json")
+    said = [json.loads(one) for one in out.splitlines()]
+    assert code == 0 and said[-1]["name"] == PAPER and "Converting" in err
+    weights = hub.repos["Anshler/clip-prefix"]["flickr8k_gradient.pt"]
+    whole = {"file": "flickr8k_gradient.pt", "done": len(weights), "total": len(weights)}
+    assert any(whole.items() <= one.items() for one in said)
+    assert "downloaded" in line(PAPER) and "missing" not in line(PAPER)
+    code, out, err = terminal("models", "--remove", PAPER)
+    assert code == 0 and "MB are free again" in err and "to download" in line(PAPER)
+
+
+def test_a_failed_download_tells_the_terminal_how_to_place_the_file(
+    terminal: Callable[..., tuple[int, str, str]], hub: FakeHub, models: Path
+) -> None:
+    content = hub.repos["Anshler/clip-prefix"]["flickr8k_gradient.pt"]
+    hub.behaviour.wrong_bytes = 99
+    code, _, err = terminal("download", PAPER)
+    assert code == 1 and sha256(content) in err
+    assert str(models / "hub" / "Anshler--clip-prefix" / "flickr8k_gradient.pt") in err
+
+
+def test_ctrl_c_says_how_to_go_on(
+    terminal: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*request: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HubClient, "fetch", interrupted)
+    code, _, err = terminal("download", PAPER)
+    assert code == 130 and "run the same command again to go on" in err
+
+
+def test_what_is_refused_is_listed_with_the_reason(terminal: Callable[..., tuple[int, str, str]], models: Path) -> None:
+    (models / "half").mkdir(parents=True)
+    (models / "half" / "weights.pt").write_bytes(b"x")
+    (models / "photo.pt").write_bytes(b"no weights")
+    (models / "models.json").write_text('{"format": "clipcap-ext-models-1", "models": {"a": {"rep": "x/y"}}}')
+    out = terminal("models")[1]
+    refused = {one.split()[0]: one for one in out.splitlines() if "cannot be used" in one}
+    assert set(refused) == {"half", "photo", "models.json"}
+    assert "so it is no checkpoint" in refused["half"] and "Did you mean repo?" in refused["models.json"]
