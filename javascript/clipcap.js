@@ -209,6 +209,21 @@ function clipcap_bars() {
     });
 }
 
+// Gradio 3 drops a change that comes while it answers an earlier one of the same kind: note what was asked, ask again.
+const clipcap_questions = {};
+
+function clipcap_asked(name, values) {
+    clipcap_questions[name] = values;
+    return values;
+}
+
+function clipcap_missed(name, values) {
+    if (values.some((value, place) => !Object.is(value, clipcap_questions[name][place]))) {
+        clipcap_button(name).click();
+    }
+    return [];
+}
+
 function clipcap_start() {
     const candidates = clipcap_find("candidates");
     const restore = clipcap_button("restore");

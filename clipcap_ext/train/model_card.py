@@ -19,6 +19,14 @@ TERMS = {
 }
 
 
+LICENCES = {"flickr": "non-commercial research", "other": ""}  # the same in a few words, for a line on screen
+
+
+def licence_of(corpus_name: str) -> str:
+    """A few words for `terms_of`; empty where nothing general can be said."""
+    return LICENCES["flickr" if "flickr" in corpus_name.lower() else "other"]
+
+
 def terms_of(corpus_name: str) -> str:
     """The terms that come with a data set."""
     return TERMS["flickr" if "flickr" in corpus_name.lower() else "other"]
@@ -105,7 +113,7 @@ def _card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: st
 def training_facts(config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> dict[str, Any]:
     """What a checkpoint's config.json says of its training."""
     return {
-        "preset": facts.preset, "data": corpus, "images": images, "terms": terms_of(corpus), "epoch": facts.epoch + 1,
-        "step": facts.step, "settings": settings_of(config), "departures": list(facts.departures),
-        "validation": dict(facts.metrics),
+        "preset": facts.preset, "data": corpus, "images": images, "licence": licence_of(corpus),
+        "terms": terms_of(corpus), "epoch": facts.epoch + 1, "step": facts.step, "settings": settings_of(config),
+        "departures": list(facts.departures), "validation": dict(facts.metrics),
     }  # fmt: skip

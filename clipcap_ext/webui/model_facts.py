@@ -17,11 +17,16 @@ def is_bundled(entry: ModelEntry) -> bool:
 
 
 def licence_of(entry: ModelEntry) -> str:
-    """Its terms: `license:` in the card's front matter, else what its training data ask for; else empty."""
+    """A few words for its terms: `license:` in the card's front matter, else `licence` in its config; else empty."""
     match = re.search(r"\A---\n(?:.*\n)*?license:\s*([^\n]+)\n", _card(entry))
     if match:
         return match.group(1).strip("\"' ")
-    return str(entry.config.training.get("terms", "")) if entry.config is not None else ""
+    return _trained(entry, "licence")
+
+
+def terms_of(entry: ModelEntry) -> str:
+    """What its training data ask for, in whole sentences; the licence's name where nothing else is said; else empty."""
+    return _trained(entry, "terms") or licence_of(entry)
 
 
 def purpose_of(entry: ModelEntry) -> str:
@@ -69,6 +74,10 @@ def scores_of(entry: ModelEntry) -> str:
     values = rows[0].get("values", {})
     numbers = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, (int, float)))
     return f"{numbers} ({rows[0].get('signature', '')})"
+
+
+def _trained(entry: ModelEntry, name: str) -> str:
+    return str(entry.config.training.get(name, "")) if entry.config is not None else ""
 
 
 def _card(entry: ModelEntry) -> str:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from clipcap_ext.engine.catalog import find_model
-from clipcap_ext.webui.model_facts import is_bundled, licence_of, purpose_of, scores_of, size_of, state_of
+from clipcap_ext.webui.model_facts import is_bundled, licence_of, purpose_of, scores_of, size_of, state_of, terms_of
 
 CARD = "---\nlicense: mit\ntags: [a]\n---\n# Name\n\nCaptions everyday photos in short sentences. More of it.\n"
 
@@ -28,7 +28,7 @@ def test_card_size_and_state(tiny_folder: Path, tmp_path: Path) -> None:
     entry = find_model("mine", tmp_path)
     assert licence_of(entry) == ""
     (mine / "README.md").write_text(CARD)
-    assert licence_of(entry) == "mit"
+    assert licence_of(entry) == terms_of(entry) == "mit"
     assert purpose_of(entry) == "Captions everyday photos in short sentences"
     assert not is_bundled(entry)
     files = [path for folder in (mine, tmp_path / "tiny-clip") for path in folder.iterdir()]
@@ -40,9 +40,11 @@ def test_card_size_and_state(tiny_folder: Path, tmp_path: Path) -> None:
 
 def test_what_the_config_says(tiny_folder: Path, tmp_path: Path) -> None:
     mine = copied(tiny_folder, tmp_path)
-    change(mine, training={"terms": "research only"}, scores=[{"signature": "standard|x", "values": {"CIDEr": 0.5}}])
+    said = {"licence": "research only", "terms": "Research and teaching only. Ask the owners for more."}
+    change(mine, training=said, scores=[{"signature": "standard|x", "values": {"CIDEr": 0.5}}])
     entry = find_model("mine", tmp_path)
     assert licence_of(entry) == "research only"
+    assert terms_of(entry) == said["terms"]
     assert scores_of(entry) == "CIDEr 0.500 (standard|x)"
     change(mine, encoder={"model": "ViT-L-14", "pretrained": "openai", "normalize": True})
     assert "from the Hub" in state_of(find_model("mine", tmp_path), tmp_path)[0]

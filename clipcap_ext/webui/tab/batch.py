@@ -14,7 +14,7 @@ from clipcap_ext.batch.captioning import Outcome, caption_files
 from clipcap_ext.batch.export import ExportRow, export
 from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.webui.runs import Run
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, hidden_text, page_only, uploaded_paths
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, follow, hidden_text, page_only, uploaded_paths
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
 from clipcap_ext.webui.tab.header import Header
@@ -79,7 +79,7 @@ def wire_batch(context: Context, header: Header, controls: DecodingControls, pan
     def make(kind: str) -> Any:
         return lambda rows, edits: download_payload(rows, edits, kind)
 
-    pane.files.change(chosen, [pane.files], [pane.status, pane.start], **QUICK)
+    follow(pane.files.change, chosen, [pane.files], [pane.status, pane.start])
     inputs = [pane.files, header.model, *controls.components]
     outputs = [pane.status, *buttons, pane.gallery, pane.rows, pane.edits]
     pane.start.click(run, inputs, outputs, **QUIET)

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.webui.controls import MOST_CANDIDATES, STRATEGIES, DecodingForm
-from clipcap_ext.webui.tab.compat import QUICK, forgotten
+from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.words import Words
@@ -96,8 +96,8 @@ def wire_decoding(context: Context, model: Any, controls: DecodingControls) -> N
 
     by_name = dict(zip(DecodingForm.names(), components, strict=True))
     for name in ("strategy", "num_candidates", "num_beams"):
-        by_name[name].change(refresh, components, components, **QUICK)
-    model.input(own, [model], components, **QUICK)
+        follow(by_name[name].change, refresh, components, components)
+    follow(model.input, own, [model], components)
     controls.reset.click(own, [model], components, **QUICK)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry
-from clipcap_ext.webui.model_facts import is_bundled, licence_of, size_of, state_of
-from clipcap_ext.webui.tab.compat import QUICK, forgotten
+from clipcap_ext.webui.model_facts import is_bundled, licence_of, size_of, state_of, terms_of
+from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import size_text
@@ -50,14 +50,16 @@ def facts_line(context: Context, name: str | None) -> str:
         text = words("No model here yet: put a checkpoint folder into {place} and refresh.", place=place)
         return f'<div class="clipcap_facts" role="alert">{escape(text)}</div>'
     state, encoder = state_of(entry, context.host.models_dir)
-    licence = shortened(licence_of(entry)) or words("no licence given")
-    parts = [size_text(size_of(entry, context.host.models_dir)), licence, words(state, encoder=encoder)]
-    return f'<div class="clipcap_facts">{escape(" · ".join(parts))}</div>'
+    parts = [escape(size_text(size_of(entry, context.host.models_dir))), licence(words, entry)]
+    parts.append(escape(words(state, encoder=encoder)))
+    return f'<div class="clipcap_facts">{" · ".join(parts)}</div>'
 
 
-def shortened(text: str, length: int = 60) -> str:
-    """The beginning of a long text; the Models pane has all of it."""
-    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0] + " …"
+def licence(words: Words, entry: ModelEntry) -> str:
+    """A few words for the terms, the whole of them in a tooltip; the Models pane shows them, too."""
+    terms = terms_of(entry)
+    short = licence_of(entry) or words("terms of its own" if terms else "no licence given")
+    return f'<span class="clipcap_terms" title="{escape(terms)}">{escape(short)}</span>' if terms else escape(short)
 
 
 def build_header(context: Context) -> Header:
@@ -85,4 +87,4 @@ def wire_header(context: Context, header: Header) -> None:
         return [gr.update(choices=choices, value=kept), facts_line(context, kept)]
 
     header.refresh.click(again, [header.model], [header.model, header.facts], **QUICK)
-    header.model.change(lambda name: facts_line(context, name), [header.model], [header.facts], **QUICK)
+    follow(header.model.change, lambda name: facts_line(context, name), [header.model], [header.facts])

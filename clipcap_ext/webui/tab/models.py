@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry
-from clipcap_ext.webui.model_facts import licence_of, purpose_of, scores_of, size_of, state_of
+from clipcap_ext.webui.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, QUIET
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import Header
@@ -73,6 +73,6 @@ def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
     text, encoder = state_of(entry, models_dir)
     told = words(text, encoder=encoder) + (f": {entry.problem}" if entry.problem else "")
     return (
-        entry.name, purpose_of(entry), size_text(size_of(entry, models_dir)), licence_of(entry) or "–", told,
+        entry.name, purpose_of(entry), size_text(size_of(entry, models_dir)), terms_of(entry) or "–", told,
         scores_of(entry) or "–", str(entry.folder),
     )  # fmt: skip

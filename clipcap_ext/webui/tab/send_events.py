@@ -31,8 +31,8 @@ def wire_send(context: Context, pane: SinglePane) -> None:
 
 
 def _sender(target: str, takes_picture: bool, takes_size: bool) -> Any:
-    def send(caption: str, prompt: str, mode: str, with_picture: bool, image: Any) -> list[Any]:
-        values = [merged_prompt(prompt or "", caption, mode), {target: prompt or ""}, gr.update(interactive=True)]
+    def send(caption: str | None, prompt: str | None, mode: str, with_picture: bool, image: Any) -> list[Any]:
+        values = [merged_prompt(prompt or "", caption or "", mode), {target: prompt or ""}, gr.update(interactive=True)]
         if not takes_picture:
             return values
         if not with_picture or image is None or isinstance(image, Unreadable):

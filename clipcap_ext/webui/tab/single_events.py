@@ -10,10 +10,11 @@ import gradio as gr
 from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Candidate, Caption
 from clipcap_ext.errors import Cancelled
+from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
 from clipcap_ext.webui.runs import Run
 from clipcap_ext.webui.service import Result
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, page_only
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, follow, page_only
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
 from clipcap_ext.webui.tab.header import Header
@@ -23,8 +24,6 @@ from clipcap_ext.webui.tab.send_events import wire_send
 from clipcap_ext.webui.tab.single import SinglePane
 from clipcap_ext.webui.tokens import count_tokens
 
-MOST_UNDO = 50
-
 
 def wire_single(context: Context, header: Header, controls: DecodingControls, pane: SinglePane) -> None:
     """Connect the pane."""
@@ -32,7 +31,9 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     outputs = [pane.status, pane.caption_button, pane.stop, pane.caption, pane.candidates, pane.history]
     outputs += pane.keywords.outputs
 
-    def run(image: Any, model: str | None, caption: str, history: list[str], *values: Any) -> Iterator[list[Any]]:
+    def run(
+        image: Any, model: str | None, caption: str | None, history: list[str], *values: Any
+    ) -> Iterator[list[Any]]:
         yield from caption_picture(context, image, model, caption, history, values)
 
     def again(keywords: str, *values: Any) -> Iterator[list[Any]]:
@@ -43,16 +44,16 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     pane.caption_button.click(run, inputs, outputs, **QUIET)
     pane.keywords.again.click(again, [pane.keywords.text, *inputs], outputs, **QUIET)
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)
-    pane.picture.change(
-        lambda image: picture_changed(context, image), [pane.picture],
-        [pane.status, pane.caption_button, pane.found_box, pane.found], **QUICK,
+    follow(
+        pane.picture.change, lambda image: picture_changed(context, image), [pane.picture],
+        [pane.status, pane.caption_button, pane.found_box, pane.found],
     )  # fmt: skip
     _wire_text(context, pane)
     wire_send(context, pane)
 
 
 def caption_picture(
-    context: Context, image: Any, model: str | None, caption: str, history: list[str], values: tuple[Any, ...],
+    context: Context, image: Any, model: str | None, caption: str | None, history: list[str], values: tuple[Any, ...],
     keywords: str | None = None,
 ) -> Iterator[list[Any]]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
@@ -122,13 +123,6 @@ def picture_changed(context: Context, image: Any) -> list[Any]:
     return [picture_status(context, image), gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt]
 
 
-def remembered(history: list[str], text: str) -> list[str]:
-    """The history with one more text in it, for undo."""
-    if not text.strip() or (history and history[-1] == text):
-        return history
-    return [*history, text][-MOST_UNDO:]
-
-
 def _number(candidate: Candidate) -> str:
     return "" if candidate.similarity is None else f"{candidate.similarity:.2f}"
 
@@ -136,23 +130,21 @@ def _number(candidate: Candidate) -> str:
 def _wire_text(context: Context, pane: SinglePane) -> None:
     sends = list(pane.send.values())
 
-    def changed(text: str, history: list[str]) -> list[Any]:
+    def changed(text: str | None, history: list[str]) -> list[Any]:
+        text = text or ""
         filled = gr.update(interactive=bool(text.strip()))
         count = token_count(context.words, count_tokens(text))
         return [count, gr.update(interactive=any(one != text for one in history)), filled, *[filled for _ in sends]]
 
-    def pick(chosen: str | None, text: str, history: list[str]) -> list[Any]:
-        return [chosen, remembered(history, text)] if chosen else [text, history]
+    def pick(chosen: str | None, text: str | None, history: list[str]) -> list[Any]:
+        return [chosen, remembered(history, text)] if chosen and chosen != text else [text, history]
 
-    def undo(text: str, history: list[str]) -> list[Any]:
-        earlier = list(history)
-        while earlier and earlier[-1] == text:
-            earlier.pop()
-        return [earlier.pop() if earlier else text, earlier]
+    def undo(text: str | None, history: list[str]) -> list[Any]:
+        return list(undone(history, text))
 
     both = [pane.caption, pane.history]
-    pane.caption.change(changed, both, [pane.tokens, pane.undo, pane.copy, *sends], **QUICK)
-    pane.candidates.input(pick, [pane.candidates, *both], both, **QUICK)
+    follow(pane.caption.change, changed, both, [pane.tokens, pane.undo, pane.copy, *sends])
+    follow(pane.candidates.input, pick, [pane.candidates, *both], both)
     pane.undo.click(undo, both, both, **QUICK)
     pane.use_found.click(pick, [pane.found, *both], both, **QUICK)
     page_only(pane.copy.click, "(text) => clipcap_copy(text)", [pane.caption])
