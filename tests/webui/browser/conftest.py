@@ -11,8 +11,8 @@ from PIL import Image, PngImagePlugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from driver import Browser, browser_paths
-from page import ROOT, Page, served
+from driver import Browser, browser_paths, free_port, wait_for
+from page import ROOT, SLOW, Page, answers, served
 
 INFOTEXT = "a (dog:1.2) in the snow\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
 STEP = "0.12"  # seconds that each picture of a batch takes
@@ -60,28 +60,41 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def one_page(
+def pages(
     gradio_python: Path, models: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Page]:
-    """One server and one window a gradio."""
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    with served(gradio_python, models, log, "--model", "tiny-clipcap", "--seconds", STEP) as address:
+) -> Iterator[tuple[Page, Page]]:
+    """One server and one browser a gradio: the standalone page, and the one that stands for a WebUI's."""
+    log, host_port = tmp_path_factory.mktemp("server") / "server.log", free_port()
+    options = ("--model", "tiny-clipcap", "--seconds", STEP, "--host-port", str(host_port))
+    with served(gradio_python, models, log, *options) as address:
         browser = Browser(downloads)
         try:
-            yield Page(browser, address)
+            yield Page(browser, address), Page(browser, f"http://127.0.0.1:{host_port}/")
         finally:
             browser.close()
 
 
 @pytest.fixture
-def page(one_page: Page) -> Iterator[Page]:
-    """The page, fresh; afterwards its console must hold no error of ours and it must have asked nobody else."""
-    one_page.browser.errors()
-    one_page.open()
-    yield one_page
+def page(pages: tuple[Page, Page]) -> Iterator[Page]:
+    """The standalone page, fresh."""
+    yield from quiet(pages[0])
+
+
+@pytest.fixture
+def host_page(pages: tuple[Page, Page]) -> Iterator[Page]:
+    """The tab in a page of somebody else's, fresh."""
+    wait_for(lambda: answers(pages[1].address), "the host's page", SLOW)
+    yield from quiet(pages[1])
+
+
+def quiet(page: Page) -> Iterator[Page]:
+    """Open a page; afterwards its console must hold no error of ours and it must have asked nobody else."""
+    page.browser.errors()
+    page.open()
+    yield page
     # gradio's own pages name a script on a CDN; our policy keeps the browser from asking for it, which it reports
-    ours = [line for line in one_page.browser.errors() if "iframe-resizer" not in line]
+    ours = [line for line in page.browser.errors() if "iframe-resizer" not in line]
     assert ours == []
-    asked = one_page.browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
-    outside = [name for name in asked if not name.startswith((one_page.address, "data:", "blob:"))]
+    asked = page.browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    outside = [name for name in asked if not name.startswith((page.address, "data:", "blob:"))]
     assert [name for name in outside if "iframe-resizer" not in name] == []

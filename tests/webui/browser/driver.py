@@ -83,6 +83,27 @@ class Browser:
         """Go to a page."""
         self._ask("POST", "/url", {"url": address})
 
+    def address(self) -> str:
+        """Where it is."""
+        return self._ask("GET", "/url")
+
+    def window(self) -> str:
+        """The handle of the window that everything here acts on."""
+        return self._ask("GET", "/window")
+
+    def new_window(self) -> str:
+        """Open one more and act on it from now on."""
+        self.act_on(self._ask("POST", "/window/new", {"type": "window"})["handle"])
+        return self.window()
+
+    def act_on(self, window: str) -> None:
+        """Go to another window."""
+        self._ask("POST", "/window", {"handle": window})
+
+    def close_window(self) -> None:
+        """Close the one acted on; `act_on` another afterwards."""
+        self._ask("DELETE", "/window")
+
     def run(self, script: str, *arguments: Any) -> Any:
         """Run JavaScript (the body of a function of `arguments`) and give back what it returns."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})

@@ -1,14 +1,11 @@
-"""Run by the browser tests: a page that holds the tab as a WebUI does, with prompt boxes, a picture box and sizes."""
+"""For server.py: a page that holds the tab as a WebUI does, with prompt boxes, a picture box and sizes."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 import gradio as gr
-import uvicorn
+from fastapi import FastAPI
 
 from clipcap_ext.webui.hosts.base import HostComponents
 from clipcap_ext.webui.hosts.standalone import StandaloneHost
@@ -26,8 +23,8 @@ class PretendHost(StandaloneHost):
     directories_allowed = False
 
 
-def main() -> None:
-    port, models = int(sys.argv[1]), Path(sys.argv[2])
+def host_app(models: Path) -> FastAPI:
+    """The page and its server, not started."""
     host = PretendHost(models, "cpu", {"clipcap_model": "tiny-clipcap"})
     with gr.Blocks(analytics_enabled=False) as own:
         prompts = {name: gr.Textbox(label=name, elem_id=f"clipcap_{name}_prompt") for name in ("txt2img", "img2img")}
@@ -42,8 +39,4 @@ def main() -> None:
     with gr.Blocks(analytics_enabled=False, **page_look()) as page:
         tab.render()
         own.render()
-    uvicorn.run(app_of(page, "127.0.0.1"), host="127.0.0.1", port=port, log_level="warning")
-
-
-if __name__ == "__main__":
-    main()
+    return app_of(page, "127.0.0.1")

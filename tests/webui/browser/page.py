@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -20,16 +21,16 @@ PANES = ("single", "batch", "folder", "models")
 
 
 @contextmanager
-def served(python: Path, models: Path, log: Path, *options: str, script: str = "server.py") -> Iterator[str]:
+def served(python: Path, models: Path, log: Path, *options: str) -> Iterator[str]:
     """The page's address while its server runs."""
     port = free_port()
     address = f"http://127.0.0.1:{port}/"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [str(python), str(HERE / script), str(port), str(models), *options]
+    command = [str(python), str(HERE / "server.py"), str(port), str(models), *options]
     with open(log, "w") as stream:
         server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment)
     try:
-        wait_for(lambda: _answers(address, server), "the page's server", SLOW)
+        wait_for(lambda: answers(address, server), "the page's server", SLOW)
         yield address
     except AssertionError:
         sys.stderr.write(log.read_text()[-3000:])
@@ -39,8 +40,9 @@ def served(python: Path, models: Path, log: Path, *options: str, script: str = "
         server.wait(30)
 
 
-def _answers(address: str, server: subprocess.Popen[bytes]) -> bool:
-    assert server.poll() is None, "the page's server ended"
+def answers(address: str, server: subprocess.Popen[bytes] | None = None) -> bool:
+    """Whether a page is served there; AssertionError if the server's process has ended."""
+    assert server is None or server.poll() is None, "the page's server ended"
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:
             return answer.status == 200
@@ -57,10 +59,11 @@ class Page:
 
     def open(self, forget: bool = True) -> None:
         """(Re)load the page; `forget` what the browser remembers of earlier choices."""
-        self.browser.open(self.address)
         if forget:
+            if not self.browser.address().startswith(self.address):
+                self.browser.open(self.address)
             self.browser.run("localStorage.clear()")
-            self.browser.open(self.address)
+        self.browser.open(self.address)
         self.browser.find("#clipcap_run")
         wait_for(lambda: self.browser.run("return window.clipcap_restored === true"), "the page to be up", SLOW)
 
@@ -135,6 +138,18 @@ class Page:
     def put(self, name: str, files: Sequence[Path]) -> None:
         """Give files to a box."""
         self.browser.send(f"#clipcap_{name} input[type=file]", "\n".join(map(str, files)))
+
+    def drop(self, name: str, file: Path) -> None:
+        """Drop a file onto a box, as from a folder's window."""
+        script = (
+            "const bytes = Uint8Array.from(atob(arguments[1]), (letter) => letter.charCodeAt(0));"
+            "const data = new DataTransfer();"
+            "data.items.add(new File([bytes], arguments[2], {type: 'image/jpeg'}));"
+            "const box = document.querySelector(`#clipcap_${arguments[0]} button:has(input[type=file])`);"
+            "for (const kind of ['dragenter', 'dragover', 'drop'])"
+            "box.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}))"
+        )
+        self.browser.run(script, name, base64.b64encode(file.read_bytes()).decode(), file.name)
 
     def choose_model(self, name: str) -> None:
         """Open the list of models and take one."""

@@ -1,9 +1,13 @@
-"""Run by the browser tests under each gradio: the standalone page over tiny models, slow enough to be stopped."""
+"""Run by the browser tests under each gradio: the standalone page over tiny models, slow enough to be stopped.
+
+With --host-port a second page holds the tab as a WebUI does (host_page.py): one process, so that torch is loaded once.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +49,16 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--language", default="")
+    parser.add_argument("--host-port", type=int, default=0)
     args = parser.parse_args()
     host = SlowHost(args.models, "cpu", {"clipcap_model": args.model, "localization": args.language})
     host.seconds = args.seconds
+    if args.host_port:
+        import uvicorn
+        from host_page import host_app
+
+        beside = uvicorn.Server(uvicorn.Config(host_app(args.models), port=args.host_port, log_level="warning"))
+        threading.Thread(target=beside.run, daemon=True).start()
     serve(host, port=args.port)
 
 

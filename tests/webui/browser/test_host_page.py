@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from driver import Browser, wait_for
-from page import Page, served
-
-
-@pytest.fixture(scope="module")
-def host_page(
-    gradio_python: Path, tiny_folder: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Page]:
-    log = tmp_path_factory.mktemp("host") / "server.log"
-    with served(gradio_python, tiny_folder, log, script="host_page.py") as address:
-        browser = Browser(downloads)
-        try:
-            page = Page(browser, address)
-            page.open()
-            shown = "window.shown = []; for (const name of ['txt2img', 'img2img', 'inpaint'])"
-            browser.run(shown + "window['switch_to_' + name] = () => window.shown.push(name)")
-            yield page
-        finally:
-            browser.close()
+from driver import wait_for
+from page import Page
 
 
 def shown(page: Page) -> list[str]:
@@ -33,6 +14,8 @@ def shown(page: Page) -> list[str]:
 
 def test_sending_writes_the_prompt_the_picture_and_nothing_else(host_page: Page, pictures: Path) -> None:
     page = host_page
+    noting = "window.shown = []; for (const name of ['txt2img', 'img2img', 'inpaint'])"
+    page.browser.run(noting + "window['switch_to_' + name] = () => window.shown.push(name)")
     assert page.browser.run("return document.getElementById('clipcap_pane_folder')") is None
     assert not page.enabled("send_txt2img") and not page.enabled("unsend")
     page.write("txt2img_prompt", "mine")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from driver import ESCAPE, wait_for
-from page import SLOW, Page
+from page import ROOT, SLOW, Page
 
 BEAMS, SAMPLING, GREEDY = 1, 2, 0
+PHOTO = sorted((ROOT / "clipcap_ext" / "examples").glob("*.jpg"))[0]
 
 
 def similarity(label: str) -> float:
@@ -48,6 +49,51 @@ def test_a_picture_becomes_a_caption_and_another_candidate_is_a_click_away(page:
     page.press("copy")
     page.write("caption", "")
     wait_for(lambda: not page.enabled("copy"), "copy to be off while there is nothing to copy")
+
+
+def test_a_dropped_photo_is_captioned_by_the_bundled_model(page: Page) -> None:
+    page.choose_model("tiny-flickr8k")
+    wait_for(lambda: "non-commercial research" in page.text("facts"), "the model's facts", SLOW)
+    title = page.browser.run("return document.querySelector('#clipcap_facts .clipcap_terms').title")
+    assert title.endswith(".") and len(title) > 60
+    page.drop("image", PHOTO)
+    wait_for(lambda: "Ready" in page.text("status"), "the photo", SLOW)
+    beams = page.caption()
+    assert len(beams.split()) > 3
+    assert "tiny-flickr8k" in page.text("status")
+    others = page.candidates()
+    assert len(others) > 1 and words_of(others[0]) == beams
+    page.set_number("max_new_tokens", 5)
+    assert page.caption() != beams
+
+
+def test_two_people_at_once_get_each_their_own_caption(page: Page, pictures: Path) -> None:
+    browser, windows, alone = page.browser, [page.browser.window()], []
+    for name in ("p0.png", "p2.png"):
+        page.put("image", [pictures / name])
+        wait_for(lambda: "Ready" in page.text("status"), "the picture", SLOW)
+        alone.append(page.caption())
+        page.open()
+    assert alone[0] != alone[1]
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the first one's picture", SLOW)
+    windows.append(browser.new_window())
+    try:
+        page.open()
+        page.put("image", [pictures / "p2.png"])
+        wait_for(lambda: "Ready" in page.text("status"), "the second one's picture", SLOW)
+        for window in windows:
+            browser.act_on(window)
+            twice = "const run = document.getElementById('clipcap_run'); run.click(); run.click()"
+            browser.run(twice)
+        for window, text in zip(windows, alone, strict=True):
+            browser.act_on(window)
+            wait_for(lambda: " ms" in page.text("status"), "a caption", SLOW)
+            assert page.value("caption") == text
+    finally:
+        browser.act_on(windows[1])
+        browser.close_window()
+        browser.act_on(windows[0])
 
 
 def test_a_picture_that_cannot_be_read_is_told_in_words(page: Page, pictures: Path) -> None:
