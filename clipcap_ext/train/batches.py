@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Batch = TypeVar("Batch")  # an array of items, or what slices like one
 BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
 
 
@@ -24,14 +26,19 @@ def plan_epoch(
     step = batch_size * BUCKET_BATCHES
     pools = [order[start : start + step] for start in range(0, len(order), step)]
     ordered = np.concatenate([pool[np.argsort(sizes[pool], kind="stable")] for pool in pools] or [order])
-    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    if batches and len(batches[-1]) < (batch_size if drop_last else parts):
-        batches.pop()
+    count = batch_count(len(ordered), batch_size, drop_last=drop_last, parts=parts)
+    batches = [ordered[start : start + batch_size] for start in range(0, count * batch_size, batch_size)]
     shuffled = np.random.default_rng((seed, epoch, 1)).permutation(len(batches))
     return [batches[i] for i in shuffled]
 
 
-def share(batch: np.ndarray, part: int, parts: int) -> np.ndarray:
+def batch_count(items: int, batch_size: int, *, drop_last: bool, parts: int) -> int:
+    """How many batches `plan_epoch` cuts so many items into."""
+    whole, rest = divmod(items, batch_size)
+    return whole + (rest >= (batch_size if drop_last else max(1, parts)))
+
+
+def share(batch: Batch, part: int, parts: int) -> Batch:
     """The items of one part of a batch; parts are alike in length because items are dealt out in turn."""
     return batch[part::parts]
 

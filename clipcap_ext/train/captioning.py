@@ -31,6 +31,7 @@ class CaptioningConfig(LanguageModelConfig):
     monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False, "cider": True}
 
     views: int = option(1, "Looks at each training photo: the plain one, then seeded crops and flips.", low=1)
+    buffer: int = option(50_000, "Captions in memory, shuffled together, where a feature folder is trained on.", low=1)
     feature_noise: float = option(0.0, "Deviation of noise added to training features, over their norm.", low=0)
     mapper: str = option("mlp", "Mapping network.", choices=("mlp", "transformer"))
     prefix_length: int = option(10, "Embeds that stand for the image in front of the caption.", low=1)

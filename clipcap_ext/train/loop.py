@@ -20,7 +20,7 @@ from clipcap_ext.train.batches import plan_epoch, share
 from clipcap_ext.train.record import Record
 from clipcap_ext.train.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.state import Progress, load_state, random_state, restore_random_state, save_state
-from clipcap_ext.train.tasks import RunFacts, Task
+from clipcap_ext.train.tasks import RunFacts, Streamed, Task
 
 BEST, LAST = "best", "last"
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -57,9 +57,9 @@ class Trainer:
         self.progress = Progress()
         if resume:
             self._resume()
-        self._total = self.config.epochs * len(self._plan(0))
+        self._total = self._steps()
         if not self._total:
-            raise UsageError(f"{len(task.lengths)} training items do not fill one batch of {self.config.batch_size}.")
+            raise UsageError(f"The training items do not fill one batch of {self.config.batch_size}.")
         self._record = Record(out, self.progress.step) if accelerator.is_main_process else None
 
     def run(self) -> Progress:
@@ -82,18 +82,27 @@ class Trainer:
             drop_last=self.task.drop_last, parts=self._parts,
         )  # fmt: skip
 
+    def _steps(self) -> int:
+        """Batches of all epochs."""
+        if isinstance(self.task, Streamed):
+            return sum(self.task.steps(epoch, self._parts) for epoch in range(self.config.epochs))
+        return self.config.epochs * len(self._plan(0))
+
+    def _batches(self, epoch: int, first: int) -> Iterator[Any]:
+        if isinstance(self.task, Streamed):
+            return self.task.batches(epoch, first, self._parts)
+        return iter(self._plan(epoch)[first:])
+
     def _train_epoch(self) -> bool:
         """The rest of the current epoch; False if it was stopped before its end."""
         progress, config = self.progress, self.config
         self.model.train()
         self.task.start_epoch(progress.epoch)
-        batches = self._plan(progress.epoch)[progress.batch :]
-        ready = self._prepared(batches, progress.epoch)
+        ready = self._prepared(self._batches(progress.epoch, progress.batch), progress.epoch)
         recent_loss = recent_weight = 0.0
-        for batch in batches:
-            before = time.monotonic()
-            weight = self.task.weight(batch)
-            loss, stop = self._step([next(ready) for _ in range(config.accumulate)], weight)
+        before = time.monotonic()
+        for weight, parts in ready:
+            loss, stop = self._step(parts, weight)
             progress.batch, progress.step = progress.batch + 1, progress.step + 1
             progress.loss_sum, progress.loss_weight = progress.loss_sum + loss, progress.loss_weight + weight
             recent_loss, recent_weight = recent_loss + loss, recent_weight + weight
@@ -106,17 +115,20 @@ class Trainer:
                 return False
             if config.save_every and progress.step % config.save_every == 0:
                 self._save()
+            before = time.monotonic()
         return True
 
-    def _prepared(self, batches: list[np.ndarray], epoch: int) -> Generator[dict[str, Tensor], None, None]:
-        """This process's share of every part of every batch, made ready ahead."""
+    def _prepared(
+        self, batches: Iterator[Any], epoch: int
+    ) -> Generator[tuple[int, list[dict[str, Tensor]]], None, None]:
+        """Each batch's weight and this process's share of every part of it, made ready ahead."""
         processes, rank = self._accelerator.num_processes, self._accelerator.process_index
-        shares = (
-            share(batch, part * processes + rank, self._parts)
-            for batch in batches
-            for part in range(self.config.accumulate)
-        )
-        return prepared(shares, lambda items: self.task.collate(items, epoch), self.config.workers)
+
+        def prepare(batch: Any) -> tuple[int, list[dict[str, Tensor]]]:
+            shares = (share(batch, part * processes + rank, self._parts) for part in range(self.config.accumulate))
+            return self.task.weight(batch), [self.task.collate(one, epoch) for one in shares]
+
+        return prepared(batches, prepare, self.config.workers)
 
     def _step(self, parts: list[dict[str, Tensor]], weight: int) -> tuple[float, bool]:
         """One optimizer step over one global batch; its summed loss and whether any process was asked to stop."""

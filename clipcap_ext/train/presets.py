@@ -18,6 +18,14 @@ ADAMW = (
     "AdamW, which added it before."
 )
 BATCHES = "Batches hold captions of like length, shuffled by seed; the published code shuffles freely."
+STREAMED = (
+    "Shards come in random order and captions are shuffled within a buffer, in batches of like length; the published "
+    "code shuffles all captions freely."
+)
+HELD_OUT = (
+    "1000 training pictures are set aside for validation and best/ holds the epoch of the best validation loss; the "
+    "published code keeps every one."
+)
 VALIDATION = (
     "250 training photos are set aside for validation; training stops after 3 epochs without a better validation loss "
     "and best/ holds the best epoch. The published code trains on all photos outside the test part, stops after 3 "
@@ -36,6 +44,10 @@ _COCO = CaptioningConfig(
     eps=1e-6, encoder="RN50x4", encoder_weights="openai", normalize=False, mapper="transformer", prefix_length=40,
     clip_length=40, mapper_layers=8, mapper_heads=8, gpt2="gpt2", tokenizer="gpt2", trained="mapper", lowercase=False,
     ignore_token_zero=True, validate_images=1000,
+)  # fmt: skip
+_CONCEPTUAL = replace(
+    _COCO, holdout=1000, encoder="ViT-B-32", mapper="mlp", prefix_length=10, clip_length=0, mapper_layers=0,
+    mapper_heads=0, trained="all",
 )  # fmt: skip
 _TINY_CLIP = ContrastiveConfig(
     epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98, clip_norm=1.0,
@@ -132,6 +144,15 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "coco-transformer", "ClipCap's own paper on COCO: transformer mapper, prefix 40, GPT-2 frozen.", _COCO,
             (ADAMW, BATCHES, "best/ holds the epoch of the best validation loss; the published code keeps every one."),
+        ),
+        Preset(
+            "conceptual-captions",
+            "ClipCap's own paper on Conceptual Captions: MLP mapper, GPT-2 tuned, on a feature folder.", _CONCEPTUAL,
+            (ADAMW, STREAMED, HELD_OUT),
+        ),
+        Preset(
+            "conceptual-captions-transformer", "The same with the transformer mapper, prefix 40, GPT-2 frozen.",
+            replace(_COCO, holdout=1000), (ADAMW, STREAMED, HELD_OUT),
         ),
         Preset("sbg-flickr8k", "The paper's SBG on Flickr8k: GPT-2 on keywords and captions.", _SBG, SBG_DEPARTURES),
         Preset("sbg-flickr30k", "The paper's SBG on Flickr30k.", _SBG, SBG_DEPARTURES),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
+from clipcap_ext.corpus.feature_folder import is_feature_folder
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.config import TrainConfig
 
@@ -63,8 +64,27 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class Streamed(Protocol):
+    """What a task adds whose items do not fit in memory: it cuts its own batches, and `lengths` is empty.
+
+    A batch slices as an array does, and goes to `weight` and `collate` where other tasks take item numbers. The same
+    arguments give the same batches in every process.
+    """
+
+    def steps(self, epoch: int, parts: int) -> int:
+        """How many batches an epoch has; none of them too small for `parts`."""
+        ...
+
+    def batches(self, epoch: int, first: int, parts: int) -> Iterator[Any]:
+        """The batches of an epoch from number `first` on."""
+        ...
+
+
 def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str], None]) -> Task:
     """Read the data and build the model of the configuration's task; CorpusError or UsageError say what is missing."""
+    if is_feature_folder(data):
+        return _build_streamed(config, data, say)
     if config.task == "contrastive":
         from clipcap_ext.train.tasks_contrastive import ContrastiveTask
 
@@ -86,6 +106,14 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
 
         return MergeRnnTask.build(config, data, cache, say)
     raise UsageError(f"There is no training task {config.task!r}.")
+
+
+def _build_streamed(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Task:
+    if config.task != "clipcap":
+        raise UsageError(f"{data} is a folder of features, which only ClipCap presets train on, not {config.task}.")
+    from clipcap_ext.train.tasks_streamed import StreamedClipCapTask
+
+    return StreamedClipCapTask.build(config, data, say)
 
 
 def decay_groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:

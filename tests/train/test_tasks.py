@@ -39,7 +39,7 @@ CAPTIONING: dict[str, Any] = {
     "mapper_heads": {"mapper": "transformer", "clip_length": 2, "mapper_layers": 1, "mapper_heads": 4},
 }  # fmt: skip
 CAPTIONING_ELSEWHERE = {
-    "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained", "ignore_token_zero",
+    "buffer", "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained", "ignore_token_zero",
     "num_beams", "no_repeat_ngram_size",
 }  # fmt: skip
 CONTRASTIVE: dict[str, Any] = {
