@@ -37,14 +37,11 @@ class CaptionItems:
 
     def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
-        features = self.look_at(self.rows[items], items, epoch, len(self.ids))
+        views = np.random.default_rng((self.seed, epoch, 2)).integers(self.features.shape[1], size=len(self.ids))
+        features = self.features[self.rows[items], views[items]]
+        if self._config.feature_noise:
+            features = self._noisy(features, items, epoch)
         return {"image_features": features, **padded([self.ids[item] for item in items])}
-
-    def look_at(self, photos: np.ndarray, items: np.ndarray, epoch: int, count: int) -> Tensor:
-        """Features (B, clip_dim) of `photos`, in the views and with the noise that these of `count` items get."""
-        views = np.random.default_rng((self.seed, epoch, 2)).integers(self.features.shape[1], size=count)
-        features = self.features[photos, views[items]]
-        return self._noisy(features, items, epoch) if self._config.feature_noise else features
 
     def _noisy(self, features: Tensor, items: np.ndarray, epoch: int) -> Tensor:
         streams = [np.random.default_rng((self.seed, epoch, 3, int(item))) for item in items]

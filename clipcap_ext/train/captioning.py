@@ -50,6 +50,7 @@ class CaptioningConfig(LanguageModelConfig):
     max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
     ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
     num_beams: int = option(1, "Beams of the captions in validation, and the exported default.", low=1, high=64)
+    length_penalty: float = option(1.0, "Exponent of the length that beams are ranked by.", low=-10, high=10)
     no_repeat_ngram_size: int = option(0, "Exported guard against repeated phrases; 0 is off.", low=0, high=64)
 
     def __post_init__(self) -> None:
@@ -64,7 +65,8 @@ class CaptioningConfig(LanguageModelConfig):
     @property
     def decoding(self) -> dict[str, Any]:
         """The exported decode defaults, those that differ from DecodingOptions' own."""
-        said = {"num_beams": self.num_beams, "no_repeat_ngram_size": self.no_repeat_ngram_size}
+        names = ("num_beams", "length_penalty", "no_repeat_ngram_size")
+        said = {name: getattr(self, name) for name in names}
         return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}
 
 

@@ -11,7 +11,6 @@ from clipcap_ext.train.config import TrainConfig
 from clipcap_ext.train.contrastive import ContrastiveConfig
 from clipcap_ext.train.merge_rnn import MergeConfig
 from clipcap_ext.train.sbg import SbgConfig
-from clipcap_ext.train.self_critical import SelfCriticalConfig
 
 ADAMW = (
     "AdamW is PyTorch's, which adds epsilon after the bias correction; the published code used transformers' former "
@@ -57,17 +56,10 @@ _TINY_CLIP = ContrastiveConfig(
 )  # fmt: skip
 _TINY = CaptioningConfig(
     epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.4, mapper="mlp",
     prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.2,
     tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
-    monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
-)  # fmt: skip
-_TINY_CIDER = SelfCriticalConfig(
-    epochs=4, batch_size=64, lr=1.5e-4, schedule="cosine", warmup_steps=20, weight_decay=0.0, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
-    prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.1,
-    tokenizer="captions", vocab_size=4000, end_stop=True, samples=5, ema=0.98, precision="bf16", max_tokens=40,
-    monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
+    monitor="cider", validate_images=500, num_beams=3, length_penalty=1.35, save_dtype="fp16",
 )  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,
@@ -163,7 +155,6 @@ PRESETS: dict[str, Preset] = {
         Preset("merge-rnn-flickr30k", "The tables' baseline on Flickr30k.", _MERGE_RNN, MERGE_RNN_DEPARTURES),
         Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.", _TINY_CLIP),
         Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.", _TINY),
-        Preset("tiny-flickr8k-cider", "The bundled captioner, then taught by CIDEr-D (start=its folder).", _TINY_CIDER),
         Preset("sbg-tiny", "The bundled SBG: the bundled encoder's keywords to a GPT-2 from scratch.", _TINY_SBG),
     )
 }  # fmt: skip

@@ -93,10 +93,6 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
         from clipcap_ext.train.tasks_clipcap import ClipCapTask
 
         return ClipCapTask.build(config, data, cache, say)
-    if config.task == "self-critical":
-        from clipcap_ext.train.tasks_self_critical import SelfCriticalTask
-
-        return SelfCriticalTask.build(config, data, cache, say)
     if config.task == "sbg":
         from clipcap_ext.train.tasks_sbg import SbgTask
 

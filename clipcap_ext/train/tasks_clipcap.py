@@ -21,7 +21,6 @@ from clipcap_ext.engine.checkpoint import save_checkpoint, trained_on
 from clipcap_ext.engine.clip_encoder import ClipEncoder, is_encoder_folder, load_encoder
 from clipcap_ext.engine.decoding import decode
 from clipcap_ext.engine.fingerprint import image_fingerprint
-from clipcap_ext.engine.model import ClipCapModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.metrics import score
 from clipcap_ext.train.batches import padded
@@ -61,7 +60,7 @@ class CaptionerTask:
         """texts: the captions of each training photo, as they are learnt; they are gone through once at most."""
         self.config, self._data = config, data
         model, self.tokenizer = build_clipcap(config, clip_dim, (text for group in texts for text in group))
-        self.module = self.make_module(model)
+        self.module = CaptioningModule(model, config)
         self._check_positions()
         self._val_names = list(val_features.image_ids)
         references = {example.image_id: example.captions for example in val.examples}
@@ -69,10 +68,6 @@ class CaptionerTask:
         val_texts = [[prepared_caption(text, config) for text in self._references[name]] for name in self._val_names]
         self._val = CaptionItems(config, self.tokenizer, val_features.features, val_texts)
         self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
-
-    def make_module(self, model: ClipCapModel) -> CaptioningModule:
-        """What computes the loss of a batch."""
-        return CaptioningModule(model, self.config)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without; the mapper alone if GPT-2 is frozen."""
@@ -148,10 +143,10 @@ class ClipCapTask(CaptionerTask):
         """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the photos."""
         self.trained_on = trained_on
         captions = {example.image_id: example.captions for example in train.examples}
-        self.texts = [[prepared_caption(text, config) for text in captions[name]] for name in train_features.image_ids]
-        data = DataFacts(train.name, len(self.texts), encoder_folder)
-        super().__init__(config, train_features.features.shape[-1], self.texts, data, val, val_features)
-        self.items = CaptionItems(config, self.tokenizer, train_features.features, self.texts)
+        texts = [[prepared_caption(text, config) for text in captions[name]] for name in train_features.image_ids]
+        data = DataFacts(train.name, len(texts), encoder_folder)
+        super().__init__(config, train_features.features.shape[-1], texts, data, val, val_features)
+        self.items = CaptionItems(config, self.tokenizer, train_features.features, texts)
         self.lengths = self.items.lengths
 
     @classmethod
@@ -179,10 +174,6 @@ class ClipCapTask(CaptionerTask):
     def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """image_features (B, clip_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
         return self.items.collate(items, epoch)
-
-    def look_at(self, photos: np.ndarray, items: np.ndarray, epoch: int) -> Tensor:
-        """Features (B, clip_dim) of `photos`, in the views and with the noise that `items` get in an epoch."""
-        return self.items.look_at(photos, items, epoch, len(self.lengths))
 
 
 def encoder_said(

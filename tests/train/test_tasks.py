@@ -40,7 +40,7 @@ CAPTIONING: dict[str, Any] = {
 }  # fmt: skip
 CAPTIONING_ELSEWHERE = {
     "buffer", "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained", "ignore_token_zero",
-    "num_beams", "no_repeat_ngram_size",
+    "num_beams", "length_penalty", "no_repeat_ngram_size",
 }  # fmt: skip
 CONTRASTIVE: dict[str, Any] = {
     **SHARED, "image_size": 40, "train_size": 24, "resize_mode": "shortest", "embed_dim": 8, "image_drop": 0.5,
