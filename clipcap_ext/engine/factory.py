@@ -54,19 +54,23 @@ def encoder_of(
 def _load_clipcap(
     folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
 ) -> Captioner:
+    import torch
+
     from clipcap_ext.engine.checkpoint import load_clipcap
     from clipcap_ext.engine.clipcap import ClipCapCaptioner
     from clipcap_ext.engine.tokenizer import load_tokenizer
 
-    model = load_clipcap(folder, config)
+    model = load_clipcap(folder, config, dtype or torch.float32)
     _check_features(folder, config, encoder, model.config.clip_dim)
-    model.to(device=device, dtype=dtype)
+    model.to(device)
     return ClipCapCaptioner(folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options())
 
 
 def _load_sbg(
     folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
 ) -> Captioner:
+    import torch
+
     from clipcap_ext.engine.keywords import KeywordSelector
     from clipcap_ext.engine.label_files import read_bank
     from clipcap_ext.engine.label_table import default_cache
@@ -74,9 +78,9 @@ def _load_sbg(
     from clipcap_ext.engine.sbg_files import load_sbg
     from clipcap_ext.engine.tokenizer import load_tokenizer
 
-    gpt2, constants = load_sbg(folder, config)
+    gpt2, constants = load_sbg(folder, config, dtype or torch.float32)
     selector = KeywordSelector.build(encoder, read_bank(folder), constants, default_cache())
-    gpt2.to(device=device, dtype=dtype)
+    gpt2.to(device)
     name, tokenizer, options = folder.resolve().name, load_tokenizer(folder), config.decoding_options()
     return SbgCaptioner(name, encoder, gpt2, tokenizer, selector, options)
 
