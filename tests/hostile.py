@@ -106,6 +106,7 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
     hidden, hidden_old = Hidden(saved(evil)), Hidden(saved(evil, "pickles"))
     endless = table_of(b"K\x02\x85", b"K\x01\x85", b"\x8a\x08" + bytes(7) + b"\x10")
     wide = table_of(b"J\0\0\0\x40K\x40\x86", b"K\0K\0\x86", b"K\x01")
+    by_name = with_index(PROTO + b"cbuiltins\neval\nX\x01\0\0\x001\x85R.")
     bomb = zipped({"a/data.pkl": index, "a/data/0": bytes(50_000_000)}, zipfile.ZIP_DEFLATED)
     counts = {n: t.int() if n.endswith("c_fc.weight") else t for n, t in good_state().items()}
     files: dict[str, tuple[bytes, str]] = {
@@ -115,7 +116,7 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
         "runs_code_plain.pt": (pickle.dumps(evil), "a pickle that torch.save did not write"),
         "runs_code_nested.pt": (saved({"state_dict": hidden}), "torch.storage._load_from_bytes"),
         "runs_code_nested_old.pt": (saved({"a": hidden_old}, "pickles"), "_load_from_bytes"),
-        "runs_code_by_name.pt": (with_index(PROTO + b"cbuiltins\neval\nX\x01\0\0\x001\x85R."), "asks for builtins.eval"),
+        "runs_code_by_name.pt": (by_name, "asks for builtins.eval"),
         "runs_code_by_stack.pt": (with_index(b"\x80\x04\x8c\x02os\x8c\x06system\x93."), "asks for os.system"),
         "instance.pt": (with_index(PROTO + b"(ios\nsystem\n."), "the pickle instruction INST"),
         "extension.pt": (with_index(PROTO + b"\x82\x01."), "more than weights"),
