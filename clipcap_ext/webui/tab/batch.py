@@ -145,7 +145,7 @@ def batch_end(context: Context, run: Run, rows: list[ExportRow]) -> str:
     parts.append(duration(run.seconds()))
     if run.value:
         return state("stopped", words("Stopped.") + " " + " · ".join(parts))
-    return state("done", " · ".join(parts))
+    return state("partly" if failed else "done", " · ".join(parts))
 
 
 def download_payload(rows: list[ExportRow], edits: str, kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry
-from clipcap_ext.webui.model_facts import is_bundled, licence_of, size_of, state_of, terms_of
+from clipcap_ext.webui.model_facts import licence_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
@@ -26,15 +26,14 @@ class Header:
     refresh: gr.Button
 
 
-def model_choices(entries: list[ModelEntry], words: Words) -> list[tuple[str, str]]:
-    """(what is shown, the name) of each model that can be used."""
-    usable = [entry for entry in entries if not entry.problem]
-    return [(f"{entry.name} ({words('bundled')})" if is_bundled(entry) else entry.name, entry.name) for entry in usable]
+def model_names(entries: list[ModelEntry]) -> list[str]:
+    """The models that can be used. Names alone: gradio 3.41 takes no labels for a dropdown's values."""
+    return [entry.name for entry in entries if not entry.problem]
 
 
 def chosen(context: Context, wanted: Any = "") -> str | None:
     """`wanted` if it is there, else the settings page's model, else the first; None if there is no model."""
-    names = [name for _, name in model_choices(context.service.models(), context.words)]
+    names = model_names(context.service.models())
     for name in (wanted, context.host.setting("clipcap_model", "")):
         if name in names:
             return name
@@ -69,11 +68,11 @@ def build_header(context: Context) -> Header:
     with gr.Row(elem_id=elem_id("header")):
         model = forgotten(
             gr.Dropdown(
-                model_choices(context.service.models(), words), value=name, label=words("Model"),
+                model_names(context.service.models()), value=name, label=words("Model"),
                 elem_id=elem_id("model"), scale=3,
             )
         )  # fmt: skip
-        refresh = gr.Button(words("Refresh"), elem_id=elem_id("refresh"), scale=0, min_width=90)
+        refresh = gr.Button(words("Refresh"), elem_id=elem_id("refresh"), size="sm", scale=0, min_width=90)
         facts = gr.HTML(facts_line(context, name), elem_id=elem_id("facts"))
     return Header(model, facts, refresh)
 
@@ -83,7 +82,7 @@ def wire_header(context: Context, header: Header) -> None:
 
     def again(name: str | None) -> list[Any]:
         kept = chosen(context, name)
-        choices = model_choices(context.service.models(), context.words)
+        choices = model_names(context.service.models())
         return [gr.update(choices=choices, value=kept), facts_line(context, kept)]
 
     header.refresh.click(again, [header.model], [header.model, header.facts], **QUICK)

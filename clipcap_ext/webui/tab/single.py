@@ -69,8 +69,9 @@ def build_single(context: Context) -> SinglePane:
                 undo = gr.Button(words("Undo"), interactive=False, size="sm", elem_id=elem_id("undo"), min_width=70)
                 copy = gr.Button(words("Copy"), interactive=False, size="sm", elem_id=elem_id("copy"), min_width=70)
             candidates = gr.Radio(
-                [], label=words("Candidates"), elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"]
-            )
+                [], label=words("Candidates"), info=words("Each with its similarity to the picture; a click takes it."),
+                elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"],
+            )  # fmt: skip
             send, unsend, mode, with_picture = _build_send(context)
             keywords = build_keywords(context)
     history = gr.State([])
