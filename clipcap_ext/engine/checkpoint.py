@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.card import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.fingerprint import write_fingerprints
 from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
 from clipcap_ext.engine.tokenizer import BpeTokenizer
@@ -43,7 +44,7 @@ def save_checkpoint(
         (partial / CARD_FILE).write_text(card, encoding="utf-8")
         for name, text in (files or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
-        (partial / TRAINED_ON_FILE).write_text(json.dumps(sorted(set(trained_on))) + "\n", encoding="utf-8")
+        write_fingerprints(partial / TRAINED_ON_FILE, trained_on)
 
 
 def load_clipcap(folder: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32) -> ClipCapModel:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
+CHUNK = 4096  # fingerprints written together
 LENGTH = 16  # hex digits; a million images collide with a chance of 3e-8
 
 
@@ -15,3 +20,14 @@ def image_fingerprint(source: Path | bytes) -> str:
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     return hashlib.sha256(content).hexdigest()[:LENGTH]
+
+
+def write_fingerprints(path: Path, fingerprints: Iterable[str]) -> None:
+    """Write them as a sorted JSON list, each once; millions of them take few bytes more memory than their digits."""
+    found = np.unique(np.fromiter(fingerprints, dtype=f"S{LENGTH}"))
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for start in range(0, len(found), CHUNK):
+            rows = json.dumps([one.decode() for one in found[start : start + CHUNK].tolist()])
+            file.write((", " if start else "") + rows[1:-1])
+        file.write("]\n")
