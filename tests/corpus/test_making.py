@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from shards import MeanColours, caption, photo, photo_members, write_shards, write_table, write_tar
 
-from clipcap_ext.corpus import Corpus, Example, encode_corpus
+from clipcap_ext.corpus import Corpus, Example, encode_corpus, read_corpus
 from clipcap_ext.corpus import __main__ as door
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import Process, Tally, make_features
 from clipcap_ext.corpus.parts import find_parts
+from clipcap_ext.engine.encoder_names import named_encoder
 from clipcap_ext.engine.fingerprint import image_fingerprint
 from clipcap_ext.errors import CorpusError, UsageError
 
@@ -277,3 +279,24 @@ def test_two_processes_of_torchrun_make_what_one_makes(tmp_path: Path, tiny_fold
     finally:
         torch.set_num_threads(threads)
     assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_photos_of_flickr8k_through_shards(shared_data: Path, tmp_path: Path) -> None:
+    """Tars written from the data set give the bundled encoder's features of it, with all five captions a photo."""
+    corpus = read_corpus(shared_data / "flickr8k")
+    examples = corpus.examples[:24]
+    for tar in range(3):
+        members = []
+        for example in examples[8 * tar : 8 * tar + 8]:
+            members.append((example.image_id, example.path.read_bytes()))
+            members.append((f"{Path(example.image_id).stem}.txt", "\n".join(example.captions).encode()))
+        write_tar(tmp_path / "shards" / f"{tar}.tar", members)
+    encoder, _ = named_encoder("tiny-clip-flickr8k", "cpu")
+    make_features(encoder, find_parts([str(tmp_path / "shards")]), tmp_path / "out", batch_size=8)
+    folder = FeatureFolder.open(tmp_path / "out")
+    table = encode_corpus(encoder, replace(corpus, examples=examples), tmp_path / "cache", batch_size=8)
+    torch.testing.assert_close(torch.cat([folder.features(i) for i in range(3)]), table.features)
+    rows = [row for i in range(3) for row in folder.rows(i)]
+    assert [(f"{row.key}.jpg", row.captions) for row in rows] == [(one.image_id, one.captions) for one in examples]
+    assert [row.fingerprint for row in rows] == [image_fingerprint(one.path) for one in examples]
