@@ -56,10 +56,10 @@ _TINY_CLIP = ContrastiveConfig(
 )  # fmt: skip
 _TINY = CaptioningConfig(
     epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.4, mapper="mlp",
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
     prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.2,
     tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
-    monitor="cider", validate_images=500, num_beams=3, length_penalty=1.35, save_dtype="fp16",
+    monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
 )  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,
