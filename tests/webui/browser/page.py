@@ -145,7 +145,7 @@ class Page:
             "const bytes = Uint8Array.from(atob(arguments[1]), (letter) => letter.charCodeAt(0));"
             "const data = new DataTransfer();"
             "data.items.add(new File([bytes], arguments[2], {type: 'image/jpeg'}));"
-            "const box = document.querySelector(`#clipcap_${arguments[0]} button:has(input[type=file])`);"
+            "const box = document.querySelector(`#clipcap_${arguments[0]} input[type=file]`).parentElement;"
             "for (const kind of ['dragenter', 'dragover', 'drop'])"
             "box.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}))"
         )
