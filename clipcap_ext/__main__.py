@@ -8,16 +8,17 @@ import sys
 from collections.abc import Sequence
 
 from clipcap_ext import __version__
-from clipcap_ext.cli import captioning, demo, downloading, listing, ui
+from clipcap_ext.cli import captioning, converting, demo, downloading, listing, ui
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
 
-COMMANDS = (captioning, listing, downloading, demo, ui)
+COMMANDS = (captioning, listing, downloading, converting, demo, ui)
 EXAMPLES = """examples:
   python -m clipcap_ext demo
   python -m clipcap_ext caption holiday/
   python -m clipcap_ext models
   python -m clipcap_ext download clipcap-flickr8k-gradient
+  python -m clipcap_ext convert coco_weights.pt
   python -m clipcap_ext ui --open
 Each command has its own --help. Training and scoring: python -m clipcap_ext.train, python -m clipcap_ext.evaluate."""
 

@@ -1,4 +1,4 @@
-"""Whole files or none: atomic folders and safetensors read with clear errors; not a download and not a cache."""
+"""Whole files or none: atomic folders, safetensors read with clear errors; not a download. Imports no torch itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from clipcap_ext.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -43,8 +44,10 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _alone(tensor: Tensor) -> Tensor:
+    if not tensor.is_contiguous():
+        return tensor.contiguous()
     whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
-    return tensor if whole and tensor.is_contiguous() else tensor.clone(memory_format=torch.contiguous_format)
+    return tensor if whole else tensor.clone()
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
