@@ -28,12 +28,14 @@ from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.engine.clip_encoder import ClipEncoder, load_encoder
+from clipcap_ext.engine.clip_encoder import ClipEncoder, build_clip
+from clipcap_ext.engine.clip_text import ClipTokens
 from clipcap_ext.engine.keyword_tree import KeywordTree
 from clipcap_ext.engine.keywords import BRANCHES, KeywordSelector
 from clipcap_ext.engine.label_files import read_bank
 from clipcap_ext.engine.labels import LabelBank
 from clipcap_ext.engine.model import GPT2_SMALL, build_gpt2
+from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.engine.prompt import format_prompt
 from clipcap_ext.engine.sbg import SbgCaptioner
 from clipcap_ext.engine.selection import SelectionConstants
@@ -47,7 +49,7 @@ def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    encoder = load_encoder(EncoderConfig("ViT-L-14", "", True), device=args.device)
+    encoder = random_encoder().to(args.device)
     gpt2 = build_gpt2(GPT2_SMALL).eval().to(args.device)
     tokenizer = load_tokenizer(args.tokenizer)
     bank = read_bank(args.labels)
@@ -104,6 +106,14 @@ def arguments() -> argparse.Namespace:
     made.add_argument("--device", default="cpu")
     made.add_argument("--cache", type=Path, help="folder of text features, to spare the one encoding a second time")
     return made.parse_args()
+
+
+def random_encoder() -> ClipEncoder:
+    """A ViT-L/14 with random weights."""
+    import open_clip
+
+    clip = build_clip(open_clip.get_model_config("ViT-L-14"))
+    return ClipEncoder(clip, Preprocess(), ClipTokens(77), EncoderConfig("ViT-L-14", "", True))
 
 
 def published_texts(encoder: ClipEncoder, bank: LabelBank, trees: list[KeywordTree]) -> tuple[float, int]:
