@@ -221,9 +221,24 @@ def test_flags_that_limit_us(fake_host: Start, family: str) -> None:
     assert host.api_credentials == {}
     program.cmd_opts.api_auth = program.cmd_opts.auth = "ann:pa:ss, bob:word"
     assert host.api_credentials == {"ann": "pa:ss", "bob": "word"}
+    program.cmd_opts.api_auth = program.cmd_opts.auth = "ann"
+    with pytest.raises(UsageError, match="no colon"):
+        _ = host.api_credentials
     assert not host.tab_hidden
     program.opts.hidden_tabs = [host.tab_title]
     assert host.tab_hidden
+
+
+def test_users_in_a_file_are_asked_for_their_passwords_too(fake_host: Start, tmp_path: Path) -> None:
+    program = fake_host("SD.Next")
+    host: Any = find_host()
+    program.cmd_opts.auth_file = str(tmp_path / "users.txt")
+    with pytest.raises(FileNotFoundError):  # no user is not the same as no password
+        _ = host.api_credentials
+    (tmp_path / "users.txt").write_text('"bob:word"\n\ncid:pa:ss\n', encoding="utf-8")
+    assert host.api_credentials == {"bob": "word", "cid": "pa:ss"}
+    program.cmd_opts.auth = "ann:apple"
+    assert host.api_credentials == {"ann": "apple", "bob": "word", "cid": "pa:ss"}
 
 
 def test_reports_go_to_the_hosts_log(fake_host: Start, family: str) -> None:

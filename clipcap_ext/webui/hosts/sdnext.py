@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
-from clipcap_ext.webui.hosts.webui import WebuiHost
+from clipcap_ext.webui.hosts.webui import WebuiHost, passwords
 
 
 class SdNextHost(WebuiHost):
@@ -22,9 +23,11 @@ class SdNextHost(WebuiHost):
 
     @property
     def api_credentials(self) -> dict[str, str]:
-        """Of --auth, in the same form."""
-        pairs = (pair.partition(":") for pair in (self.flag("auth") or "").split(",") if pair.strip())
-        return {user.strip(): password for user, _, password in pairs}
+        """Of --auth, and of --auth-file with one user a line; quotes are the host's habit. OSError for a lost file."""
+        pairs = (self.flag("auth") or "").split(",")
+        if self.flag("auth_file"):
+            pairs += Path(self.flag("auth_file")).read_text(encoding="utf-8").splitlines()
+        return passwords(pair.replace('"', "").strip() for pair in pairs)
 
     def report(self, message: str, exc_info: bool = True) -> None:
         """Its errors module shows exceptions only; lines go to its log."""

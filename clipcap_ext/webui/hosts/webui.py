@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,21 @@ class HostJob:
     def stopped(self) -> bool:
         """The host's Interrupt, at once or after the current image."""
         return bool(self._state.interrupted or getattr(self._state, "stopping_generation", False))
+
+
+def passwords(pairs: Iterable[str]) -> dict[str, str]:
+    """Passwords by user of `user:password` texts, blank ones left out.
+
+    Raises UsageError for one without a colon: a slip of the pen must neither open the door nor make an empty key.
+    """
+    found = {}
+    for pair in pairs:
+        user, colon, password = pair.partition(":")
+        if colon:
+            found[user.strip()] = password
+        elif user.strip():
+            raise UsageError("Users and passwords are written user:password; one of them has no colon.")
+    return found
 
 
 class WebuiHost:
@@ -85,8 +100,7 @@ class WebuiHost:
     @property
     def api_credentials(self) -> dict[str, str]:
         """Passwords by user of --api-auth (`user:password,user:password`); empty without it."""
-        pairs = (pair.partition(":") for pair in (self.flag("api_auth") or "").split(",") if pair.strip())
-        return {user.strip(): password for user, _, password in pairs}
+        return passwords((self.flag("api_auth") or "").split(","))
 
     @property
     def tab_hidden(self) -> bool:
