@@ -9,6 +9,7 @@ from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.webui.hosts.standalone import StandaloneHost
+from clipcap_ext.webui.telemetry import without_telemetry
 from clipcap_ext.webui.words import languages
 
 PORT = 7861  # one above the WebUI's own
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
     """Serve until interrupted; CaptionError without gradio."""
     if importlib.util.find_spec("gradio") is None:
         raise CaptionError("The page needs gradio, which is not installed: pip install gradio, or use `make ui`.")
+    without_telemetry()
     from clipcap_ext.webui.tab.standalone import serve
 
     host = StandaloneHost(args.models_dir, args.device, {"localization": args.language})

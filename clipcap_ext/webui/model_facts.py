@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clipcap_ext.engine.catalog import BUNDLED, ModelEntry, find_encoder_folder
+from clipcap_ext.engine.catalog import BUNDLED, ModelEntry, find_encoder_folder, is_ready
 from clipcap_ext.errors import CaptionError
 
 CARD = "README.md"
@@ -60,7 +60,10 @@ def state_of(entry: ModelEntry, models_dir: Path) -> tuple[str, str]:
         return "cannot be used", ""
     encoder = entry.config.encoder
     if encoder.pretrained:
-        return "needs {encoder} from the Hub, fetched at the first caption", f"{encoder.model} ({encoder.pretrained})"
+        named = f"{encoder.model} ({encoder.pretrained})"
+        if not is_ready(entry, models_dir):
+            return "needs {encoder} from the Hub: Download in the Models pane", named
+        return "on this machine, ready offline", named
     if encoder_folder(entry, models_dir) is None:
         return "its encoder {encoder} is missing", encoder.model
     return ("bundled, ready offline" if is_bundled(entry) else "on this machine, ready offline"), encoder.model

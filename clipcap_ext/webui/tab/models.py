@@ -1,15 +1,18 @@
-"""The Models pane: what is here, what it is good for, what it weighs and allows; frees the one in memory."""
+"""The Models pane: what is here or can be fetched, what it is good for, weighs and allows; frees the one in memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.engine.catalog import ModelEntry
+from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
+from clipcap_ext.engine.published import PublishedModel
 from clipcap_ext.webui.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, QUIET
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.downloads import DownloadControls, build_downloads, list_updates, wire_downloads
 from clipcap_ext.webui.tab.header import Header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import size_text, state, table
@@ -22,6 +25,7 @@ class ModelsPane:
     refresh: gr.Button
     unload: gr.Button
     status: gr.HTML
+    downloads: DownloadControls
     table: gr.HTML
 
 
@@ -32,8 +36,9 @@ def build_models(context: Context) -> ModelsPane:
         refresh = gr.Button(words("Refresh"), elem_id=elem_id("models_refresh"))
         unload = gr.Button(words("Unload"), elem_id=elem_id("unload"))
     status = gr.HTML(state("idle", memory_line(context)), elem_id=elem_id("memory"))
+    downloads = build_downloads(context)
     shown = gr.HTML(models_table(context), elem_id=elem_id("models"))
-    return ModelsPane(refresh, unload, status, shown)
+    return ModelsPane(refresh, unload, status, downloads, shown)
 
 
 def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabItem) -> None:
@@ -43,10 +48,12 @@ def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabI
         context.service.unload()
         return state("done", memory_line(context))
 
-    def again() -> list[str]:
-        return [state("idle", memory_line(context)), models_table(context)]
+    downloads = wire_downloads(context, header, pane.downloads, pane.table, lambda: models_table(context))
 
-    outputs = [pane.status, pane.table]
+    def again() -> list[Any]:
+        return [state("idle", memory_line(context)), models_table(context), *list_updates(context, downloads)]
+
+    outputs = [pane.status, pane.table, *pane.downloads.choices]
     pane.unload.click(unload, None, [pane.status], **QUIET)
     pane.refresh.click(again, None, outputs, **QUICK)
     tab.select(again, None, outputs, **QUICK)
@@ -64,6 +71,7 @@ def models_table(context: Context) -> str:
     words = context.words
     head = ("Name", "Good for", "Size", "Licence", "State", "Scores", "Where")
     rows = [_row(context, entry) for entry in context.service.models()]
+    rows += [_row_to_fetch(context, model) for model in list_to_fetch(context.host.models_dir)]
     title = words("Your own models go into {place}", place=str(context.host.models_dir))
     return table([words(cell) for cell in head], rows, title)
 
@@ -76,3 +84,13 @@ def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
         entry.name, purpose_of(entry), size_text(size_of(entry, models_dir)), terms_of(entry) or "–", told,
         scores_of(entry) or "–", str(entry.folder),
     )  # fmt: skip
+
+
+def _row_to_fetch(context: Context, model: PublishedModel) -> tuple[str, ...]:
+    words, place = context.words, context.host.models_dir / model.name
+    size = words("about {size}", size=size_text(model.size)) if model.size else "–"
+    told = words("not here: its file can only be fetched by hand")
+    if model.repo:
+        told = words("not here yet: {repo} on the Hub, choose it under To download", repo=model.repo)
+    where = f"{place}.pt" if not model.repo else str(place)
+    return model.name, model.purpose, size, model.terms or model.licence or "–", told, "–", where

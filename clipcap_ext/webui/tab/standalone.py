@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.webui.hosts.standalone import StandaloneHost
 from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.webui.telemetry import without_telemetry
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -24,7 +24,7 @@ POLICY = (
 
 def make_app(host: StandaloneHost, address: str = "127.0.0.1") -> FastAPI:
     """The page and its server, not started."""
-    _without_telemetry()
+    without_telemetry()
     from clipcap_ext.webui.tab import build
 
     return app_of(build(CaptionService(host), host, title="ClipCap", **page_look()), address)
@@ -39,7 +39,7 @@ def page_look() -> dict[str, Any]:
 
 def app_of(page: Any, address: str) -> FastAPI:
     """A server for Blocks with our tab in them. Served on a local address it answers to local names only."""
-    _without_telemetry()
+    without_telemetry()
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -74,11 +74,6 @@ async def _with_policy(request: Any, call_next: Any) -> Any:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
-
-
-def _without_telemetry() -> None:
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 def _look() -> dict[str, Any]:
