@@ -41,7 +41,7 @@ test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the Web
 
 test-compat-%:
 	@$(PYTHON) tools/environment.py compat $*
-	@.venv-$*/bin/python -m pytest tests/engine $(PYTEST_ARGS)
+	@.venv-$*/bin/python -m pytest tests/engine tests/hub $(PYTEST_ARGS)
 
 lint: setup  ## check style
 	@$(PY) -m ruff check .
