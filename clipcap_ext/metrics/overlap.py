@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.metrics.table import MetricTable, mean_table
+from clipcap_ext.metrics.table import CorpusValue, MetricTable, mean_table
 
 ORDERS = 4
 _TINY, _SMALL = 1e-15, 1e-9  # pycocoevalcap's guards against a division by zero
@@ -23,7 +23,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict
     values, per_image = scorer.compute_score(option="closest", verbose=0)
     rows = np.array([_bleu_row(counts) for counts in scorer.ctest])  # (n, 10)
     return {
-        f"BLEU-{k + 1}": MetricTable(float(values[k]), np.array(per_image[k]), rows, _bleu_value(k + 1))
+        f"BLEU-{k + 1}": MetricTable(float(values[k]), np.array(per_image[k]), rows, bleu_value(k + 1))
         for k in range(ORDERS)
     }
 
@@ -34,7 +34,9 @@ def _bleu_row(counts: dict[str, Any]) -> list[float]:
     return [*counts["correct"], *counts["guess"], length, closest]
 
 
-def _bleu_value(order: int):
+def bleu_value(order: int) -> CorpusValue:
+    """The corpus value of BLEU-`order` from the statistics that `bleu` keeps."""
+
     def corpus_value(sums: np.ndarray) -> np.ndarray:
         """sums (..., 10): matches of 4 orders, n-grams of 4 orders, length, reference length."""
         precisions = (sums[..., :order] + _TINY) / (sums[..., ORDERS : ORDERS + order] + _SMALL)

@@ -1,0 +1,67 @@
+"""The door of the tables: python -m clipcap_ext.reproduce --table NAME --data DIR --out DIR; the work is in run.py."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from clipcap_ext.errors import CaptionError, UsageError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m clipcap_ext.reproduce",
+        description="Make the rows of a paper's table and write results.json, results.md and plots into OUT.",
+    )
+    made.add_argument("--table", help="flickr8k, flickr30k, coco, nocaps or conceptual")
+    made.add_argument("--row", help="one row of the table (default: all)")
+    made.add_argument("--data", type=Path, help="folder or annotation file of the data set")
+    made.add_argument("--out", type=Path, required=True, help="folder of results and runs; finished rows are kept")
+    made.add_argument("--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead")
+    made.add_argument("--seeds", default="0", metavar="N,N", help="a run for each (default: 0)")
+    made.add_argument("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
+    made.add_argument(
+        "--gpt2-bpe", type=Path, help="folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)"
+    )
+    made.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+    made.add_argument("--render", action="store_true", help="only write results.md and plots from OUT/results.json")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 failed or a row left open, 2 wrong usage."""
+    args = parser().parse_args(arguments)
+    from clipcap_ext.reproduce.run import Request, plan, render, reproduce
+
+    try:
+        if args.render:
+            render(args.out)
+            return 0
+        if args.table is None or args.data is None:
+            raise UsageError("Give --table and --data (or --render).")
+        request = Request(
+            args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache, args.gpt2_bpe
+        )
+        if args.dry_run:
+            print("\n".join(plan(request)))
+            return 0
+        left_open = reproduce(request, lambda line: print(line, file=sys.stderr, flush=True))
+    except CaptionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    print("\n".join([*left_open, str(args.out / "results.md")]))
+    return 1 if left_open else 0
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--seeds {text}: whole numbers separated by commas, such as 0,1,2.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

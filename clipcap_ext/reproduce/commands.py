@@ -1,0 +1,36 @@
+"""The commands that make a row, as a reader can type them; it runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipcap_ext.engine.published import published
+from clipcap_ext.reproduce.recipes import Recipe
+
+OUT = "reproduced"
+DATA = {"nocaps": "nocaps/nocaps_val_4500_captions.json"}
+
+
+def making(recipe: Recipe, stand_in: bool, seeds: Sequence[int] = (0,), table: str = "") -> str:
+    """The one command of a row; its data set is looked for in a folder of the table's name."""
+    table = table or recipe.table.name
+    words = ["python -m clipcap_ext.reproduce", f"--table {table}", f"--row {recipe.row.name}"]
+    words += [f"--data {DATA.get(table, table)}", f"--out {OUT}"]
+    words += ["--stand-in"] if stand_in else []
+    words += [f"--seeds {','.join(map(str, seeds))}"] if list(seeds) != [0] else []
+    return " ".join(words)
+
+
+def completing(recipe: Recipe) -> str:
+    """What turns an open row into a reproduced one, where the network and the data set are there."""
+    before = []
+    known = published(recipe.published) if recipe.published else None
+    if known is not None and known.repo:
+        before.append(f"python -m clipcap_ext download {known.name}")
+    elif recipe.weights_of:
+        before.append(making(recipe, False, table=recipe.weights_of))
+    elif recipe.run == "sbg":
+        table = recipe.table.name
+        bank = f"{OUT}/labels-{table}.json"
+        before.append(f"python -m clipcap_ext.labels build --data {table} --split paper --out {bank}")
+    return " && ".join([*before, making(recipe, False)])

@@ -1,0 +1,118 @@
+"""Captions of one run and their image statistics under both protocols, in one file; it trains and renders nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.encoder_names import model_folders
+from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.errors import CheckpointError
+from clipcap_ext.evaluate.captioning import caption_examples
+from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
+from clipcap_ext.evaluate.leakage import training_overlap
+from clipcap_ext.evaluate.results import write_text_atomically
+from clipcap_ext.flags import join_options
+from clipcap_ext.metrics import METRICS, score
+from clipcap_ext.metrics.stored import stored
+from clipcap_ext.reproduce.hardware import hardware
+from clipcap_ext.reproduce.recipes import Recipe
+from clipcap_ext.reproduce.weights import Say, Weights
+
+FORMAT = "clipcap-ext-row-1"
+PROTOCOLS = ("paper", "standard")
+BATCH = 50
+
+
+def score_run(recipe: Recipe, seed: int, weights: Weights, data: Path, say: Say) -> dict[str, Any]:
+    """Caption the row's images and keep what every score of them can be derived from.
+
+    ScoringError if the model was trained on an image that it would be scored on.
+    """
+    split = load_split(data, recipe.split, recipe.scheme)
+    captions = caption(recipe, seed, weights.model, split, say)
+    parts = {"": sorted(captions)} | _domains(data, captions)
+    return {
+        "format": FORMAT, "table": recipe.table.name, "row": recipe.row.name, "seed": seed,
+        "data": {"name": split.corpus.name, "split": split.label, "images": len(captions)},
+        "preset": recipe.preset, "assignments": list(recipe.assignments), "decoding": dict(recipe.decoding),
+        "published": weights.model if weights.model == recipe.published else "",
+        "language_model": _language_model(weights.model),
+        "hours": weights.hours, "curve": list(weights.curve), "hardware": hardware(),
+        "image_ids": sorted(captions), "captions": [captions[name] for name in sorted(captions)],
+        "protocols": {name: _scored(captions, split, parts, name, say) for name in PROTOCOLS},
+    }  # fmt: skip
+
+
+def _language_model(model: str) -> dict[str, int]:
+    """The sizes of the checkpoint's GPT-2, nothing where it has none."""
+    config = find_model(model).config
+    sizes = config.model.get("gpt2", {}) if config is not None else {}
+    return {name: sizes[name] for name in ("n_layer", "n_head", "n_embd", "vocab_size") if name in sizes}
+
+
+def caption(recipe: Recipe, seed: int, model: str, split: EvaluationSplit, say: Say) -> dict[str, str]:
+    """image_id -> caption of every image of the split that can be read."""
+    import torch
+
+    entry = find_model(model)
+    if entry.config is None:
+        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    overlap = training_overlap(model_folders(entry.folder, entry.config.encoder), split.corpus.examples)
+    overlap.refuse(entry.name, len(split.corpus))
+    sampled = {"seed": seed} if recipe.decoding.get("temperature") else {}
+    options = join_options(entry.config.decoding_options(), {**recipe.decoding, **sampled})
+    captioner = load_captioner(model, "cuda" if torch.cuda.is_available() else "cpu")
+    say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: captioning {len(split.corpus)} images")
+    captions, problems = caption_examples(captioner, split.corpus.examples, options, BATCH, lambda done, of: None)
+    for problem in problems:
+        say(f"left out: {problem}")
+    return captions
+
+
+def _scored(
+    captions: Mapping[str, str], split: EvaluationSplit, parts: Mapping[str, list[str]], protocol: str, say: Say
+) -> dict[str, Any]:
+    """The statistics of all images, and of each domain: CIDEr-D counts documents in the images it scores."""
+    say(f"  scoring, {protocol} protocol")
+    kept: dict[str, Any] = {}
+    for part, ids in parts.items():
+        hypotheses = {name: captions[name] for name in ids}
+        references = {name: split.references[name] for name in ids}
+        label = f"{split.label}-{part}" if part else split.label
+        scores = score(hypotheses, references, protocol, METRICS, data=split.corpus.name, split=label)
+        kept[part] = {"signature": scores.signature, "statistics": stored(scores.tables)}
+    return kept
+
+
+def _domains(data: Path, captions: Mapping[str, str]) -> dict[str, list[str]]:
+    """nocaps' domains: name -> image ids. Other data sets have none."""
+    if not (data.is_file() and data.suffix == ".json"):
+        return {}
+    said = json.loads(data.read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = {}
+    for image in said.get("images", []):
+        if "domain" in image and image.get("file_name") in captions:
+            found.setdefault(image["domain"], []).append(image["file_name"])
+    return {domain: sorted(ids) for domain, ids in sorted(found.items())}
+
+
+def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
+    """Write one scored run, whole or not at all."""
+    os.makedirs(path.parent, exist_ok=True)
+    write_text_atomically(path, json.dumps(scores, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read one scored run; CheckpointError if it is none."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON: {error}. Remove it and run the row again.") from error
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was not written by this version: remove it and run the row again.")
+    return said

@@ -1,0 +1,122 @@
+"""The weights of a row: published ones that are here, a finished run, or a run trained now; it scores nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.errors import CaptionError, CheckpointError
+from clipcap_ext.reproduce.places import Places
+from clipcap_ext.reproduce.recipes import Recipe, recipes
+from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2
+
+Say = Callable[[str], None]
+CURVE = ("epoch", "step", "loss", "train_loss", "val_loss", "cider")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A captioner, and what is known of its training: hours of steps, and the rows of its log."""
+
+    model: str
+    hours: float | None = None
+    curve: tuple[dict[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What trainings need: the data set, where things are kept, cached features, GPT-2's BPE for the stand-in."""
+
+    data: Path
+    places: Places
+    cache: Path | None = None
+    gpt2_bpe: Path | None = None
+    say: Say = lambda line: None
+
+    def weights(self, recipe: Recipe, seed: int) -> Weights:
+        """Find the row's weights or train them; CheckpointError says what is not here."""
+        if recipe.published and (found := published_here(recipe.published)):
+            return Weights(found)
+        folder = self.places.run(recipe, seed)
+        if not is_finished(folder):
+            if recipe.weights_of:
+                raise CheckpointError(f"The row takes its weights from the table {recipe.weights_of}: make that first.")
+            self._train(recipe, seed, folder)
+        return Weights(str(folder / "best"), _hours(folder), tuple(_curve(folder)))
+
+    def _train(self, recipe: Recipe, seed: int, folder: Path) -> None:
+        from clipcap_ext.train.run import train
+
+        assignments = [self._resolved(text, recipe, seed) for text in recipe.assignments]
+        cache = self.cache or self.places.features
+        self.say(f"training {recipe.run}, seed {seed}, into {folder}")
+        begun = (folder / "state.pt").is_file()
+        if folder.is_dir() and not begun:  # stopped before its first saved state: there is nothing to go on from
+            for path in sorted(folder.glob("*.*")):
+                path.unlink()
+        train(
+            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"], resume=begun, cache=cache,
+            say=self.say,
+        )  # fmt: skip
+        if not is_finished(folder):
+            raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")
+
+    def _resolved(self, assignment: str, recipe: Recipe, seed: int) -> str:
+        name, _, value = assignment.partition("=@")
+        if value == "gpt2":
+            return f"{name}={write_gpt2(self.places.gpt2(seed), self._bpe(), seed)}"
+        if value == "gradient":
+            (other,) = recipes(recipe.table.name, "gradient")
+            return f"{name}={self.weights(stand_in(other), seed).model}"
+        if value == "labels":
+            return f"{name}={self._labels(recipe)}"
+        return assignment
+
+    def _labels(self, recipe: Recipe) -> Path:
+        if self.places.stand_in:
+            return stand_in_labels()
+        path = self.places.labels(recipe.table.name)
+        if not path.is_file():
+            raise CheckpointError(f"SBG's label bank {path} is not made yet.")
+        return path
+
+    def _bpe(self) -> Path:
+        if self.gpt2_bpe is not None:
+            return self.gpt2_bpe
+        from clipcap_ext.train.captioning import gpt2_folder
+
+        return gpt2_folder("gpt2")
+
+
+def published_here(name: str) -> str:
+    """The catalogue's name if its weights are on this disk, else nothing."""
+    try:
+        entry = find_model(name)
+    except CheckpointError:
+        return ""
+    return name if entry.config is not None and not entry.problem else ""
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the training in `folder` came to its end."""
+    if not (folder / "state.pt").is_file():
+        return False
+    from clipcap_ext.train.state import load_state
+
+    return load_state(folder)[0].finished
+
+
+def _hours(folder: Path) -> float:
+    from clipcap_ext.train.state import load_state
+
+    return load_state(folder)[0].seconds / 3600
+
+
+def _curve(folder: Path) -> list[dict[str, Any]]:
+    """The run's log: `loss` in rows of steps, the other figures at the end of each epoch."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{key: round(row[key], 4) for key in CURVE if key in row} for row in rows]

@@ -1,0 +1,160 @@
+"""The command on drawn photos: rows trained, scored both ways, kept and rendered; what it refuses, what stays open."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_rows import words
+from tiny_tasks import captions_of
+
+from clipcap_ext.engine.card import read_config
+from clipcap_ext.metrics import score
+from clipcap_ext.reproduce import run
+from clipcap_ext.reproduce.__main__ import main
+from clipcap_ext.reproduce.places import Places
+from clipcap_ext.reproduce.recipes import recipes
+from clipcap_ext.reproduce.results import NEEDS, SAME_CODE, assemble
+from clipcap_ext.reproduce.scores import read_scores
+from clipcap_ext.reproduce.stand_in import stand_in
+
+java = pytest.mark.java
+
+
+def row_of(out: Path, name: str, table: str = "flickr8k") -> dict[str, Any]:
+    rows = json.loads((out / "results.json").read_text(encoding="utf-8"))["tables"][table]["rows"]
+    return next(row for row in rows if row["name"] == name)
+
+
+@java
+def test_a_row_says_what_was_measured_and_how(made: Path) -> None:
+    row = row_of(made, "gradient")
+    full, ours = row["attempts"]
+    assert full["state"] == NEEDS and "clipcap_ext download clipcap-flickr8k-gradient &&" in full["command"]
+    assert ours["state"] == SAME_CODE and ours["seeds"] == [0, 1] and ours["subset"]
+    assert ours["command"].endswith("--stand-in --seeds 0,1")
+    assert ours["protocols"]["paper"]["signature"].startswith(
+        "cap|data:flickr8k|split:karpathy-test|n:2|tok:raw-lower-dot|"
+    )
+    assert "|tok:ptb|" in ours["protocols"]["standard"]["signature"]
+    bleu = ours["protocols"]["paper"]["values"]["BLEU-1"]
+    assert bleu["difference"] == pytest.approx(bleu["value"] - row["paper"]["BLEU-1"], abs=1e-4)
+    assert bleu["interval"][0] <= bleu["value"] <= bleu["interval"][1] and len(bleu["seeds"]) == 2
+    assert all("difference" not in one for one in ours["protocols"]["standard"]["values"].values())
+    assert (
+        ours["hours"] is not None
+        and "cores" in ours["hardware"][0]
+        and [one["epoch"] for one in ours["curve"] if "val_loss" in one] == [0]
+    )
+    assert sum(one["captions"] for one in ours["lengths"]) == 4
+
+
+@java
+def test_values_are_those_of_the_scorer_on_the_kept_captions(made: Path, drawn: Path) -> None:
+    (recipe,) = recipes("flickr8k", "frozen")
+    kept = read_scores(Places(made, True).scores(stand_in(recipe), 0))
+    captions = dict(zip(kept["image_ids"], kept["captions"], strict=True))
+    references = {name: captions_of(int(name[:3])) for name in captions}
+    (ours,) = (one for one in row_of(made, "frozen")["attempts"] if "protocols" in one)
+    for protocol in ("paper", "standard"):
+        scored = score(captions, references, protocol, ["BLEU", "ROUGE-L", "CIDEr-D"]).values
+        said = {name: figures["value"] for name, figures in ours["protocols"][protocol]["values"].items()}
+        assert said == pytest.approx(scored, abs=1e-4)
+
+
+@java
+def test_the_frozen_row_keeps_the_gpt2_of_the_gradient_row(made: Path) -> None:
+    from clipcap_ext.engine.checkpoint import load_clipcap
+
+    def gpt2(run: str) -> dict[str, Any]:
+        folder = made / "runs" / "flickr8k" / f"{run}-stand-in-seed0" / "best"
+        return load_clipcap(folder, read_config(folder)).gpt2.state_dict()
+
+    kept, source = gpt2("frozen"), gpt2("gradient")
+    assert all(kept[name].equal(source[name]) for name in source)
+
+
+@java
+def test_finished_rows_are_kept(made: Path, drawn: Path, bpe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (made / "scores").rglob("*.json")}
+    assert main(words(drawn, bpe, made, "--row", "gradient", "--seeds", "0,1")) == 0
+    assert {path: path.stat().st_mtime_ns for path in (made / "scores").rglob("*.json")} == before
+    assert "captioning" not in capsys.readouterr().err
+    assert main(words(drawn, bpe, made, "--row", "gradient", "--seeds", "0,2", "--dry-run")) == 0
+    there, new = capsys.readouterr().out.splitlines()
+    assert there.endswith("is there already") and "trains flickr8k-gradient with the bundled encoder" in new
+
+
+@java
+def test_a_finished_training_is_scored_and_not_repeated(made: Path, drawn: Path, bpe: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "again")
+    scores = next((tmp_path / "again" / "scores").rglob("frozen-*.json"))
+    whole = scores.read_text(encoding="utf-8")
+    scores.unlink()
+    weights = tmp_path / "again" / "runs" / "flickr8k" / "frozen-stand-in-seed0" / "best" / "model.safetensors"
+    trained_at = weights.stat().st_mtime_ns
+    assert main(words(drawn, bpe, tmp_path / "again", "--row", "frozen")) == 0
+    assert weights.stat().st_mtime_ns == trained_at
+    assert json.loads(scores.read_text(encoding="utf-8"))["captions"] == json.loads(whole)["captions"]
+
+
+@java
+def test_the_same_runs_give_the_same_files(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "scores", tmp_path / "scores")
+    run.publish(tmp_path)
+    for name in ("results.json", "results.md", "results/flickr8k-metrics.svg", "results/flickr8k-loss.svg"):
+        assert (tmp_path / name).read_bytes() == (made / name).read_bytes(), name
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "](results/flickr8k-metrics.svg)" in text and str(made) not in text
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "results.md").unlink()
+    assert main(["--out", str(tmp_path), "--render"]) == 0
+    assert (tmp_path / "results.md").read_text(encoding="utf-8") == text
+
+
+def test_without_a_run_every_row_is_open(tmp_path: Path) -> None:
+    tables = assemble(tmp_path)["tables"]
+    rows = [(name, row) for name, table in tables.items() for row in table["rows"]]
+    assert len(rows) == 8 + 8 + 2 + 2 + 2
+    for name, row in rows:
+        (only,) = row["attempts"]
+        assert only["state"] == NEEDS and only["needs"]
+        assert f"--table {name} --row {row['name']}" in only["command"]
+
+
+def test_a_row_without_weights_stays_open_and_others_go_on(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipcap_ext.metrics.java.find_java", lambda: "java")
+    out = tmp_path / "out"
+    asked = ["--table", "nocaps", "--data", str(drawn), "--out", str(out)]
+    assert main(asked) == 1
+    said = capsys.readouterr()
+    assert said.out.count(NEEDS) == 2 and "--table coco --row mlp" in said.out
+    assert "make that first" in said.err and (out / "results.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("more", "words_of_error"),
+    [
+        (["--table", "flickr8k"], "--data"),
+        (["--table", "flickr9k", "--data", "."], "no table 'flickr9k'"),
+        (["--table", "coco", "--row", "gradient", "--data", "."], "it has: transformer, mlp"),
+        (["--table", "coco", "--data", ".", "--stand-in"], "no stand-in"),
+        (["--table", "flickr8k", "--data", ".", "--seeds", "a"], "--seeds a"),
+        (["--table", "flickr8k", "--data", ".", "--seeds", "1,1"], "different whole numbers"),
+        (["--render"], "make a row first"),
+    ],
+)
+def test_wrong_usage(more: list[str], words_of_error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path / "out"), *more]) == 2
+    assert words_of_error in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--table", "coco", "--data", str(tmp_path / "coco"), "--out", str(tmp_path / "out")]) == 1
+    assert "no such file or folder" in capsys.readouterr().err
