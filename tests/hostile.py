@@ -123,7 +123,7 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
         "whole_model.pt": (saved(published_mlp(300)), "published.PublishedClipCap"),
         "zip_bomb.pt": (bomb, "is compressed"),
         "zip_bomb_index.pt": (with_index(bytes(5_000_000)), "no data.pkl of a plausible size"),
-        "zip_overlap.pt": (overlapping(), "overlap"),
+        "zip_overlap.pt": (overlapping(), "files in its zip archive overlap"),
         "zip_cut.pt": (good[: len(good) // 2], "has no end"),
         "zip_cut_a_little.pt": (good[:-7], "has no end"),
         "zip_grown.pt": (good + b"more", "has no end"),
