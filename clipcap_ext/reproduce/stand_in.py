@@ -18,7 +18,8 @@ from clipcap_ext.reproduce.recipes import Recipe
 
 SIZES = {"n_layer": 3, "n_head": 6, "n_embd": 192, "n_positions": 256}
 VOCABULARY = 4000
-EPOCHS, BATCH = 2, 128
+EPOCHS = {"flickr8k": 2, "flickr30k": 1}
+BATCH = 128
 BPE_FILES = ("vocab.json", "merges.txt")
 END_OF_TEXT = "<|endoftext|>"
 BYTES = 256
@@ -31,7 +32,7 @@ SAID = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0 (ImageNet)",
 }
 _BUDGET = (
-    "split=karpathy", "holdout=0", f"epochs={EPOCHS}", "schedule=cosine", "warmup_steps=100", "precision=bf16",
+    "split=karpathy", "holdout=0", "schedule=cosine", "warmup_steps=100", "precision=bf16",
     "weight_decay=0.05", "patience=0", "validate_images=100", "normalize=true", "log_every=20",
 )  # fmt: skip
 _CLIPCAP = ("gpt2=@gpt2", "lr=1.5e-3", "prefix_length=4", "max_tokens=40", "lowercase=true")
@@ -54,7 +55,8 @@ def stand_in(recipe: Recipe) -> Recipe:
     views = ("views=3",) if not weights and recipe.run != "merge-rnn" else ()
     own = {"sbg": _SBG, "merge-rnn": ("lr=2e-3",), "frozen": _FROZEN}.get(recipe.run, _CLIPCAP)
     learnt = (f"vocab_size={VOCABULARY}",) if recipe.run == "custom-tokenizer" else ()
-    changes = (*_BUDGET, f"encoder={encoder}", f"encoder_weights={weights}", batch, *views, *own, *learnt)
+    epochs = f"epochs={EPOCHS[recipe.table.name]}"
+    changes = (*_BUDGET, epochs, f"encoder={encoder}", f"encoder_weights={weights}", batch, *views, *own, *learnt)
     about = SAID[encoder] if recipe.run == "merge-rnn" else f"{SAID[encoder]} and a small GPT-2 from scratch"
     return replace(
         recipe,

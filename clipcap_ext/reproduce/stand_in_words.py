@@ -23,7 +23,7 @@ def _said(found: Mapping[str, Row]) -> Iterator[str]:
     yield _encoder(first["stands_in"].partition(" and ")[0], bool(settings["encoder_weights"]))
     yield from _language_model(found)
     yield (
-        f"The budget is small and the same for every row: {settings['epochs']} passes over the training captions, "
+        f"The budget is small and the same for every row: {_passes(settings['epochs'])} over the training captions, "
         f"about {settings['batch_size']} captions a step, the learning rate falling to zero; scored is the epoch of "
         "the best validation loss."
     )
@@ -37,6 +37,10 @@ def _said(found: Mapping[str, Row]) -> Iterator[str]:
             "SBG's label bank is made of the training captions, and its GPT-2 learns the captions behind their prompt, "
             "an image an item, rather than blocks of 480 tokens. Sampling is the paper's: top-k 50, temperature 1."
         )
+
+
+def _passes(epochs: str) -> str:
+    return "one pass" if epochs == "1" else f"{epochs} passes"
 
 
 def _encoder(name: str, published: bool) -> str:

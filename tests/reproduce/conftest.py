@@ -16,7 +16,6 @@ from clipcap_ext.reproduce.__main__ import main
 SMALL = {"n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 512}
 VOCABULARY = 265  # bytes, the merges below and the end of text
 SHORT = {
-    f"epochs={stand_in.EPOCHS}": "epochs=1",
     "precision=bf16": "precision=fp32",
     "warmup_steps=100": "warmup_steps=1",
 }
@@ -61,6 +60,7 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stand_in, "SIZES", SMALL)
         patch.setattr(stand_in, "VOCABULARY", VOCABULARY)
+        patch.setattr(stand_in, "EPOCHS", {"flickr8k": 1})
         patch.setattr(stand_in, "_BUDGET", tuple(SHORT.get(text, text) for text in stand_in._BUDGET))
         patch.setattr(stand_in, "_FROZEN", tuple(text.replace("heads=6", "heads=2") for text in stand_in._FROZEN))
         patch.setattr(scores, "METRICS", ("BLEU", "ROUGE-L", "CIDEr-D"))
