@@ -85,6 +85,24 @@ def write_tiny_sbg(folder: Path, encoder: str) -> None:
     save_sbg(folder, gpt2, tokenizer, tiny_bank(), config, card="A random SBG for tests.\n")
 
 
+def write_tiny_merge_rnn(folder: Path, encoder: str) -> None:
+    """A Merge-RNN of sixteen cells over the encoder folder called `encoder`, which lies beside `folder`."""
+    from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
+    from clipcap_ext.engine.checkpoint import save_checkpoint
+    from clipcap_ext.engine.merge_rnn import MergeRnnConfig, MergeRnnModel
+    from clipcap_ext.engine.words import WordVocabulary
+
+    words = WordVocabulary(list(dict.fromkeys(WORDS.split())))
+    architecture = MergeRnnConfig(feature_dim=32, vocab_size=words.vocab_size, layer_size=16)
+    model = MergeRnnModel(architecture)
+    randomise(model, scale=0.7)
+    config = CheckpointConfig(
+        kind="merge-rnn", name=folder.name, model=architecture.to_dict(), encoder=EncoderConfig(encoder, "", True),
+        decoding={"max_new_tokens": 12, "num_beams": 3, "length_penalty": 0.0},
+    )  # fmt: skip
+    save_checkpoint(folder, model, words, config, card="A random Merge-RNN for tests.\n")
+
+
 def tiny_bank() -> LabelBank:
     """A small label bank: every facet has something, one group is empty."""
     from clipcap_ext.engine.labels import Label, LabelBank
