@@ -1,4 +1,4 @@
-"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR; everything else is in run.py."""
+"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or compare A B; the rest is in run.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.evaluate.arguments import parser, request_of
+from clipcap_ext.evaluate.compare import WORD, compare_command
 from clipcap_ext.evaluate.results import check_writable, write_results
 from clipcap_ext.evaluate.table import results_table
 from clipcap_ext.flags import given_decoding
@@ -16,8 +17,12 @@ from clipcap_ext.flags import given_decoding
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
-    args = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if words[:1] == [WORD]:
+            print(compare_command(words[1:]))
+            return 0
+        args = parser().parse_args(words)
         if args.out is not None:
             check_writable(args.out)
         results = _evaluate(args)

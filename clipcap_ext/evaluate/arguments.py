@@ -28,7 +28,10 @@ def parser() -> argparse.ArgumentParser:
     asked = made.add_argument_group("images and protocol")
     asked.add_argument("--split", choices=SPLITS, help="part of the data set (default: test)")
     asked.add_argument("--protocol", choices=tuple(PROTOCOLS), help="default: standard")
-    asked.add_argument("--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)})")
+    asked.add_argument("--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)}; also SPICE)")
+    asked.add_argument("--clip-score", metavar="ENCODER",
+                       help="also CLIPScore and RefCLIPScore, by an encoder that ranked none of them")  # fmt: skip
+    asked.add_argument("--human", action="store_true", default=None, help="also score the references themselves")
     asked.add_argument("--layout", help="layout of the data set (default: recognised)")
     asked.add_argument("--images", type=Path, help="folder of the images, if not with the annotations")
     asked.add_argument("--limit", type=int, help="only the first images")
@@ -57,8 +60,10 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
         raise UsageError(
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."
         )
-    if args.retrieval and (args.record or args.metrics or given_decoding(args)):
-        raise UsageError("--retrieval makes no captions: --record, --metrics and decoding options do nothing.")
+    if args.retrieval and (args.record or args.metrics or args.clip_score or args.human or given_decoding(args)):
+        raise UsageError(
+            "--retrieval makes no captions: --record, --metrics, --clip-score, --human and decoding options do nothing."
+        )
     names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.resampling_seed is not None:

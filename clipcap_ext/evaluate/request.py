@@ -8,7 +8,7 @@ from pathlib import Path
 from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.bootstrap import Bootstrap
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
-from clipcap_ext.metrics import METRICS, PROTOCOLS
+from clipcap_ext.metrics import KNOWN_METRICS, METRICS, PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,15 @@ class EvaluationRequest:
     seed: int = 0
     resamples: int = 1000
     allow_training_images: bool = False
+    clip_score: str = ""  # the encoder that gives CLIPScore; empty is none
+    human: bool = False  # also score each reference against the others
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise UsageError(f"Unknown protocol {self.protocol!r}; known: {', '.join(PROTOCOLS)}.")
-        unknown = sorted(set(self.metrics) - set(METRICS))
+        unknown = sorted(set(self.metrics) - set(KNOWN_METRICS))
         if unknown or not self.metrics:
-            raise UsageError(f"Unknown metrics {', '.join(unknown) or '(none)'}; known: {', '.join(METRICS)}.")
+            raise UsageError(f"Unknown metrics {', '.join(unknown) or '(none)'}; known: {', '.join(KNOWN_METRICS)}.")
         if self.batch_size < 1 or self.resamples < 1:
             raise UsageError("--batch-size and --resamples must be at least 1.")
 
@@ -45,7 +47,7 @@ class EvaluationRequest:
     @property
     def needs_java(self) -> bool:
         """Whether the scores are made by Java programs."""
-        return PROTOCOLS[self.protocol].needs_java or "METEOR" in self.metrics
+        return PROTOCOLS[self.protocol].needs_java or bool({"METEOR", "SPICE"} & set(self.metrics))
 
     @property
     def bootstrap(self) -> Bootstrap:

@@ -13,6 +13,7 @@ from clipcap_ext.engine.encoder_names import model_folders, named_encoder
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.captioning import caption_examples
+from clipcap_ext.evaluate.clip_score import ClipJudge
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
@@ -24,6 +25,7 @@ from clipcap_ext.evaluate.scoring import check_scorer, score_captions
 from clipcap_ext.flags import join_options
 
 Say = Callable[[str], None]
+UNKNOWN_RANKER = "CLIPScore means little if its encoder chose these captions, which their file does not say."
 
 
 def evaluate_model(
@@ -38,6 +40,10 @@ def evaluate_model(
     options = join_options(entry.config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
     captioner = load_captioner(entry.folder, request.device)
+    judge, notes = _judge(request, split)
+    if judge is not None:
+        ranked = options.rank_by == "similarity" or entry.config.kind == "sbg"
+        notes += [note for note in [judge.check_independence(captioner.encoder, ranked)] if note]
     say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     start = time.perf_counter()
     captions, problems = caption_examples(
@@ -45,7 +51,8 @@ def evaluate_model(
     )
     captioned = time.perf_counter()
     say(f"scoring, protocol {request.protocol}")
-    figures = score_captions(captions, split, request)
+    figures = score_captions(captions, split, request, judge)
+    figures["notes"] += notes
     seconds = {"captioning": round(captioned - start, 2), "scoring": round(time.perf_counter() - captioned, 2)}
     return {
         **provenance(), "kind": "captions",
@@ -67,7 +74,9 @@ def evaluate_hypotheses(path: Path, request: EvaluationRequest, say: Say = lambd
     captions = read_hypotheses(path, split.corpus.image_ids, split.numbering)
     say(f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), {request.protocol}")
     start = time.perf_counter()
-    figures = score_captions(captions, split, request)
+    judge, notes = _judge(request, split)
+    figures = score_captions(captions, split, request, judge)
+    figures["notes"] += notes if judge is None else [*notes, UNKNOWN_RANKER]
     return {
         **provenance(), "kind": "captions", "hypotheses": {"file": path.name, "fingerprint": file_fingerprint(path)},
         "problems": [str(problem) for problem in split.problems],
@@ -115,6 +124,17 @@ def _checked_overlap(
     if not request.allow_training_images:
         overlap.refuse(model, len(split.corpus))
     return overlap
+
+
+def _judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudge | None, list[str]]:
+    """What gives CLIPScore, if it is asked for, and what is to be said of it."""
+    if not request.clip_score:
+        return None, []
+    encoder, folders = named_encoder(request.clip_score, request.device)
+    seen = training_overlap(folders, split.corpus.examples).image_ids
+    note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
+    name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score
+    return ClipJudge(name, encoder, split.corpus, request.batch_size), [note] if seen else []
 
 
 def _said_of(overlap: TrainingOverlap) -> dict[str, int]:

@@ -12,13 +12,21 @@ def results_table(results: Mapping[str, Any]) -> str:
     """Values with intervals, controls beside them, what the captions are like, and the signature."""
     level = f"{results['bootstrap']['level']:.0%} interval"
     controls = [name for name in (WRONG_IMAGES, CONSTANT) if name in results.get("controls", {})]
-    rows = [["", "value", level, *(name.replace("_", " ") for name in controls)]]
+    human = results.get("human", {})
+    people = ["one person", "best person"] if human else []
+    rows = [["", "value", level, *(name.replace("_", " ") for name in controls), *people]]
     for metric, figures in results["results"].items():
         low, high = figures["interval"]
         beside = [f"{results['controls'][name]['results'][metric]:.4f}" for name in controls]
+        said = human.get(metric, {})
+        beside += [f"{said[which]:.4f}" if said else "" for which in ("one", "best") if people]
         rows.append([metric, f"{figures['value']:.4f}", f"{low:.4f} - {high:.4f}", *beside])
-    lines = [_line(row, _widths(rows)) for row in rows]
-    return "\n".join([*lines, *_said_of(results), results["signature"]])
+    return "\n".join([*aligned(rows), *_said_of(results), results["signature"]])
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows as lines, the first column to the left and the others to the right."""
+    return [_line(row, _widths(rows)) for row in rows]
 
 
 def _said_of(results: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from clipcap_ext.errors import ScoringError
 
 INSTALL_JAVA = (
-    "METEOR and the PTB tokenizer are Java programs. Install a Java runtime, 8 or newer (Debian and Ubuntu: "
+    "METEOR, SPICE and the PTB tokenizer are Java programs. Install a Java runtime, 8 or newer (Debian and Ubuntu: "
     "apt install default-jre-headless; macOS: brew install openjdk; Windows: winget install "
     "EclipseAdoptium.Temurin.17.JRE), or point JAVA_HOME at one. Without Java, the protocols paper "
     "and words still give BLEU, ROUGE-L and CIDEr-D."

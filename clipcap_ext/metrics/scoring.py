@@ -11,10 +11,14 @@ from clipcap_ext.metrics.meteor import MeteorProcess
 from clipcap_ext.metrics.overlap import bleu, cider_d, rouge_l
 from clipcap_ext.metrics.protocols import get_protocol
 from clipcap_ext.metrics.signature import signature
+from clipcap_ext.metrics.spice import spice
 from clipcap_ext.metrics.table import MetricTable
 
-METRICS = ("BLEU", "METEOR", "ROUGE-L", "CIDEr-D")
-_PURE: dict[str, Callable[..., dict[str, MetricTable]]] = {"BLEU": bleu, "ROUGE-L": rouge_l, "CIDEr-D": cider_d}
+METRICS = ("BLEU", "METEOR", "ROUGE-L", "CIDEr-D")  # those of the tables, and the default
+KNOWN_METRICS = (*METRICS, "SPICE")
+_PURE: dict[str, Callable[..., dict[str, MetricTable]]] = {
+    "BLEU": bleu, "ROUGE-L": rouge_l, "CIDEr-D": cider_d, "SPICE": spice,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Scores:
 
     @property
     def values(self) -> dict[str, float]:
-        """Corpus values: BLEU-1..4, METEOR and ROUGE-L from 0 to 1, CIDEr-D from 0 to 10."""
+        """Corpus values: BLEU-1..4, METEOR, ROUGE-L and SPICE from 0 to 1, CIDEr-D from 0 to 10."""
         return {name: table.value for name, table in self.tables.items()}
 
     @property
@@ -52,7 +56,7 @@ def score(
 ) -> Scores:
     """Score one caption an image against its references; both are keyed by image_id.
 
-    Needs Java for the protocol `standard` and for METEOR; `score(h, r, "words", ["CIDEr-D"])` needs none.
+    Needs Java for the protocol `standard`, for METEOR and SPICE; `score(h, r, "words", ["CIDEr-D"])` needs none.
     Raises ScoringError where images do not match, there are no references, or a metric cannot run.
     """
     systems = {"system": hypotheses}
@@ -90,10 +94,12 @@ def score_systems(
 
 
 def _known(metrics: Sequence[str]) -> list[str]:
-    unknown = sorted(set(metrics) - set(METRICS))
+    unknown = sorted(set(metrics) - set(KNOWN_METRICS))
     if unknown or not metrics:
-        raise ScoringError(f"Unknown metrics {', '.join(unknown) or '(none given)'}; known: {', '.join(METRICS)}.")
-    return [metric for metric in METRICS if metric in metrics]
+        raise ScoringError(
+            f"Unknown metrics {', '.join(unknown) or '(none given)'}; known: {', '.join(KNOWN_METRICS)}."
+        )
+    return [metric for metric in KNOWN_METRICS if metric in metrics]
 
 
 def _keys(metric: str) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from clipcap_ext import __version__
 from clipcap_ext.metrics.protocols import Protocol
 
-_PARTS = {"BLEU": "bleu:closest", "METEOR": "meteor:1.5", "ROUGE-L": "rouge-l:beta1.2", "CIDEr-D": "cider:d"}
+_PARTS = {
+    "BLEU": "bleu:closest", "METEOR": "meteor:1.5", "ROUGE-L": "rouge-l:beta1.2", "CIDEr-D": "cider:d",
+    "SPICE": "spice:1.0",
+}  # fmt: skip
 
 
 def signature(protocol: Protocol, metrics: Iterable[str], images: int, data: str, split: str) -> str:
@@ -21,6 +24,12 @@ def signature(protocol: Protocol, metrics: Iterable[str], images: int, data: str
         f"tok:{protocol.tokenizer}",
     ]
     return "|".join([*parts, *named, f"v:{__version__}"])
+
+
+def with_part(signed: str, part: str) -> str:
+    """A signature with one more part, before the version."""
+    rest, version = signed.rsplit("|", 1)
+    return f"{rest}|{part}|{version}"
 
 
 def signature_word(text: str) -> str:

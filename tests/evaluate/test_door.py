@@ -174,7 +174,8 @@ def test_recorded_scores_are_read_again_and_replaced(data: Path, model: Path) ->
         (["MODEL", "--retrieval", "--temperature", "1"], "decoding options do nothing"),
         (["MODEL", "--temperature", "1", "--num-beams", "2"], "exclude each other"),
         (["MODEL", "--top-k", "5"], "top_k does nothing"),
-        (["MODEL", "--metrics", "SPICE"], "known: BLEU"),
+        (["MODEL", "--metrics", "CIDEr"], "known: BLEU"),
+        (["MODEL", "--retrieval", "--clip-score", "x"], "--clip-score, --human and decoding options do nothing"),
         (["MODEL", "--out", "nowhere/at/all/r.json"], "existing folder"),
     ],
 )
@@ -205,6 +206,58 @@ def test_no_java_is_said_before_captioning(
     assert main([str(model), "--data", str(data)]) == 1
     said = capsys.readouterr().err
     assert "default-jre-headless" in said and "captioning" not in said
+
+
+def test_clip_score_and_the_human_line(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r.json"
+    judge = str(tmp_path / "judge")
+    shutil.copytree(model.parent / "tiny-clip", judge)
+    weights = json.loads((tmp_path / "judge" / "open_clip_config.json").read_text())
+    weights["preprocess_cfg"]["resize_mode"] = "shortest"  # sees photos otherwise, so it is another encoder
+    (tmp_path / "judge" / "open_clip_config.json").write_text(json.dumps(weights))
+    words = [str(model), "--data", str(data), *QUICK, "--out", str(out)]
+    assert main([*words, "--clip-score", judge, "--human"]) == 0
+    results, said = json.loads(out.read_text()), capsys.readouterr().out
+    assert "|clipscore:w2.5:judge:" in results["signature"] and results["notes"] == []
+    assert {"CLIPScore", "RefCLIPScore"} < set(results["results"]) == set(results["images"]["4.png"]["scores"])
+    assert "RefCLIPScore" in results["controls"]["wrong_images"]["results"]
+    assert "best person" in said and set(results["human"]) == set(results["results"]) - {"CLIPScore", "RefCLIPScore"}
+    # two references that differ in one word of six: five of six words match
+    assert results["human"]["BLEU-1"] == {"one": pytest.approx(5 / 6), "best": pytest.approx(5 / 6)}
+
+
+def test_the_tower_that_made_the_captions_is_told_and_the_one_that_ranked_is_refused(
+    data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(model), "--data", str(data), *QUICK, "--clip-score", str(model)]
+    assert main(words) == 0
+    assert "it may be kind to them" in capsys.readouterr().out
+    ranked = ["--num-beams", "3", "--num-candidates", "3", "--rank-by", "similarity"]
+    assert main([*words, *ranked]) == 1
+    assert "the same encoder chose them among others" in capsys.readouterr().err
+
+
+def test_clip_score_of_hypotheses(data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [{"image_id": i, "caption": text} for i, text in enumerate(["a dog", "a cat", "a dog"])]
+    (tmp_path / "made.json").write_text(json.dumps(made))
+    encoder = model.parent / "tiny-clip"
+    remember(encoder, data, ["4.png"])
+    words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(data), *QUICK, "--clip-score", str(encoder)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "The encoder of CLIPScore was trained on 1 of these 3 images" in said and "CLIPScore means little if" in said
+
+
+@pytest.mark.java
+def test_spice_without_its_models_is_said_before_captioning(
+    data: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("clipcap_ext.metrics.spice.MODELS", ("spice/lib/no-such-models.jar",))
+    assert main([str(model), "--data", str(data), "--protocol", "words", "--metrics", "SPICE"]) == 1
+    said = capsys.readouterr().err
+    assert "put no-such-models.jar into" in said and "captioning" not in said
 
 
 def test_a_failed_write_leaves_the_old_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
