@@ -21,11 +21,14 @@ def captions_of(
     captioner: Captioner, images: Sequence[Image.Image], options: DecodingOptions | None, keys: Sequence[str] | None,
     score: bool,
 ) -> tuple[Caption, ...]:  # fmt: skip
-    """Captions of pictures in any mode; with `score` every candidate has its similarity, whatever ranked them."""
+    """Captions of pictures in any mode; with `score` every candidate has its similarity, whatever ranked them.
+
+    An encoder without a text tower has no similarity to give, and the candidates are left without.
+    """
     from clipcap_ext.engine.images import to_rgb
 
     pictures = [to_rgb(image) for image in images]
-    if not score:
+    if not score or not captioner.encoder.reads_text:
         return tuple(captioner.caption(pictures, options, keys=keys))
     from clipcap_ext.engine.captioner import pixel_key
 
