@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 BATCH_SIZE = 8
 DTYPE_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
-Progress = Callable[[str], None]  # is told "loading" and "captioning" as they begin
+Progress = Callable[[str], None]  # is told "loading", "captioning" and "stopping" as they begin
 
 
 class OutOfMemory(CaptionError):
@@ -161,11 +161,14 @@ class CaptionService:
         """Ask everything that runs or waits to stop after the batch it is at; never waits."""
         for work in list(self._works):
             work.stop.set()
+            if work.on_progress is not None:
+                work.on_progress("stopping")
 
     def unload(self) -> None:
-        """Free the captioner, after the job that uses it, if one does."""
+        """Free the captioner, after the job that uses it, if one does; costs nothing where none is in memory."""
         with self._lock:
-            self._drop()
+            if self._loaded is not None:
+                self._drop()
 
     def loaded(self) -> str:
         """The name of the model in memory, empty if there is none."""

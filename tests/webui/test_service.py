@@ -110,6 +110,17 @@ def test_a_model_is_loaded_once_and_makes_way_for_another(world: World) -> None:
     assert world.service.status() == "No model in memory."
 
 
+def test_unloading_nothing_does_not_search_the_host_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, searches = World(monkeypatch), []
+    monkeypatch.setattr(module.gc, "collect", lambda: searches.append(1))
+    world.service.unload()
+    assert not searches
+    world.service.caption([picture(1)], "a")
+    searches.clear()
+    world.service.unload()
+    assert searches
+
+
 def test_the_memory_mode_free_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, memory="free")
     world.service.caption([picture(1)], "a")
