@@ -109,15 +109,21 @@ def wire_downloads(
     ask = f"(name, _, model) => [name, name && confirm({question} + '\\n' + name) ? 'yes' : '', model]"
     inputs = [controls.unwanted, controls.sure, header.model]
     controls.remove.click(remove, inputs, [controls.status, *lists], **QUIET, **js(ask))
+    _wire_choices(context, controls, downloads)
+    return downloads
+
+
+def _wire_choices(context: Context, controls: DownloadControls, downloads: Downloads) -> None:
+    """A choice enables its button, and what is to be fetched says how much that is."""
 
     def picked(name: str | None) -> list[Any]:
         able = gr.update(interactive=bool(name) and downloads.running is None)
         return [able, _about(context, downloads, name) if name else gr.update()]
 
     controls.choice.change(picked, [controls.choice], [controls.start, controls.status], **QUICK)
-    unwanted, remove_button = controls.unwanted, controls.remove
-    unwanted.change(lambda name: gr.update(interactive=bool(name)), [unwanted], [remove_button], **QUICK)
-    return downloads
+    controls.unwanted.change(
+        lambda name: gr.update(interactive=bool(name)), [controls.unwanted], [controls.remove], **QUICK
+    )
 
 
 def list_updates(context: Context, downloads: Downloads) -> list[Any]:
