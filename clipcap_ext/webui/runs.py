@@ -27,7 +27,7 @@ class Run:
         self._thread.start()
 
     def set_stage(self, stage: str) -> None:
-        """Name what is being done: waiting, loading, captioning."""
+        """Name what is being done: waiting, loading, captioning, stopping."""
         self.stage = stage
 
     def add(self, result: Any) -> None:

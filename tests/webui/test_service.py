@@ -188,10 +188,11 @@ def test_stop_ends_what_runs_and_what_waits_but_nothing_later(world: World) -> N
 
     world.before = hold
     errors: list[BaseException] = []
+    said: list[str] = []
 
     def ask() -> None:
         try:
-            world.service.caption(pictures(*range(1, 20)), "a")
+            world.service.caption(pictures(*range(1, 20)), "a", on_progress=said.append)
         except Cancelled as error:
             errors.append(error)
 
@@ -201,6 +202,7 @@ def test_stop_ends_what_runs_and_what_waits_but_nothing_later(world: World) -> N
     while len(world.service._works) < 2:
         threading.Event().wait(0.01)
     world.service.stop()
+    assert said == ["loading", "captioning", "stopping", "stopping"]
     go.set()
     [thread.join(30) for thread in threads]
     assert len(errors) == 2

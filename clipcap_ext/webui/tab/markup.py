@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 THUMBNAIL = 256  # pixels
-STAGES = {"waiting": "Waiting for the work before this", "loading": "Loading the model", "captioning": "Captioning"}
+STAGES = {
+    "waiting": "Waiting for the work before this", "loading": "Loading the model", "captioning": "Captioning",
+    "stopping": "Stopping",
+}  # fmt: skip
 
 
 def state(kind: str, text: str, details: str = "") -> str:

@@ -60,12 +60,18 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While this file exists, a batch stands still after its first pictures."""
+    return tmp_path_factory.mktemp("hold") / "hold"
+
+
+@pytest.fixture(scope="session")
 def pages(
-    gradio_python: Path, models: Path, downloads: Path, tmp_path_factory: pytest.TempPathFactory
+    gradio_python: Path, models: Path, downloads: Path, hold: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Page, Page]]:
     """One server and one browser a gradio: the standalone page, and the one that stands for a WebUI's."""
     log, host_port = tmp_path_factory.mktemp("server") / "server.log", free_port()
-    options = ("--model", "tiny-clipcap", "--seconds", STEP, "--host-port", str(host_port))
+    options = ("--model", "tiny-clipcap", "--seconds", STEP, "--hold", str(hold), "--host-port", str(host_port))
     with served(gradio_python, models, log, *options) as address:
         browser = Browser(downloads)
         try:

@@ -32,7 +32,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(check: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+def wait_for(check: Callable[[], Any], what: str, seconds: float = 240) -> Any:
     """The first true answer of `check`; AssertionError naming `what` if none comes."""
     end = time.monotonic() + seconds
     while True:

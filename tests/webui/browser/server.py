@@ -18,28 +18,36 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from clipcap_ext.webui.hosts.standalone import StandaloneHost, StandaloneJob
 from clipcap_ext.webui.tab.standalone import serve
 
+FREE_STEPS = 4  # pictures that go through though there is a hold
+
 
 class SlowJob(StandaloneJob):
-    """Takes its time over each picture, as a real model would."""
+    """Takes its time over each picture, as a real model would; while the file `hold` is there, it takes for ever."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, hold: Path) -> None:
         self._seconds = seconds
+        self._hold = hold
+        self._steps = 0
 
     def step(self, text: str = "") -> None:
         """Wait."""
+        self._steps += 1
         time.sleep(self._seconds)
+        while self._steps > FREE_STEPS and self._hold.exists():
+            time.sleep(self._seconds)
 
 
 class SlowHost(StandaloneHost):
     """The standalone host with slow jobs."""
 
     seconds = 0.0
+    hold = Path("hold")
 
     @contextmanager
     def job(self, title: str, total: int) -> Iterator[StandaloneJob]:
         """One at a time, slowly."""
         with super().job(title, total):
-            yield SlowJob(self.seconds)
+            yield SlowJob(self.seconds, self.hold)
 
 
 def main() -> None:
@@ -49,10 +57,11 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--language", default="")
+    parser.add_argument("--hold", type=Path, default=Path("hold"))
     parser.add_argument("--host-port", type=int, default=0)
     args = parser.parse_args()
     host = SlowHost(args.models, "cpu", {"clipcap_model": args.model, "localization": args.language})
-    host.seconds = args.seconds
+    host.seconds, host.hold = args.seconds, args.hold
     if args.host_port:
         import uvicorn
         from host_page import host_app
