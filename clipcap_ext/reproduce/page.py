@@ -19,6 +19,10 @@ worth, not whether the paper is right. *Needs weights not present* rows have no 
 one. Brackets hold 95% intervals over resampled images ({samples} resamples of the mean over the seeds); they do not
 hold what another seed would give.
 """
+SUBSET = (
+    "*Subset*: only a part of the data set's photos was at hand, for training too. The row shows that the code runs on "
+    "this data, and its figures are not those of the whole test part."
+)
 Row = Mapping[str, Any]
 
 
@@ -39,6 +43,8 @@ def _table(table: Row, plots: list[str]) -> Iterator[str]:
     columns = _columns(table)
     yield from _figures(table, columns)
     yield ""
+    if any(attempt["subset"] for _, attempt in made):
+        yield from (SUBSET, "")
     if made:
         yield from _both_protocols(made, columns)
         yield from _making(made)
@@ -100,7 +106,10 @@ def _both_protocols(made: list[tuple[Row, Row]], columns: list[str]) -> Iterator
 
 
 def _making(made: list[tuple[Row, Row]]) -> Iterator[str]:
-    yield from ("How they were made:", "")
+    yield from (
+        "How they were made (hours: the training steps by the clock, on a machine that may have done other work):",
+        "",
+    )
     yield _line(["row", "instead of the paper's parts", "preset", "seeds", "CIDEr-D a seed", "hours a training", "on"])
     yield _line(["---"] * 7)
     for row, attempt in made:

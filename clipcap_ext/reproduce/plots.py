@@ -35,7 +35,7 @@ def _chosen(kind: str, made: list[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
     if kind == "candidates":
         return [(row, attempt) for row, attempt in made if _SBG.fullmatch(row["name"])]
     if kind == "loss":
-        one = {attempt["preset"] + str(attempt["assignments"]): (row, attempt) for row, attempt in reversed(made)}
+        one = {str(attempt["curve"]): (row, attempt) for row, attempt in reversed(made)}  # a training, once
         return [pair for pair in reversed(list(one.values())) if pair[1]["curve"]]
     return made
 
@@ -94,7 +94,7 @@ def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
         axes.plot([one["step"] / epoch for one in steps], [one["loss"] for one in steps], color=line.get_color())
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("nats a token: training, validation dotted")
+    axes.set_ylabel("nats a token of its vocabulary; validation dashed")
 
 
 def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
