@@ -116,6 +116,11 @@ def spoil_nan(path: Path) -> None:
     save_file(state, path)
 
 
+def spoil_dtype(path: Path) -> None:
+    state = load_file(path)
+    save_file({**state, "mapper.model.0.bias": state["mapper.model.0.bias"].bool()}, path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -126,6 +131,7 @@ def spoil_nan(path: Path) -> None:
         (spoil_extra, r"not wanted \['gpt2.extra'\]"),
         (spoil_shape, r"mapper.model.0.bias is \(3,\)"),
         (spoil_nan, "not finite"),
+        (spoil_dtype, "mapper.model.0.bias holds bool, not float32"),
     ],
 )
 def test_wrong_weights_are_named(folder: Path, spoil: object, said: str) -> None:
