@@ -65,7 +65,7 @@ def test_captions_are_words_without_punctuation() -> None:
 
 
 CHANGES: dict[str, Any] = {
-    "seed": 1, "epochs": 1, "batch_size": 4, "lr": 2e-2, "layer_size": 9, "dropout": 0.4, "min_count": 4,
+    "seed": 1, "epochs": 1, "batch_size": 4, "lr": 2e-2, "layer_size": 9, "dropout": 0.4, "min_count": 30,
     "weight_decay": 0.5, "clip_norm": 0.1, "ema": 0.9,
 }  # fmt: skip
 # Options that leave the weights alone or that the loop's own tests show at work.
