@@ -113,10 +113,15 @@ function clipcap_remembered() {
     } catch (error) {
         console.info("clipcap: this browser keeps no choices", error.name);
     }
+    return [text];
+}
+
+// From now on a change is somebody's choice; those that giving back makes come in the next moments.
+function clipcap_given_back() {
     setTimeout(() => {
         window.clipcap_restored = true;
-    }, 1500);
-    return [text];
+    }, 500);
+    return [];
 }
 
 // Ctrl+Enter captions and Esc stops, on our tab alone and before the host takes the keys for its Generate button.

@@ -49,7 +49,8 @@ def wire_memory(context: Context, header: Header, controls: DecodingControls, re
         return [model, facts_line(context, name), *form_updates(form), *rest]
 
     outputs = [header.model, header.facts, *controls.components, *others.values()]
-    restore.click(give_back, [store], outputs, **QUICK, **js("() => clipcap_remembered()"))
+    given = restore.click(give_back, [store], outputs, **QUICK, **js("() => clipcap_remembered()"))
+    page_only(given.then, "() => clipcap_given_back()")
 
 
 def stored(text: str) -> dict[str, Any]:
