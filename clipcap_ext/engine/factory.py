@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.engine.card import CheckpointConfig, read_config
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
-from clipcap_ext.engine.published_files import folder_of
 from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -34,8 +33,12 @@ def load_captioner(
     if entry.config.kind not in loaders:
         known = ", ".join(loaders)
         raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
+    folder = entry.folder
+    if entry.file is not None:  # made into a folder on first use
+        from clipcap_ext.engine.published_files import folder_of
+
+        folder = folder_of(entry.file, entry.folder, entry.about, *folders)
     encoder = encoder_of(entry.config, entry.folder, device, dtype, *folders)
-    folder = entry.folder if entry.file is None else folder_of(entry.file, entry.folder, entry.about, *folders)
     return loaders[entry.config.kind](folder, read_config(folder), encoder, device, dtype)
 
 
