@@ -247,20 +247,6 @@ def test_reports_go_to_the_hosts_log(fake_host: Start, family: str) -> None:
     assert program.reports == ["ClipCap: no dog"]
 
 
-def test_a_pickle_the_host_would_refuse_is_read_safely(
-    fake_host: Start, family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "old.pt"
-    torch.save({"bias": torch.ones(2, dtype=torch.bool)}, path)
-    program = fake_host(family)
-    if family in ("AUTOMATIC1111", "SD.Next"):
-        monkeypatch.setattr(torch, "load", lambda *_, **__: None)
-    else:
-        program.add("modules.safe")
-        monkeypatch.setitem(sys.modules, "modules.safe", program.modules["modules.safe"])
-    assert find_host().torch_load(path)["bias"].all()
-
-
 def test_standalone_has_one_job_at_a_time(tmp_path: Path) -> None:
     host = StandaloneHost(tmp_path, device="cpu", settings={"clipcap_memory": "free"})
     with host.job("Captioning", 1) as job, host.loading():

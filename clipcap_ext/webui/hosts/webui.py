@@ -129,14 +129,6 @@ class WebuiHost:
         full = self.flag("no_half", False) or self.flag("all_in_fp32", False)
         return torch.float16 if device.type == "cuda" and not full else torch.float32
 
-    def torch_load(self, path: Path) -> Any:
-        """Read a pickle of tensors to the CPU; the host may have put its own, pickier reader over torch.load."""
-        import torch
-        from modules import safe
-
-        load = getattr(safe, "unsafe_torch_load", torch.load)
-        return load(path, map_location="cpu", weights_only=True)
-
     @contextmanager
     def within_queue(self) -> Iterator[None]:
         """Code below is called from inside the host's queue, so the queue's lock must not be asked for."""
