@@ -30,11 +30,12 @@ test-ui-environments:
 	@for name in gradio3 gradio4; do $(PYTHON) tools/environment.py compat $$name >/dev/null || \
 		echo "the environment $$name could not be made: the browser tests under it will be skipped"; done
 
-test: setup test-ui-environments  ## run the tests, all but the browser's (TESTS=tests/engine for a part)
+test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a part)
+	@command -v chromedriver >/dev/null || echo "no Chromium with chromedriver found: the tab's browser tests will be skipped"
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
-	@$(PY) -m pytest $(TESTS) --ignore=tests/webui/browser $(PYTEST_ARGS)
+	@$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
-test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41 and 4.40 (not all pass yet)
+test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41 and 4.40
 	@$(PY) -m pytest tests/webui/browser $(PYTEST_ARGS)
 
 test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the WebUIs' pins (COMPAT=oldest for one)
