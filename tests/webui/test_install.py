@@ -88,9 +88,7 @@ def test_an_old_timm_gets_the_open_clip_that_fits_it(
 
 
 @pytest.mark.parametrize("error", ["", "no network\nCould not find a version"])
-def test_a_failure_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str
-) -> None:
+def test_a_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str) -> None:
     pip = Pip({"open_clip"}, error)
     if not error:
         pip.run_pip = lambda command, desc: None  # as the host's does under --skip-install
