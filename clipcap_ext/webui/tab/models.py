@@ -33,8 +33,8 @@ def build_models(context: Context) -> ModelsPane:
     """Lay the pane out."""
     words = context.words
     with gr.Row(elem_classes=["clipcap_tight"]):
-        refresh = gr.Button(words("Refresh"), elem_id=elem_id("models_refresh"))
-        unload = gr.Button(words("Unload"), elem_id=elem_id("unload"))
+        refresh = gr.Button(words("Refresh"), size="sm", elem_id=elem_id("models_refresh"))
+        unload = gr.Button(words("Unload"), size="sm", elem_id=elem_id("unload"))
     status = gr.HTML(state("idle", memory_line(context)), elem_id=elem_id("memory"))
     downloads = build_downloads(context)
     shown = gr.HTML(models_table(context), elem_id=elem_id("models"))
