@@ -5,26 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.engine.clip_encoder import ClipEncoder
 from clipcap_ext.engine.tokenizer import BpeTokenizer
+from clipcap_ext.engine.words import WordVocabulary
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Kind = TypeVar("Kind", bound="FeatureCaptioner")
 
 
 class FeatureCaptioner:
     """The part of a Captioner (see caption.py) that leaves the words to `caption_features` of its kind."""
 
     def __init__(
-        self, name: str, encoder: ClipEncoder, tokenizer: BpeTokenizer, default_options: DecodingOptions
-    ) -> None:
+        self, name: str, encoder: ClipEncoder, model: nn.Module, tokenizer: BpeTokenizer | WordVocabulary,
+        default_options: DecodingOptions,
+    ) -> None:  # fmt: skip
+        """model: what writes the words."""
         self.name = name
         self.encoder = encoder
+        self.model = model
         self.tokenizer = tokenizer
         self.default_options = default_options
 
@@ -46,6 +53,19 @@ class FeatureCaptioner:
     ) -> list[Caption]:
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         raise NotImplementedError
+
+    def to(self: Kind, device: torch.device | str) -> Kind:
+        """Move all weights in place; returns self."""
+        self.encoder.to(device)
+        self.model.to(device)
+        return self
+
+    def chosen(self, features: Tensor, found: Sequence[Sequence[Candidate]], options: DecodingOptions) -> list[Caption]:
+        """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options say."""
+        groups = [distinct(group) for group in found]
+        if options.rank_by == "similarity":
+            groups = rank_by_similarity(self.encoder, features, groups)
+        return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
 
 
 def pixel_key(image: Image.Image) -> str:

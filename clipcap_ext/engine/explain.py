@@ -81,17 +81,17 @@ def _effects(
 def caption_logprobs(captioner: SbgCaptioner, prompts: Sequence[str], text: str) -> list[float]:
     """The mean log-probability a token (nats) of one caption after each of `prompts`."""
     ids = captioner.tokenizer.encode(f" {text}")
-    room = captioner.gpt2.config.n_positions
+    room = captioner.model.config.n_positions
     prompt_embeds, mask = captioner.prompt_embeds(prompts)
     ids = ids[: room - prompt_embeds.shape[1]]
-    target = torch.tensor(ids, device=captioner.gpt2.device).expand(len(prompts), -1)  # (B, T)
-    embeds = torch.cat((prompt_embeds, captioner.gpt2.transformer.wte(target)), dim=1)
+    target = torch.tensor(ids, device=captioner.model.device).expand(len(prompts), -1)  # (B, T)
+    embeds = torch.cat((prompt_embeds, captioner.model.transformer.wte(target)), dim=1)
     mask = torch.ones(prompt_embeds.shape[:2], dtype=torch.long, device=embeds.device) if mask is None else mask
     mask = torch.cat((mask, torch.ones_like(target)), dim=1)
     positions = (mask.cumsum(1) - 1).clamp_min(0)
-    hidden = captioner.gpt2.transformer(
+    hidden = captioner.model.transformer(
         inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
     )[0]
-    logits = captioner.gpt2.lm_head(hidden[:, -len(ids) - 1 : -1]).float()  # (B, T, V)
+    logits = captioner.model.lm_head(hidden[:, -len(ids) - 1 : -1]).float()  # (B, T, V)
     gained = logits.log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1)
     return gained.mean(dim=1).tolist()

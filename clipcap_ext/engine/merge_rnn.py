@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
-from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
+from clipcap_ext.engine.captioner import FeatureCaptioner
 from clipcap_ext.engine.card import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint import WEIGHTS_FILE, fill
-from clipcap_ext.engine.clip_encoder import ClipEncoder
 from clipcap_ext.engine.decoding import clean_caption, search
 from clipcap_ext.engine.safefile import read_safetensors
 from clipcap_ext.engine.words import EDGE, UNKNOWN, WordVocabulary
@@ -101,12 +100,7 @@ class MergeStepper:
 class MergeRnnCaptioner(FeatureCaptioner):
     """A Captioner (see caption.py) over a loaded Merge-RNN."""
 
-    def __init__(
-        self, name: str, encoder: ClipEncoder, model: MergeRnnModel, words: WordVocabulary,
-        default_options: DecodingOptions,
-    ) -> None:  # fmt: skip
-        super().__init__(name, encoder, words, default_options)
-        self.model = model
+    model: MergeRnnModel
 
     @torch.inference_mode()
     def caption_features(
@@ -114,16 +108,7 @@ class MergeRnnCaptioner(FeatureCaptioner):
     ) -> list[Caption]:
         """Caption from features (B, feature_dim) of this captioner's encoder, in one batch."""
         options = options or self.default_options
-        groups = [distinct(group) for group in decode_words(self.model, features, self.tokenizer, options, keys=keys)]
-        if options.rank_by == "similarity":
-            groups = rank_by_similarity(self.encoder, features, groups)
-        return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
-
-    def to(self, device: torch.device | str) -> MergeRnnCaptioner:
-        """Move encoder and model in place; returns self."""
-        self.encoder.to(device)
-        self.model.to(device)
-        return self
+        return self.chosen(features, decode_words(self.model, features, self.tokenizer, options, keys=keys), options)
 
 
 @torch.inference_mode()

@@ -37,8 +37,7 @@ class SbgCaptioner(FeatureCaptioner):
         self, name: str, encoder: ClipEncoder, gpt2: nn.Module, tokenizer: BpeTokenizer, selector: KeywordSelector,
         default_options: DecodingOptions,
     ) -> None:  # fmt: skip
-        super().__init__(name, encoder, tokenizer, default_options)
-        self.gpt2 = gpt2
+        super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
 
     def caption_features(
@@ -50,12 +49,6 @@ class SbgCaptioner(FeatureCaptioner):
     def trees(self, features: Tensor) -> list[KeywordTree]:
         """What the selection looked at for each of features (B, clip_dim)."""
         return self.selector.trees(features)
-
-    def to(self, device: torch.device | str) -> SbgCaptioner:
-        """Move all weights in place; returns self."""
-        self.encoder.to(device)
-        self.gpt2.to(device)
-        return self
 
     def explain(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None, *,
@@ -91,7 +84,7 @@ class SbgCaptioner(FeatureCaptioner):
         room = self._room(options)
         said = [self.fit(self.resolve(features[i], some), room) for i, some in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(some) for some in said])
-        found = decode(self.gpt2, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
+        found = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
         groups = [distinct([_cut(one) for one in group]) for group in found]
         ranked = rank_by_similarity(self.encoder, features, groups)
         if options.rank_by == "logprob":
@@ -127,16 +120,16 @@ class SbgCaptioner(FeatureCaptioner):
         """Prompts -> embeds (B, P, n_embd), shorter ones padded on the left, and their mask (B, P) or None if equal."""
         ids = self.tokenizer.encode_batch(prompts)
         longest = max(len(row) for row in ids)
-        padded = torch.tensor([[0] * (longest - len(row)) + row for row in ids], device=self.gpt2.device)
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids], device=self.gpt2.device)
-        return self.gpt2.transformer.wte(padded), None if bool(mask.all()) else mask
+        padded = torch.tensor([[0] * (longest - len(row)) + row for row in ids], device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids], device=self.model.device)
+        return self.model.transformer.wte(padded), None if bool(mask.all()) else mask
 
     def _room(self, options: DecodingOptions) -> int:
-        room = self.gpt2.config.n_positions - options.max_new_tokens
+        room = self.model.config.n_positions - options.max_new_tokens
         if room < 1:
             raise UsageError(
                 f"max_new_tokens {options.max_new_tokens} leaves no room for a prompt in this model's "
-                f"{self.gpt2.config.n_positions} positions: lower it."
+                f"{self.model.config.n_positions} positions: lower it."
             )
         return room
 

@@ -81,7 +81,7 @@ def test_prompt_text_reaches_the_model_as_it_is(sbg: SbgCaptioner) -> None:
     embeds, mask = sbg.prompt_embeds(["dog, snow ###", "red ###"])
     ids = sbg.tokenizer.encode("red ###")
     assert mask is not None and int(mask[1].sum()) == len(ids) and bool((mask[1, -len(ids) :] == 1).all())
-    assert torch.equal(embeds[1, -len(ids) :], sbg.gpt2.transformer.wte(torch.tensor(ids)))
+    assert torch.equal(embeds[1, -len(ids) :], sbg.model.transformer.wte(torch.tensor(ids)))
     assert sbg.prompt_embeds(["dog ###", "dog ###"])[1] is None
 
 
@@ -140,7 +140,7 @@ def test_hundreds_of_keywords_are_cut_to_the_models_room(sbg: SbgCaptioner, feat
     many = [Keyword(f"word {i}", "word", 1 - i / 1000) for i in range(500)]
     (caption,) = sbg.guess(features[:1], [many], FIVE, keys=["k"])
     assert caption.keywords == tuple(many[: len(caption.keywords)]) and 10 < len(caption.keywords) < 500
-    room = sbg.gpt2.config.n_positions - FIVE.max_new_tokens
+    room = sbg.model.config.n_positions - FIVE.max_new_tokens
     assert len(sbg.tokenizer.encode(format_prompt(caption.keywords))) <= room
     with pytest.raises(UsageError, match="max_new_tokens"):
         sbg.guess(features[:1], [["dog"]], FIVE.with_changes(max_new_tokens=1000), keys=["k"])
@@ -169,7 +169,7 @@ def test_caption_logprobs_are_those_of_decoding(sbg: SbgCaptioner, features: tor
         caption = sbg.tokenizer.encode(f" {text}")
         for token in caption:  # one token at a time, everything computed again
             with torch.no_grad():
-                logits = sbg.gpt2(torch.tensor([ids])).logits[0, -1].float()
+                logits = sbg.model(torch.tensor([ids])).logits[0, -1].float()
             total += float(logits.log_softmax(-1)[token])
             ids.append(token)
         assert total / len(caption) == pytest.approx(got, abs=1e-4)
