@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from clipcap_ext.evaluate.bootstrap import Bootstrap
 from clipcap_ext.evaluate.results import FORMAT, check_writable, provenance, write_results
 from clipcap_ext.evaluate.significance import Difference, differences
 from clipcap_ext.evaluate.table import aligned
+from clipcap_ext.json_files import read_json
 from clipcap_ext.metrics.stored import restored
 
 WORD = "compare"
@@ -76,12 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}.") from error
+    said = read_json(path)
     if not isinstance(said, dict) or said.get("format") != FORMAT or said.get("kind") != "captions":
         raise UsageError(f"{path} is no results.json of scored captions: make one with --out.")
     if "image_statistics" not in said:

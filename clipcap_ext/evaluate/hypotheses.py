@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import ScoringError, UsageError
+from clipcap_ext.json_files import read_json
 
 FORM = '[{"image_id": number or file name, "caption": text}, ...]'
 SHOWN = 5
@@ -33,12 +33,7 @@ def read_hypotheses(path: Path, image_ids: Collection[str], numbering: Sequence[
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--hypotheses {path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"--hypotheses {path} is not JSON: {error}.") from error
+    rows = read_json(path, "--hypotheses")
     if not isinstance(rows, list):
         raise UsageError(f"--hypotheses {path} holds {type(rows).__name__}, a list was expected: {FORM}.")
     for number, row in enumerate(rows):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.json_files import read_json
 
 Config = TypeVar("Config", bound="TrainConfig")
 KINDS = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options
@@ -136,12 +137,7 @@ def _parse(key: str, text: str, kind: type) -> Any:
 
 def read_overrides(path: Path, config: TrainConfig) -> dict[str, Any]:
     """The changes in a JSON file, either a few keys or the config.json of an earlier run of the same task."""
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"--config {path} is not JSON: {error}.") from error
+    said = read_json(path, "--config")
     if not isinstance(said, dict):
         raise UsageError(f"--config {path} must hold one JSON object of options, not {type(said).__name__}.")
     said.pop("preset", None)
