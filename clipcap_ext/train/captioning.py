@@ -61,6 +61,7 @@ class CaptioningConfig(LanguageModelConfig):
             )
         if self.trained == "mapper" and self.tokenizer == "captions":
             raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
+        self.decoding_options()
 
     @property
     def decoding(self) -> dict[str, Any]:
@@ -68,6 +69,10 @@ class CaptioningConfig(LanguageModelConfig):
         names = ("num_beams", "length_penalty", "no_repeat_ngram_size")
         said = {name: getattr(self, name) for name in names}
         return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}
+
+    def decoding_options(self) -> DecodingOptions:
+        """How validation decodes."""
+        return DecodingOptions(**self.decoding)
 
 
 class CaptioningModule(nn.Module):

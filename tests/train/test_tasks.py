@@ -255,3 +255,8 @@ def test_gpt2_comes_from_a_checkpoint_too(tmp_path: Path) -> None:
     task = captioning_task(gpt2=str(folder), tokenizer="gpt2", trained="mapper", prefix_length=5, **none)
     assert task.tokenizer.encode("a red square .") == source.tokenizer.encode("a red square .")
     assert same(task.module.clipcap.gpt2.state_dict(), source.module.clipcap.gpt2.state_dict())
+
+
+def test_a_length_penalty_without_beams_is_refused_before_training() -> None:
+    with pytest.raises(UsageError, match="length_penalty does nothing without beams"):
+        CaptioningConfig(length_penalty=1.2)
