@@ -62,29 +62,25 @@ def encoder_card(name: str, config: ContrastiveConfig, facts: RunFacts, corpus: 
     return _card(name, " ".join([what, *origins]), config, facts, corpus, images)
 
 
-def captioner_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
+WHAT = {
+    "clipcap": "A ClipCap captioner: image features of `{}`, a mapping network and a GPT-2 that writes the caption.",
+    "merge-rnn": (
+        "A Merge-RNN captioner: an LSTM reads the caption so far, and image features of `{}` join it before the "
+        "softmax over words (Tanti, Gatt and Camilleri's baseline)."
+    ),
+    "sbg": (
+        "An SBG captioner (selective blind guessing): `{}` chooses keywords for an image, a GPT-2 that never sees the "
+        "image writes captions from them, and the encoder picks the caption nearest to the image. The words it may "
+        "choose from are in labels.json, with where they come from."
+    ),
+}
+
+
+def captioner_card(
+    kind: str, name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str
+) -> str:
     """The card of a captioner."""
-    what = f"A ClipCap captioner: image features of `{encoder}`, a mapping network and a GPT-2 that writes the caption."
-    return _card(name, what, config, facts, corpus, images)
-
-
-def merge_rnn_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
-    """The card of a Merge-RNN captioner."""
-    what = (
-        f"A Merge-RNN captioner: an LSTM reads the caption so far, and image features of `{encoder}` join it before "
-        "the softmax over words (Tanti, Gatt and Camilleri's baseline)."
-    )
-    return _card(name, what, config, facts, corpus, images)
-
-
-def sbg_card(name: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int, encoder: str) -> str:
-    """The card of an SBG captioner."""
-    what = (
-        f"An SBG captioner (selective blind guessing): `{encoder}` chooses keywords for an image, a GPT-2 that never "
-        "sees the image writes captions from them, and the encoder picks the caption nearest to the image. The words "
-        "it may choose from are in labels.json, with where they come from."
-    )
-    return _card(name, what, config, facts, corpus, images)
+    return _card(name, WHAT[kind].format(encoder), config, facts, corpus, images)
 
 
 def _card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:

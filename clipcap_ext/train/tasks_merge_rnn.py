@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
-from clipcap_ext.engine.card import CheckpointConfig
-from clipcap_ext.engine.checkpoint import save_checkpoint, trained_on
-from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.corpus import Corpus, FeatureTable
+from clipcap_ext.engine.checkpoint import save_checkpoint
 from clipcap_ext.engine.merge_rnn import MergeRnnConfig, MergeRnnModel, decode_words
 from clipcap_ext.engine.words import learn_words
-from clipcap_ext.errors import UsageError
-from clipcap_ext.metrics import PROTOCOLS, score
+from clipcap_ext.metrics import PROTOCOLS
 from clipcap_ext.train.batches import padded
-from clipcap_ext.train.data import load_splits, validation_subset
+from clipcap_ext.train.encoded import encode_splits
+from clipcap_ext.train.export import DTYPES, DataFacts, describe
 from clipcap_ext.train.merge_rnn import MergeConfig, MergeModule
-from clipcap_ext.train.model_card import merge_rnn_card, training_facts
 from clipcap_ext.train.tasks import RunFacts, decay_groups
-from clipcap_ext.train.tasks_clipcap import DTYPES, encoder_said, load_config_encoder, percent
+from clipcap_ext.train.validation import figures_of, in_chunks, mean_loss
 
 CHUNK = 200  # validation captions looked at together
 
@@ -39,9 +35,8 @@ class MergeRnnTask:
         encoder_folder: Path | None = None, trained_on: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the photos."""
-        self.config = config
-        self._name, self._encoder_folder, self._trained_on = train.name, encoder_folder, trained_on
-        self._photos = len(train_features.image_ids)
+        self.config, self._trained_on = config, trained_on
+        self._data = DataFacts(train.name, len(train_features.image_ids), encoder_folder)
         captions, self._rows = _words_of(train, train_features)
         self.words = learn_words(captions, config.min_count)
         self._ids = [self.words.encode(caption) for caption in captions]
@@ -49,7 +44,8 @@ class MergeRnnTask:
         self._features = train_features.features[:, 0]  # (N, feature_dim), the plain view
         self._val_features = val_features.features[:, 0]  # (M, feature_dim)
         self._val_names = list(val_features.image_ids)
-        self._references = {one.image_id: one.captions for one in val.examples if one.image_id in self._val_names}
+        references = {one.image_id: one.captions for one in val.examples}
+        self._references = {name: references[name] for name in self._val_names}
         val_captions, self._val_rows = _words_of(val, val_features)
         self._val_ids = [self.words.encode(caption) for caption in val_captions]
         shape = MergeRnnConfig(
@@ -60,17 +56,10 @@ class MergeRnnTask:
     @classmethod
     def build(cls, config: MergeConfig, data: Path, cache: Path, say: Callable[[str], None]) -> MergeRnnTask:
         """Read the data set and encode its photos, or find their features in `cache`."""
-        splits = load_splits(config, data, say)
-        val = validation_subset(splits.val, config.validate_images, config.seed)
-        encoder, folder = load_config_encoder(config)
-        train_features = encode_corpus(encoder, splits.train, cache, progress=percent(say, "training"))
-        val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
-        for problem in (*train_features.problems, *val_features.problems):
-            say(f"left out: {problem}")
-        read = set(train_features.image_ids)
-        photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-        photos += trained_on(folder) if folder is not None else ()  # what its encoder saw, the captioner saw
-        return cls(config, splits.train, train_features, val, val_features, folder, tuple(photos))
+        found = encode_splits(config, data, cache, say)
+        return cls(
+            config, found.train, found.train_features, found.val, found.val_features, found.encoder_folder, found.saw
+        )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without."""
@@ -81,7 +70,7 @@ class MergeRnnTask:
 
     def weight(self, items: np.ndarray) -> int:
         """Words, and each caption's end."""
-        return sum(self.lengths[item] + 1 for item in items)
+        return _weight(self.lengths, items)
 
     def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """image_features (B, feature_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
@@ -90,47 +79,33 @@ class MergeRnnTask:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Mean loss a word on the validation captions, and CIDEr-D of decoded captions (words protocol)."""
-        order = np.argsort([len(ids) for ids in self._val_ids], kind="stable")
-        total = labels = 0.0
-        for start in range(0, len(order), CHUNK):
-            chosen = order[start : start + CHUNK]
-            ids = [self._val_ids[i] for i in chosen]
-            batch = {"image_features": self._val_features[self._val_rows[chosen]], **padded(ids)}
-            total += float(self.module(**{name: tensor.to(self._device) for name, tensor in batch.items()}))
-            labels += sum(len(one) + 1 for one in ids)
-        figures = {"val_loss": total / labels}
-        if find_spec("pycocoevalcap"):
-            figures["cider"] = score(self._captions(), self._references, "words", ["CIDEr-D"]).values["CIDEr-D"]
-        elif self.config.monitor == "cider":
-            raise UsageError("monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss.")
-        return figures
+        lengths = [len(ids) for ids in self._val_ids]
+        loss = mean_loss(self.module, lengths, self._val_batch, lambda items: _weight(lengths, items), CHUNK)
+        return figures_of(loss, self.config.monitor, self._captions, self._references)
+
+    def _val_batch(self, items: np.ndarray) -> dict[str, Tensor]:
+        ids = [self._val_ids[item] for item in items]
+        return {"image_features": self._val_features[self._val_rows[items]], **padded(ids)}
 
     def _captions(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for start in range(0, len(self._val_names), CHUNK):
-            names, features = self._val_names[start : start + CHUNK], self._val_features[start : start + CHUNK]
-            groups = decode_words(self.module.model, features, self.words, self.config.decoding_options(), keys=names)
-            found |= {name: group[0].text for name, group in zip(names, groups, strict=True)}
-        return found
+        options = self.config.decoding_options()
+
+        def captions(part: slice) -> list[str]:
+            features, keys = self._val_features[part], self._val_names[part]
+            groups = decode_words(self.module.model, features, self.words, options, keys=keys)
+            return [group[0].text for group in groups]
+
+        return in_chunks(self._val_names, CHUNK, captions)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
-        config = self.config
-        encoder = encoder_said(config, self._encoder_folder, folder)
-        said = CheckpointConfig(
-            kind="merge-rnn", name=facts.preset or folder.name, model=self.module.model.config.to_dict(),
-            encoder=encoder, decoding=config.decoding,
-            training=training_facts(config, facts, self._name, self._photos),
-        )  # fmt: skip
-        card = merge_rnn_card(said.name, config, facts, self._name, self._photos, encoder.model)
-        dtype = DTYPES[config.save_dtype]
-        save_checkpoint(
-            folder, self.module.model, self.words, said, card=card, trained_on=self._trained_on, dtype=dtype
-        )
+        model, dtype = self.module.model, DTYPES[self.config.save_dtype]
+        said, card = describe("merge-rnn", model.config.to_dict(), self.config, facts, self._data, folder)
+        save_checkpoint(folder, model, self.words, said, card=card, trained_on=self._trained_on, dtype=dtype)
 
-    @property
-    def _device(self) -> torch.device:
-        return self.module.model.image.weight.device
+
+def _weight(lengths: Sequence[int], items: np.ndarray) -> int:
+    return sum(lengths[item] + 1 for item in items)
 
 
 def _words_of(corpus: Corpus, features: FeatureTable) -> tuple[list[list[str]], np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,20 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
-from clipcap_ext.engine.card import CheckpointConfig
-from clipcap_ext.engine.checkpoint import trained_on
+from clipcap_ext.corpus import Corpus, FeatureTable
 from clipcap_ext.engine.clip_encoder import ClipEncoder
-from clipcap_ext.engine.fingerprint import image_fingerprint
 from clipcap_ext.engine.keywords import KeywordSelector
 from clipcap_ext.engine.label_files import read_bank
 from clipcap_ext.engine.prompt import format_prompt, training_text
 from clipcap_ext.engine.sbg import SbgCaptioner
 from clipcap_ext.engine.sbg_files import save_sbg, sbg_model
 from clipcap_ext.errors import UsageError
-from clipcap_ext.metrics import score
 from clipcap_ext.train.corpus_keywords import Keywords, corpus_keywords
-from clipcap_ext.train.data import load_splits, validation_subset
-from clipcap_ext.train.model_card import sbg_card, training_facts
+from clipcap_ext.train.encoded import encode_splits
+from clipcap_ext.train.export import DTYPES, DataFacts, describe
 from clipcap_ext.train.sbg import SbgConfig, SbgModule, build_sbg, cut_blocks
 from clipcap_ext.train.tasks import RunFacts, decay_groups
-from clipcap_ext.train.tasks_clipcap import DTYPES, encoder_said, load_config_encoder, percent
+from clipcap_ext.train.validation import figures_of, in_chunks
 
 CHUNK = 50  # validation images handled together
 
@@ -58,7 +53,7 @@ class SbgTask:
         """encoder_folder: an encoder of ours to lay beside the exports; photos: fingerprints of the training photos."""
         self.config, self._encoder, self._selector = config, encoder, selector
         self._train, self._val = train, val
-        self._encoder_folder, self._photos = encoder_folder, photos
+        self._data, self._photos = DataFacts(train.name, len(train.image_ids), encoder_folder), photos
         gpt2, self._sizes, self.tokenizer = build_sbg(config, _texts(train))
         self.module = SbgModule(gpt2, config.label_smoothing)
         self._caption_ids = [self._tokenised(captions) for captions in train.captions]
@@ -75,22 +70,16 @@ class SbgTask:
                 "SBG needs a label bank. Make one from the training captions: python -m clipcap_ext.labels build "
                 f"--data {data} --split {config.split} --out labels.json; then --set labels=labels.json."
             )
-        splits = load_splits(config, data, say, scheme="sbg")
-        val = validation_subset(splits.val, config.validate_images, config.seed)
-        encoder, folder = load_config_encoder(config)
-        selector = KeywordSelector.build(encoder, read_bank(config.labels), config.constants, cache)
+        bank = read_bank(config.labels)
+        found = encode_splits(config, data, cache, say, views=config.views, scheme="sbg")
+        selector = KeywordSelector.build(found.encoder, bank, config.constants, cache)
 
-        def part(corpus: Corpus, views: int, what: str) -> SbgPart:
-            table = encode_corpus(encoder, corpus, cache, views=views, progress=percent(say, what))
-            for problem in table.problems:
-                say(f"left out: {problem}")
-            return make_part(config, corpus, table, corpus_keywords(selector, table, encoder.fingerprint, cache, say))
+        def part(corpus: Corpus, table: FeatureTable) -> SbgPart:
+            keywords = corpus_keywords(selector, table, found.encoder.fingerprint, cache, say)
+            return make_part(config, corpus, table, keywords)
 
-        train = part(splits.train, config.views, "training")
-        read = set(train.image_ids)
-        photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-        photos += trained_on(folder) if folder is not None else ()  # what the encoder saw, the captioner saw
-        return cls(config, encoder, selector, train, part(val, 1, "validation"), folder, tuple(photos))
+        train, val = part(found.train, found.train_features), part(found.val, found.val_features)
+        return cls(config, found.encoder, selector, train, val, found.encoder_folder, found.saw)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without."""
@@ -120,13 +109,9 @@ class SbgTask:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Mean loss a learnt token, and CIDEr-D of the best of num_candidates captions (words protocol)."""
-        figures = {"val_loss": self._block_loss() if self.config.block else self._caption_loss()}
-        if find_spec("pycocoevalcap"):
-            references = dict(zip(self._val.image_ids, self._val.captions, strict=True))
-            figures["cider"] = score(self._captions(), references, "words", ["CIDEr-D"]).values["CIDEr-D"]
-        elif self.config.monitor == "cider":
-            raise UsageError("monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss.")
-        return figures
+        loss = self._block_loss() if self.config.block else self._caption_loss()
+        references = dict(zip(self._val.image_ids, self._val.captions, strict=True))
+        return figures_of(loss, self.config.monitor, self._captions, references)
 
     def _block_loss(self) -> float:
         blocks = self._cut(self._val)
@@ -148,23 +133,18 @@ class SbgTask:
     def _captions(self) -> dict[str, str]:
         options = DecodingOptions(**self.config.decoding)
         captioner = SbgCaptioner("sbg", self._encoder, self.module.gpt2, self.tokenizer, self._selector, options)
-        found: dict[str, str] = {}
-        for start in range(0, len(self._val.image_ids), CHUNK):
-            names = self._val.image_ids[start : start + CHUNK]
-            keywords = [views[0] for views in self._val.keywords[start : start + CHUNK]]
-            captions = captioner.guess(self._val.features[start : start + CHUNK, 0], keywords, options, keys=names)
-            found |= {name: caption.text for name, caption in zip(names, captions, strict=True)}
-        return found
+
+        def captions(part: slice) -> list[str]:
+            features, keywords = self._val.features[part, 0], [views[0] for views in self._val.keywords[part]]
+            guesses = captioner.guess(features, keywords, options, keys=self._val.image_ids[part])
+            return [guess.text for guess in guesses]
+
+        return in_chunks(self._val.image_ids, CHUNK, captions)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder with the label bank in it; an encoder of ours that is not bundled is laid beside it."""
-        config, photos = self.config, len(self._train.image_ids)
-        encoder = encoder_said(config, self._encoder_folder, folder)
-        said = CheckpointConfig(
-            kind="sbg", name=facts.preset or folder.name, model=sbg_model(self._sizes, config.constants),
-            encoder=encoder, decoding=config.decoding, training=training_facts(config, facts, self._train.name, photos),
-        )  # fmt: skip
-        card = sbg_card(said.name, config, facts, self._train.name, photos, encoder.model)
+        config = self.config
+        said, card = describe("sbg", sbg_model(self._sizes, config.constants), config, facts, self._data, folder)
         save_sbg(
             folder, self.module.gpt2, self.tokenizer, self._selector.bank, said, card=card, trained_on=self._photos,
             dtype=DTYPES[config.save_dtype],

@@ -14,11 +14,12 @@ from torch import Tensor
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest
 from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.engine.checkpoint import trained_on
 from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.train.caption_stream import CaptionStream, PoolBatch
 from clipcap_ext.train.captioning import CaptioningConfig
-from clipcap_ext.train.tasks_clipcap import CaptionerTask, DataFacts, load_config_encoder
+from clipcap_ext.train.encoded import load_config_encoder, seen_by
+from clipcap_ext.train.export import DataFacts
+from clipcap_ext.train.tasks_clipcap import CaptionerTask
 
 
 class StreamedClipCapTask(CaptionerTask):
@@ -51,9 +52,7 @@ class StreamedClipCapTask(CaptionerTask):
             f"{name}: {len(infos)} shards, {stream.photos} training and {sum(held_out.values())} validation images; "
             f"left out when the features were made: {kinds}"
         )
-        saw = [
-            one for part in filter(None, (encoder_folder, config.gpt2, config.start)) for one in trained_on(Path(part))
-        ]
+        saw = seen_by(encoder_folder, config.gpt2, config.start)
         return cls(config, stream, val, val_features, name, encoder_folder, saw)
 
     @property

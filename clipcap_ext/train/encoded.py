@@ -1,0 +1,87 @@
+"""The photos of a data set as a captioning task meets them: split, encoded, and what its parts saw before; no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
+from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.catalog import BUNDLED
+from clipcap_ext.engine.checkpoint import trained_on
+from clipcap_ext.engine.clip_encoder import ClipEncoder, is_encoder_folder, load_encoder
+from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.errors import UsageError
+from clipcap_ext.train.data import load_splits, validation_subset
+
+if TYPE_CHECKING:
+    from clipcap_ext.train.captioning import CaptioningConfig
+    from clipcap_ext.train.merge_rnn import MergeConfig
+    from clipcap_ext.train.sbg import SbgConfig
+
+
+@dataclass(frozen=True)
+class EncodedSplits:
+    """Training and validation photos with their features, and the encoder, with its folder if it is one of ours.
+
+    `saw`: fingerprints of the training photos that could be read and of those the encoder was trained on.
+    """
+
+    train: Corpus
+    train_features: FeatureTable
+    val: Corpus
+    val_features: FeatureTable
+    encoder: ClipEncoder
+    encoder_folder: Path | None
+    saw: tuple[str, ...]
+
+
+def encode_splits(
+    config: CaptioningConfig | SbgConfig | MergeConfig, data: Path, cache: Path, say: Callable[[str], None], *,
+    views: int = 1, scheme: str = "clipcap",
+) -> EncodedSplits:  # fmt: skip
+    """Read the data set and encode its photos, the training ones in `views`, or find their features in `cache`."""
+    splits = load_splits(config, data, say, scheme=scheme)
+    val = validation_subset(splits.val, config.validate_images, config.seed)
+    encoder, folder = load_config_encoder(config)
+    train_features = encode_corpus(encoder, splits.train, cache, views=views, progress=percent(say, "training"))
+    val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
+    for problem in (*train_features.problems, *val_features.problems):
+        say(f"left out: {problem}")
+    read = set(train_features.image_ids)
+    photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
+    saw = (*photos, *seen_by(folder))
+    return EncodedSplits(splits.train, train_features, val, val_features, encoder, folder, saw)
+
+
+def seen_by(*parts: Path | str | None) -> list[str]:
+    """Fingerprints of what the parts of a captioner were trained on: what they saw, it saw. Empty parts are none."""
+    return [one for part in parts if part for one in trained_on(Path(part))]
+
+
+def load_config_encoder(config: CaptioningConfig | SbgConfig | MergeConfig) -> tuple[ClipEncoder, Path | None]:
+    """The encoder a configuration names, and its folder if it is one of ours."""
+    if config.encoder_weights:
+        return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None
+    for folder in (Path(config.encoder), BUNDLED / config.encoder):
+        if is_encoder_folder(folder):
+            said = EncoderConfig(folder.resolve().name, "", config.normalize)
+            return load_encoder(said, folder=folder), folder
+    raise UsageError(
+        f"encoder={config.encoder}: no encoder folder there and none bundled of that name. Train one with "
+        "tiny-clip-flickr8k, or name an open_clip model and its encoder_weights."
+    )
+
+
+def percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """Say how far the encoding of photos is, each time another tenth is done."""
+    said = [-1]
+
+    def progress(done: int, total: int) -> None:
+        if total and done * 10 // total > said[0]:
+            said[0] = done * 10 // total
+            say(f"features of the {what} photos: {done} of {total}")
+
+    return progress
