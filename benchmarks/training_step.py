@@ -33,7 +33,10 @@ def padded_loss(model: ClipCapModel, features: Tensor, ids: Tensor, lengths: Ten
     """The published step's loss, ids (B, corpus maximum): logits at all positions, padding ignored."""
     positions = torch.arange(ids.shape[1])
     real = positions < lengths[:, None]
-    hidden = model.hidden_states(features, ids, real.long())
+    prefix = model.prefix_embeds(features)
+    embeds = torch.cat((prefix, model.gpt2.transformer.wte(ids)), dim=1)
+    mask = torch.cat((real.new_ones(prefix.shape[:2]), real), dim=1).long()
+    hidden = model.gpt2.transformer(inputs_embeds=embeds, attention_mask=mask, use_cache=False)[0]
     logits = model.gpt2.lm_head(hidden)[:, model.config.prefix_length - 1 : -1]
     labels = ids.masked_fill(~real, -100)
     return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")

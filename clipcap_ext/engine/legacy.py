@@ -42,11 +42,6 @@ def look(file: Path) -> tuple[StateFile, LegacyLayout]:
     return source, layout
 
 
-def is_legacy(path: Path) -> bool:
-    """Whether a path looks like a published file: there, and named like one."""
-    return path.suffix in SUFFIXES and path.is_file()
-
-
 def legacy_files(folder: Path) -> list[Path]:
     """The published files in `folder` that have not been converted yet, by name."""
     found = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not path.is_dir()]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.mapping import MlpMapper, TransformerMapper
@@ -74,17 +73,6 @@ class ClipCapModel(nn.Module):
         """(B, clip_dim) -> (B, prefix_length, n_embd), in the model's own dtype and on its device."""
         weight = self.gpt2.transformer.wte.weight
         return self.mapper(image_features.to(device=weight.device, dtype=weight.dtype))
-
-    def hidden_states(self, image_features: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Run prefix and caption through GPT-2's body.
-
-        Args: image_features (B, clip_dim); input_ids (B, T); attention_mask (B, T), 1 where a token is real.
-        Returns (B, prefix_length + T, n_embd): position prefix_length - 1 + t predicts input_ids[:, t].
-        """
-        prefix = self.prefix_embeds(image_features)  # (B, prefix_length, n_embd)
-        embeds = torch.cat((prefix, self.gpt2.transformer.wte(input_ids)), dim=1)
-        mask = torch.cat((attention_mask.new_ones(prefix.shape[:2]), attention_mask), dim=1)
-        return self.gpt2.transformer(inputs_embeds=embeds, attention_mask=mask, use_cache=False)[0]
 
 
 def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
