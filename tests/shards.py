@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class MeanColours:
     def __init__(self) -> None:
         self.encoded = 0
         self.stop_after: int | None = None
+        self.seconds = 0.0  # a batch takes at least
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         pixels = np.asarray(image.resize((8, 8)), dtype=np.float32) / 255
@@ -34,6 +36,7 @@ class MeanColours:
     def encode_image(self, batch: torch.Tensor) -> torch.Tensor:
         if self.stop_after is not None and self.encoded >= self.stop_after:
             raise KeyboardInterrupt
+        time.sleep(self.seconds)
         self.encoded += len(batch)
         return torch.nn.functional.adaptive_avg_pool2d(batch, 2).flatten(1)  # (B, 12)
 

@@ -22,14 +22,24 @@ class Ran:
 
 
 @pytest.fixture
-def terminal(tiny_folder: Path) -> Callable[..., Ran]:
-    """Runs words as `python -m clipcap_ext` would, with the tiny models; nothing but results may be on `out`."""
+def command() -> Callable[..., Ran]:
+    """Runs words as `python -m clipcap_ext` would; nothing but results may be on `out`."""
 
-    def run(command: str, *words: object, model: str | None = "tiny-clipcap") -> Ran:
+    def run(*words: object) -> Ran:
         streams = Streams(io.StringIO(), io.StringIO())
-        chosen = ["--models-dir", str(tiny_folder)] + (["--model", model] if model else [])
-        code = main([command, *map(str, words), *chosen], streams)
+        code = main([str(word) for word in words], streams)
         return Ran(code, streams.out.getvalue(), streams.err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def terminal(command: Callable[..., Ran], tiny_folder: Path) -> Callable[..., Ran]:
+    """The same with the tiny models."""
+
+    def run(*words: object, model: str | None = "tiny-clipcap") -> Ran:
+        chosen = ["--models-dir", str(tiny_folder)] + (["--model", model] if model else [])
+        return command(*words, *chosen)
 
     return run
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hostile
 import published
@@ -13,28 +12,9 @@ import pytest
 from published import published_mlp, save
 from tiny import write_tiny_encoder, write_tokenizer
 
-from clipcap_ext.__main__ import main
-from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine import legacy_parts
 from clipcap_ext.engine.card import EncoderConfig, read_config
 from clipcap_ext.engine.tokenizer import load_tokenizer
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run() -> Callable[..., Ran]:
-    def run(*words: object) -> Ran:
-        streams = Streams(io.StringIO(), io.StringIO())
-        code = main([str(word) for word in words], streams)
-        return Ran(code, streams.out.getvalue(), streams.err.getvalue())
-
-    return run
 
 
 @pytest.fixture
@@ -50,14 +30,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return save(model.state_dict(), models / "mine.pt")
 
 
-def test_a_file_is_told_and_converted(run: Callable[..., Ran], file: Path, tmp_path: Path) -> None:
-    told = run("convert", file, "--inspect")
+def test_a_file_is_told_and_converted(command: Callable[..., Any], file: Path, tmp_path: Path) -> None:
+    told = command("convert", file, "--inspect")
     assert told.code == 0 and "ClipCap, mlp mapper 32 -> 4 x 128, GPT-2 of 2 layers" in told.out
-    assert run("convert", file).code == 1  # no published encoder gives 32 numbers
-    ran = run("convert", file, tmp_path / "new", "--encoder", "tiny-clip", "--no-normalize")
+    assert command("convert", file).code == 1  # no published encoder gives 32 numbers
+    ran = command("convert", file, tmp_path / "new", "--encoder", "tiny-clip", "--no-normalize")
     assert (ran.code, ran.out.strip()) == (0, str(tmp_path / "new")) and "not scaled" in ran.err
     assert read_config(tmp_path / "new").encoder == EncoderConfig("tiny-clip", "", False)
-    again = run("convert", file, tmp_path / "new", "--encoder", "tiny-clip")
+    again = command("convert", file, tmp_path / "new", "--encoder", "tiny-clip")
     assert again.code == 1 and "is there already" in again.err
 
 
@@ -71,15 +51,15 @@ def test_a_file_is_told_and_converted(run: Callable[..., Ran], file: Path, tmp_p
     ],
 )
 def test_encoders_are_named_as_elsewhere(
-    run: Callable[..., Ran], file: Path, name: str, encoder: EncoderConfig, tmp_path: Path
+    command: Callable[..., Any], file: Path, name: str, encoder: EncoderConfig, tmp_path: Path
 ) -> None:
-    assert run("convert", file, tmp_path / "new", "--encoder", name).code == 0
+    assert command("convert", file, tmp_path / "new", "--encoder", name).code == 0
     assert read_config(tmp_path / "new").encoder == encoder
 
 
-def test_each_hostile_file_has_one_line_in_the_list(run: Callable[..., Ran], file: Path, tmp_path: Path) -> None:
+def test_each_hostile_file_has_one_line_in_the_list(command: Callable[..., Any], file: Path, tmp_path: Path) -> None:
     said = hostile.corpus(file.parent, tmp_path / "canary")
-    ran = run("models", "--models-dir", file.parent)
+    ran = command("models", "--models-dir", file.parent)
     assert ran.code == 0
     for name, text in said.items():
         lines = [line for line in ran.out.splitlines() if f"/{name} " in line or f"/{name}:" in line]
@@ -91,25 +71,25 @@ def test_each_hostile_file_has_one_line_in_the_list(run: Callable[..., Ran], fil
     assert not (tmp_path / "canary").exists()
 
 
-def test_a_hostile_file_is_no_traceback(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_hostile_file_is_no_traceback(command: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     hostile.corpus(tmp_path / "models", tmp_path / "canary")
     for name in ("runs_code.pt", "zip_bomb.pt", "sparse.pt"):
         for words in (("--inspect",), (tmp_path / "out",)):
-            ran = run("convert", tmp_path / "models" / name, *words)
+            ran = command("convert", tmp_path / "models" / name, *words)
             assert ran.code == 1 and ran.err.startswith("error: ") and ran.err.count("\n") == 1
     assert not (tmp_path / "canary").exists() and not (tmp_path / "out").exists()
 
 
 def test_a_file_captions_by_its_name_and_becomes_a_folder(
-    run: Callable[..., Ran], file: Path, monkeypatch: pytest.MonkeyPatch, photos: Path
+    command: Callable[..., Any], file: Path, monkeypatch: pytest.MonkeyPatch, photos: Path
 ) -> None:
     monkeypatch.setitem(legacy_parts.ENCODERS, 32, EncoderConfig("tiny-clip", "", True))
     models = ("--models-dir", file.parent)
-    listed = run("models", *models).out
+    listed = command("models", *models).out
     assert "mine" in listed and "a file" in listed
-    first = run("caption", photos / "1.jpg", "--model", file, *models)
+    first = command("caption", photos / "1.jpg", "--model", file, *models)
     assert first.code == 0 and file.is_file() and (file.parent / "mine" / "config.json").is_file(), first.err
-    again = run("caption", photos / "1.jpg", "--model", "mine", *models)
+    again = command("caption", photos / "1.jpg", "--model", "mine", *models)
     assert again.code == 0 and again.out == first.out
-    assert [line.split()[0] for line in run("models", *models).out.splitlines()].count("mine") == 1
+    assert [line.split()[0] for line in command("models", *models).out.splitlines()].count("mine") == 1

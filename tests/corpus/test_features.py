@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shards import MeanColours
 
 from clipcap_ext.corpus import Corpus, Example, encode_corpus
 from clipcap_ext.corpus import features as module
@@ -22,26 +23,6 @@ from clipcap_ext.engine.images import open_image
 from clipcap_ext.errors import CorpusError
 
 COUNT = 12
-
-
-class CountingEncoder:
-    """A stand-in for ClipEncoder: features are the mean colours of the four quarters; it counts what it encodes."""
-
-    fingerprint = "counting"
-
-    def __init__(self) -> None:
-        self.encoded = 0
-        self.stop_after: int | None = None
-
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
-        pixels = np.asarray(image.resize((8, 8)), dtype=np.float32) / 255
-        return torch.from_numpy(pixels).permute(2, 0, 1)
-
-    def encode_image(self, batch: torch.Tensor) -> torch.Tensor:
-        if self.stop_after is not None and self.encoded >= self.stop_after:
-            raise KeyboardInterrupt
-        self.encoded += len(batch)
-        return torch.nn.functional.adaptive_avg_pool2d(batch, 2).flatten(1)  # (B, 12)
 
 
 def write_photos(folder: Path, count: int = COUNT) -> Corpus:
@@ -58,7 +39,7 @@ def write_photos(folder: Path, count: int = COUNT) -> Corpus:
 def expected(corpus: Corpus, views: int = 1) -> torch.Tensor:
     import hashlib
 
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     rows = []
     for example in corpus.examples:
         digest = hashlib.sha256(example.path.read_bytes()).hexdigest()[:32]
@@ -72,7 +53,7 @@ def expected(corpus: Corpus, views: int = 1) -> torch.Tensor:
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
 def test_values_and_order(tmp_path: Path, views: int, batch_size: int) -> None:
     corpus = write_photos(tmp_path / "photos")
-    table = encode_corpus(CountingEncoder(), corpus, tmp_path / "cache", batch_size=batch_size, views=views)
+    table = encode_corpus(MeanColours(), corpus, tmp_path / "cache", batch_size=batch_size, views=views)
     assert table.image_ids == tuple(corpus.image_ids) and table.problems == ()
     assert table.features.shape == (COUNT, views, 12) and table.features.dtype == torch.float32
     torch.testing.assert_close(table.features, expected(corpus, views))
@@ -80,7 +61,7 @@ def test_values_and_order(tmp_path: Path, views: int, batch_size: int) -> None:
 
 def test_nothing_is_encoded_twice(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos")
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     first = encode_corpus(encoder, corpus, tmp_path / "cache")
     again = encode_corpus(encoder, corpus, tmp_path / "cache")
     assert encoder.encoded == COUNT and torch.equal(first.features, again.features)
@@ -93,13 +74,13 @@ def test_nothing_is_encoded_twice(tmp_path: Path) -> None:
 
 def test_views_differ_from_each_other(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos", 2)
-    features = encode_corpus(CountingEncoder(), corpus, tmp_path / "cache", views=6).features
+    features = encode_corpus(MeanColours(), corpus, tmp_path / "cache", views=6).features
     assert len(torch.unique(features.flatten(0, 1), dim=0)) == 12
 
 
 def test_a_copied_data_set_finds_its_features_and_an_edited_file_does_not(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos")
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     encode_corpus(encoder, corpus, tmp_path / "cache")
     shutil.copytree(tmp_path / "photos", tmp_path / "copy")
     moved = Corpus(
@@ -118,8 +99,8 @@ def test_a_copied_data_set_finds_its_features_and_an_edited_file_does_not(tmp_pa
 
 def test_another_encoder_has_its_own_features(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos")
-    encode_corpus(CountingEncoder(), corpus, tmp_path / "cache")
-    other = CountingEncoder()
+    encode_corpus(MeanColours(), corpus, tmp_path / "cache")
+    other = MeanColours()
     other.fingerprint = "other"
     encode_corpus(other, corpus, tmp_path / "cache")
     assert other.encoded == COUNT
@@ -130,18 +111,18 @@ def test_broken_images_are_named_and_the_rest_is_encoded(tmp_path: Path) -> None
     corpus.examples[2].path.write_bytes(b"no picture")
     corpus.examples[7].path.unlink()
     for _ in range(2):
-        table = encode_corpus(CountingEncoder(), corpus, tmp_path / "cache", batch_size=4)
+        table = encode_corpus(MeanColours(), corpus, tmp_path / "cache", batch_size=4)
         assert len(table.image_ids) == COUNT - 2 == len(table.features)
         assert {"02.png", "07.png"}.isdisjoint(table.image_ids)
         said = sorted(map(str, table.problems))
         assert "02.png" in said[0] + said[1] and "not a picture" in said[0] + said[1] and "07.png" in said[0] + said[1]
     with pytest.raises(CorpusError, match="No image of photos could be read"):
-        encode_corpus(CountingEncoder(), corpus.subset(["02.png", "07.png"]), tmp_path / "cache")
+        encode_corpus(MeanColours(), corpus.subset(["02.png", "07.png"]), tmp_path / "cache")
 
 
 def test_an_interrupted_run_keeps_what_it_had_and_goes_on(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos")
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     encoder.stop_after = 6
     with pytest.raises(KeyboardInterrupt):
         encode_corpus(encoder, corpus, tmp_path / "cache", batch_size=3)
@@ -153,17 +134,12 @@ def test_an_interrupted_run_keeps_what_it_had_and_goes_on(tmp_path: Path) -> Non
 
 KILLED = """
 import sys
-import time
 sys.path[:0] = {paths!r}
 import test_features as tests
 from clipcap_ext.corpus import features
 features.SHARD_ROWS = 4
-encoder = tests.CountingEncoder()
-encode = encoder.encode_image
-def slow(batch):
-    time.sleep(0.05)
-    return encode(batch)
-encoder.encode_image = slow
+encoder = tests.MeanColours()
+encoder.seconds = 0.05
 corpus = tests.write_photos(tests.Path({photos!r}), 60)
 features.encode_corpus(encoder, corpus, {cache!r}, batch_size=2)
 """
@@ -172,7 +148,7 @@ features.encode_corpus(encoder, corpus, {cache!r}, batch_size=2)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_process_loses_one_shard_at_most(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    paths = [str(folder) for folder in list(Path(__file__).parents)[:3]]
     text = KILLED.format(paths=paths, photos=tmp_path / "photos", cache=str(cache)).replace(
         "PosixPath", "__import__('pathlib').Path"
     )
@@ -188,7 +164,7 @@ def test_a_killed_process_loses_one_shard_at_most(tmp_path: Path) -> None:
     kept = 4 * len(list(cache.glob("*/*.safetensors")))
     assert 12 <= kept < 60
     corpus = write_photos(tmp_path / "photos", 60)
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     table = encode_corpus(encoder, corpus, cache)
     assert encoder.encoded == 60 - kept
     torch.testing.assert_close(table.features, expected(corpus))
@@ -197,7 +173,7 @@ def test_a_killed_process_loses_one_shard_at_most(tmp_path: Path) -> None:
 def test_a_damaged_shard_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHARD_ROWS", 4)
     corpus = write_photos(tmp_path / "photos")
-    encoder = CountingEncoder()
+    encoder = MeanColours()
     first = encode_corpus(encoder, corpus, tmp_path / "cache", batch_size=4)
     shards = sorted((tmp_path / "cache").glob("*/*.safetensors"))
     assert len(shards) == 3
@@ -210,8 +186,8 @@ def test_a_damaged_shard_is_encoded_again(tmp_path: Path, monkeypatch: pytest.Mo
 def test_progress_counts_every_image_and_starts_where_it_stands(tmp_path: Path) -> None:
     corpus = write_photos(tmp_path / "photos")
     told: list[tuple[int, int]] = []
-    encode_corpus(CountingEncoder(), corpus.subset(corpus.image_ids[:4]), tmp_path / "cache")
-    encode_corpus(CountingEncoder(), corpus, tmp_path / "cache", batch_size=5, progress=lambda *now: told.append(now))
+    encode_corpus(MeanColours(), corpus.subset(corpus.image_ids[:4]), tmp_path / "cache")
+    encode_corpus(MeanColours(), corpus, tmp_path / "cache", batch_size=5, progress=lambda *now: told.append(now))
     assert told == [(4, 12), (9, 12), (12, 12)]
 
 

@@ -96,11 +96,7 @@ import sys, time
 sys.path[:0] = {paths!r}
 import shards, test_making
 encoder = shards.MeanColours()
-encode = encoder.encode_image
-def slow(batch):
-    time.sleep(0.05)
-    return encode(batch)
-encoder.encode_image = slow
+encoder.seconds = 0.05
 write = test_making.FeatureFolder.write
 def slow_write(self, number, *rest):  # killed in the middle of writing as often as in the middle of encoding
     import clipcap_ext.engine.safefile as safefile

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
+from threads import one_thread as one_thread  # every test of this folder
 from tiny_rows import words
 
 from clipcap_ext.reproduce import scores, stand_in
@@ -21,18 +21,9 @@ SHORT = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny models are faster on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of drawn photos in Flickr8k's own layout: 8 training, 4 validation and 2 test images."""
+    """The drawn data set of the training tests, in a folder named flickr8k."""
     from tiny_tasks import write_flickr
 
     folder = tmp_path_factory.mktemp("data") / "flickr8k"
