@@ -102,7 +102,7 @@ def test_names_that_climb_out_or_cannot_be_printed_are_only_names(tmp_path: Path
     assert [path.name for path in tmp_path.rglob("*")] == ["in", "s.tar"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_cut_or_damaged_tar_is_never_taken_for_a_whole_one(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

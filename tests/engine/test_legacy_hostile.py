@@ -166,7 +166,7 @@ def test_not_finite_weights_are_named_at_conversion(tmp_path: Path) -> None:
 FORMS = {form: hostile.saved(hostile.good_state(), form) for form in ("zip", "pickles")}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_is_one_clear_error_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes exchanged, cut or doubled anywhere in the index: the reader answers, and only with CheckpointError."""

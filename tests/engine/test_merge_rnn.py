@@ -162,7 +162,7 @@ def test_damaged_checkpoints(folder: Path, tmp_path: Path, name: str, text: str,
 @given(
     st.lists(st.lists(st.sampled_from(["a", "b", "dog", "é", "'", "the"]), max_size=6), max_size=8), st.integers(1, 4)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_words_come_back(captions: list[list[str]], least: int) -> None:
     words = learn_words(captions, least)
     flat = [word for caption in captions for word in caption]

@@ -33,7 +33,7 @@ def test_by_hand() -> None:
 
 
 @given(st.integers(1, 6), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_laws(count: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     images, said = (unit(*draw.normal(size=(count, 4)).tolist()) for _ in range(2))

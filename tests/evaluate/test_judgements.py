@@ -29,7 +29,7 @@ def tau_by_definition(pairs: list[tuple[int, int]], variant: str) -> float:
 
 
 @given(PAIRS, st.sampled_from("bc"))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_tau_is_its_definition(pairs: list[tuple[int, int]], variant: str) -> None:
     scores, ratings = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
     found = kendall_tau(scores, ratings, variant)

@@ -16,7 +16,7 @@ from clipcap_ext.metrics.table import mean_table
 
 
 @given(st.integers(2, 60), st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nothing_keeps_its_place(n: int, seed: int) -> None:
     moved = derangement(n, seed)
     assert sorted(moved) == list(range(n))
@@ -97,7 +97,7 @@ def test_ties_count_against_the_encoder() -> None:
 
 
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_recall_against_sorting(images: int, captions: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     image_features, text_features = draw.normal(size=(images, 5)), draw.normal(size=(images * captions, 5))

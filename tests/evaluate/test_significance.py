@@ -27,7 +27,7 @@ def means(values: np.ndarray) -> dict[str, MetricTable]:
 
 
 @given(st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_system_does_not_differ_from_itself(seed: int) -> None:
     table = means(np.random.default_rng(seed).random(30))
     (found,) = differences(table, table, QUICK)

@@ -22,7 +22,7 @@ def of_x(text: str, references: list[str], metrics: tuple[str, ...] = PURE) -> d
 
 
 @given(LONG, st.lists(SENTENCE, max_size=3), SENTENCE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_caption_beats_a_reference_in_bleu_and_rouge(own: str, others: list[str], text: str) -> None:
     """CIDEr-D is no such metric: it averages over references, so a caption like most of them may win."""
     same, other = (of_x(said, [own, *others], ("BLEU", "ROUGE-L")) for said in (own, text))
@@ -30,14 +30,14 @@ def test_no_caption_beats_a_reference_in_bleu_and_rouge(own: str, others: list[s
 
 
 @given(LONG, SENTENCE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_caption_beats_the_only_reference(own: str, text: str) -> None:
     same, other = of_x(own, [own]), of_x(text, [own])
     assert all(same[name] >= other[name] - 1e-6 for name in same)
 
 
 @given(SENTENCE, st.lists(SENTENCE, min_size=1, max_size=3), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_reference_twice_changes_nothing_where_the_best_counts(text: str, references: list[str], which: int) -> None:
     twice = [*references, references[which % len(references)]]
     once, again = (of_x(text, some, ("BLEU", "ROUGE-L")) for some in (references, twice))
@@ -45,20 +45,20 @@ def test_a_reference_twice_changes_nothing_where_the_best_counts(text: str, refe
 
 
 @given(SENTENCE, st.lists(SENTENCE, min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_all_references_twice_change_no_mean_either(text: str, references: list[str]) -> None:
     assert of_x(text, references * 2) == pytest.approx(of_x(text, references), abs=1e-9)
 
 
 @given(SENTENCE, st.lists(SENTENCE, min_size=1, max_size=2), SENTENCE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_more_reference_never_lowers_rouge(text: str, references: list[str], more: str) -> None:
     before, after = (of_x(text, some, ("ROUGE-L",)) for some in (references, [*references, more]))
     assert after["ROUGE-L"] >= before["ROUGE-L"] - 1e-12
 
 
 @given(st.permutations(["x", "y", "z"]), SENTENCE, SENTENCE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_neither_the_order_of_images_nor_their_names_count(order: list[str], text: str, reference: str) -> None:
     said, references = {"x": text, **REST_SAID}, {"x": [reference], **REST}
     first = score(said, references, "words", PURE)
@@ -74,7 +74,7 @@ def test_neither_the_order_of_images_nor_their_names_count(order: list[str], tex
 
 
 @given(SENTENCE, st.sampled_from(["DOG ", " . ", " , ", "  "]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_case_punctuation_and_spaces_do_not_count_in_the_words_protocol(text: str, noise: str) -> None:
     changed = text.upper().replace(" ", noise if noise.isspace() or not noise.strip().isalpha() else " ")
     assert of_x(changed, ["the red dog runs"]) == of_x(text, ["the red dog runs"])

@@ -74,7 +74,7 @@ def test_cider_of_one_image_is_nothing() -> None:
 
 
 @given(IMAGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_equal_to_the_toolkit(images: list[tuple[str, list[str]]]) -> None:
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
@@ -90,7 +90,7 @@ def test_equal_to_the_toolkit(images: list[tuple[str, list[str]]]) -> None:
 
 
 @given(IMAGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_statistics_sum_to_the_corpus_value(images: list[tuple[str, list[str]]]) -> None:
     hypotheses, references = [text for text, _ in images], [refs for _, refs in images]
     tables = bleu(hypotheses, references) | rouge_l(hypotheses, references) | cider_d(hypotheses, references)
@@ -101,7 +101,7 @@ def test_statistics_sum_to_the_corpus_value(images: list[tuple[str, list[str]]])
 
 
 @given(IMAGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_in_range(images: list[tuple[str, list[str]]]) -> None:
     hypotheses, references = [text for text, _ in images], [refs for _, refs in images]
     for name, table in (bleu(hypotheses, references) | rouge_l(hypotheses, references)).items():
@@ -111,7 +111,7 @@ def test_in_range(images: list[tuple[str, list[str]]]) -> None:
 
 
 @given(LONG_SENTENCE, REFERENCES, st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_reference_itself_is_perfect_for_bleu_and_rouge(own: str, others: list[str], random) -> None:
     references = [own, *others]
     random.shuffle(references)
@@ -120,7 +120,7 @@ def test_a_reference_itself_is_perfect_for_bleu_and_rouge(own: str, others: list
 
 
 @given(SENTENCE, SENTENCE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_only_reference_itself_is_best_for_cider(own: str, other: str) -> None:
     rest_hypotheses, rest_references = ["a man", "snow"], [["a red cat"], ["the snow on a dog"]]
     same = cider_d([own, *rest_hypotheses], [[own], *rest_references])["CIDEr-D"].per_image[0]
@@ -129,7 +129,7 @@ def test_an_only_reference_itself_is_best_for_cider(own: str, other: str) -> Non
 
 
 @given(SENTENCE, REFERENCES, st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_references_changes_nothing(text: str, references: list[str], random) -> None:
     shuffled = random.sample(references, len(references))
     rest = ["a man"], [["a red cat"]]

@@ -72,7 +72,7 @@ IMAGES = st.dictionaries(
 
 
 @given(IMAGES, st.sampled_from(["words", "paper"]), st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_images_changes_nothing(images: dict, protocol: str, random) -> None:
     keys = random.sample(sorted(images), len(images))
     first = score({k: v[0] for k, v in images.items()}, {k: v[1] for k, v in images.items()}, protocol, NO_JAVA)

@@ -13,7 +13,7 @@ from clipcap_ext.corpus.ahead import prepared
 from clipcap_ext.train.batches import plan_epoch, share
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=300), st.integers(1, 17), st.booleans(), st.integers(0, 5))
 def test_every_item_comes_once(lengths: list[int], batch_size: int, drop_last: bool, epoch: int) -> None:
     plan = plan_epoch(lengths, batch_size, seed=1, epoch=epoch, drop_last=drop_last)

@@ -99,7 +99,7 @@ def test_one_pool_learns_what_memory_learns_to_the_last_bit(tmp_path: Path, accu
     assert len(found["stream"][0]) > 5 and same(found["stream"], found["memory"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_batches_are_those_of_memory_where_one_pool_holds_all(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -122,7 +122,7 @@ def test_batches_are_those_of_memory_where_one_pool_holds_all(
             assert same(stream.collate(batch, epoch), memory.collate(items, epoch))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_every_caption_once_an_epoch_in_bounded_pools_from_any_batch_on(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
