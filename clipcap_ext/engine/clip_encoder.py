@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from clipcap_ext.engine.card import EncoderConfig
 from clipcap_ext.engine.checkpoint import TRAINED_ON_FILE
 from clipcap_ext.engine.clip_sources import find_clip, missing_clip
-from clipcap_ext.engine.clip_text import ClipTokens
+from clipcap_ext.engine.clip_text import ClipTokens, encode_tokens
 from clipcap_ext.engine.clip_weights import load_published
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.engine.safefile import read_safetensors, write_folder, write_safetensors
@@ -42,6 +43,7 @@ class ClipEncoder:
         self.preprocess = preprocess
         self._clip = clip.eval()
         self._tokens = tokens
+        self._reading = threading.Lock()  # encode_tokens is for one thread at a time
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +82,9 @@ class ClipEncoder:
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Texts -> (B, clip_dim), always of unit norm; a text longer than the context is cut at its end."""
         tokens = self._tokens(texts).to(self.device)  # (B, context_length)
-        return nn.functional.normalize(self._clip.encode_text(tokens).float(), dim=-1)
+        with self._reading:
+            features = encode_tokens(self._clip, tokens)
+        return nn.functional.normalize(features.float(), dim=-1)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ClipEncoder:
         """Move the weights in place; returns self."""

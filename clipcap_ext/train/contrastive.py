@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.clip_encoder import build_clip
+from clipcap_ext.engine.clip_text import encode_tokens
 from clipcap_ext.engine.imagenet import LITE0, LITE0_MEAN, LITE0_STD, fill_lite0
 from clipcap_ext.engine.preprocess import Preprocess
 from clipcap_ext.errors import UsageError
@@ -130,11 +131,7 @@ class ContrastiveModule(nn.Module):
 
     def text_features(self, input_ids: Tensor) -> Tensor:
         """(B, T) ids padded to the longest only -> (B, embed_dim) unit norm, as encode_text at full width."""
-        clip, length = self.clip, input_ids.shape[1]
-        hidden = clip.token_embedding(input_ids) + clip.positional_embedding[:length]
-        hidden = clip.ln_final(clip.transformer(hidden, attn_mask=clip.attn_mask[:length, :length]))
-        pooled = hidden[torch.arange(len(hidden), device=hidden.device), input_ids.argmax(-1)]
-        return functional.normalize((pooled @ clip.text_projection).float(), dim=-1)
+        return functional.normalize(encode_tokens(self.clip, input_ids).float(), dim=-1)
 
     def forward(self, pixels: Tensor, input_ids: Tensor) -> Tensor:
         """pixels (B, 3, H, W) bytes; input_ids (B * captions, T), an image's captions together -> summed loss."""
