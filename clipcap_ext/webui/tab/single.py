@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.webui.prompts import MODES
+from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.compat import forgotten, picture
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
@@ -31,6 +32,7 @@ class SinglePane:
     copy: gr.Button
     candidates: Any
     history: gr.State
+    shown: gr.State
     send: dict[str, gr.Button]
     unsend: gr.Button | None
     mode: Any
@@ -74,13 +76,13 @@ def build_single(context: Context) -> SinglePane:
             )  # fmt: skip
             send, unsend, mode, with_picture = _build_send(context)
             keywords = build_keywords(context)
-    history = gr.State([])
+    history, shown = gr.State([]), gr.State(Shown())
     for one in (caption, candidates, mode, with_picture, found):
         if one is not None:
             forgotten(one)
     return SinglePane(
-        image, caption_button, stop, status, caption, tokens, undo, copy, candidates, history, send, unsend, mode,
-        with_picture, found_box, found, use_found, keywords,
+        image, caption_button, stop, status, caption, tokens, undo, copy, candidates, history, shown, send, unsend,
+        mode, with_picture, found_box, found, use_found, keywords,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
 from clipcap_ext.webui.runs import Run
 from clipcap_ext.webui.service import Result
+from clipcap_ext.webui.shown import Begun, Shown
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, follow, page_only
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
@@ -32,20 +33,20 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     outputs += pane.keywords.outputs
 
     def run(
-        image: Any, model: str | None, caption: str | None, history: list[str], *values: Any
+        image: Any, shown: Shown, model: str | None, caption: str | None, history: list[str], *values: Any
     ) -> Iterator[list[Any]]:
-        yield from caption_picture(context, image, model, caption, history, values)
+        yield from caption_picture(context, image, shown, model, caption, history, values)
 
     def again(keywords: str, *values: Any) -> Iterator[list[Any]]:
-        image, model, caption, history, *decoding = values
-        yield from caption_picture(context, image, model, caption, history, tuple(decoding), keywords)
+        image, shown, model, caption, history, *decoding = values
+        yield from caption_picture(context, image, shown, model, caption, history, tuple(decoding), keywords)
 
-    inputs = [pane.picture, header.model, pane.caption, pane.history, *controls.components]
+    inputs = [pane.picture, pane.shown, header.model, pane.caption, pane.history, *controls.components]
     pane.caption_button.click(run, inputs, outputs, **QUIET)
     pane.keywords.again.click(again, [pane.keywords.text, *inputs], outputs, **QUIET)
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)
     follow(
-        pane.picture.change, lambda image: picture_changed(context, image), [pane.picture],
+        pane.picture.change, lambda image, shown: picture_changed(context, image, shown), [pane.picture, pane.shown],
         [pane.status, pane.caption_button, pane.found_box, pane.found],
     )  # fmt: skip
     _wire_text(context, pane)
@@ -53,11 +54,12 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
 
 
 def caption_picture(
-    context: Context, image: Any, model: str | None, caption: str | None, history: list[str], values: tuple[Any, ...],
-    keywords: str | None = None,
+    context: Context, image: Any, shown: Shown, model: str | None, caption: str | None, history: list[str],
+    values: tuple[Any, ...], keywords: str | None = None,
 ) -> Iterator[list[Any]]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
 
+    If another picture is put in meanwhile, what is said of this one is dropped: it would stand beside the wrong one.
     Yields status, two buttons, caption, candidates, history, and the three updates for the keywords.
     """
     words, same = context.words, gr.update()
@@ -69,13 +71,16 @@ def caption_picture(
         problem = picture_status(context, image) if model else state("failed", words("No model is chosen."))
         yield closed(problem)
         return
-    options = form_of(values).options()
+    options, begun = form_of(values).options(), Begun.now(shown, image)
 
     def work(run: Run) -> Result:
         return context.service.caption([image], model, options, on_progress=run.set_stage, score=True)
 
     going = Run(work) if keywords is None else guess_again(context, image, model, options, keywords)
     for _ in going.watch():
+        if begun.replaced:
+            yield [shown.status, gr.update(interactive=bool(shown.key)), gr.update(interactive=False), *[same] * 6]
+            return
         busy = progress(words, going, counted=False)
         yield [busy, gr.update(interactive=False), gr.update(interactive=True), *[same] * 6]
     if isinstance(going.error, Cancelled):
@@ -86,8 +91,8 @@ def caption_picture(
         result: Result = going.value
         said = result.captions[0]
         done = closed(state("done", result_line(context, result, options.seed)))[:3]
-        shown = [plain_caption(said.text), candidate_choices(said), remembered(history, caption)]
-        yield [*done, *shown, *keyword_updates(said.keywords)]
+        told = [plain_caption(said.text), candidate_choices(said), remembered(history, caption)]
+        yield [*done, *told, *keyword_updates(said.keywords)]
 
 
 def result_line(context: Context, result: Result, seed: int | None) -> str:
@@ -116,11 +121,13 @@ def picture_status(context: Context, image: Any) -> str:
     return state("idle", words("Ready: press Caption, or Ctrl+Enter."))
 
 
-def picture_changed(context: Context, image: Any) -> list[Any]:
+def picture_changed(context: Context, image: Any, shown: Shown) -> list[Any]:
     """Another picture: status, the caption button, and the prompt the picture carries."""
+    status = picture_status(context, image)
     readable = image is not None and not isinstance(image, Unreadable)
+    shown.put(image if readable else None, status)
     prompt = prompt_of(infotext_of(image)) if readable else ""
-    return [picture_status(context, image), gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt]
+    return [status, gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt]
 
 
 def _number(candidate: Candidate) -> str:

@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from clipcap_ext.webui.hosts.standalone import StandaloneHost, StandaloneJob
 from clipcap_ext.webui.tab.standalone import serve
 
-FREE_STEPS = 4  # pictures that go through though there is a hold
-
 
 class SlowJob(StandaloneJob):
-    """Takes its time over each picture, as a real model would; while the file `hold` is there, it takes for ever."""
+    """Takes its time over each picture, as a real model would; while the file `hold` is there, it takes for ever.
+
+    What the file says is how many pictures go through nevertheless.
+    """
 
     def __init__(self, seconds: float, hold: Path) -> None:
         self._seconds = seconds
@@ -33,8 +34,14 @@ class SlowJob(StandaloneJob):
         """Wait."""
         self._steps += 1
         time.sleep(self._seconds)
-        while self._steps > FREE_STEPS and self._hold.exists():
+        while self._held():
             time.sleep(self._seconds)
+
+    def _held(self) -> bool:
+        try:
+            return self._steps > int(self._hold.read_text() or 0)
+        except FileNotFoundError:
+            return False
 
 
 class SlowHost(StandaloneHost):

@@ -111,7 +111,8 @@ def test_the_prompt_in_a_picture_is_shown_and_can_be_used(page: Page, pictures: 
     wait_for(lambda: page.value("caption") == "a (dog:1.2) in the snow", "the caption")
 
 
-def test_a_pasted_picture_lands_in_the_box(page: Page) -> None:
+def paste_picture(page: Page) -> None:
+    """A black square from the clipboard."""
     page.browser.run(
         "const canvas = document.createElement('canvas'); canvas.width = canvas.height = 40;"
         "canvas.getContext('2d').fillRect(0, 0, 40, 40);"
@@ -119,7 +120,31 @@ def test_a_pasted_picture_lands_in_the_box(page: Page) -> None:
         "data.items.add(new File([blob], 'pasted.png', {type: 'image/png'}));"
         "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true})) })"
     )
+
+
+def test_a_pasted_picture_lands_in_the_box(page: Page) -> None:
+    paste_picture(page)
     wait_for(lambda: "Ready" in page.text("status"), "the pasted picture")
+
+
+def test_what_is_said_of_a_picture_that_is_gone_is_dropped(page: Page, pictures: Path, hold: Path) -> None:
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the picture", SLOW)
+    of_the_first = page.caption()
+    page.write("caption", "my own words")
+    hold.write_text("0")  # it cannot end before the picture is another
+    try:
+        page.press("run")
+        wait_for(lambda: page.enabled("stop"), "the run", SLOW)
+        paste_picture(page)
+        wait_for(lambda: "Ready" in page.text("status") and not page.enabled("stop"), "the pasted picture", SLOW)
+        wait_for(lambda: page.enabled("run"), "the button")
+    finally:
+        hold.unlink()
+    of_the_second = page.caption()  # one at a time: the first run is over
+    assert of_the_second != of_the_first
+    page.press("undo")
+    wait_for(lambda: page.value("caption") == "my own words", "what stood there before")
 
 
 def test_every_decoding_control_acts_or_is_greyed_out(page: Page, pictures: Path) -> None:
@@ -232,7 +257,7 @@ def test_a_long_batch_stops_and_starts_again(page: Page, pictures: Path, hold: P
     page.pane("batch")
     page.put("files", sorted(tmp_path.glob("n*.png")))
     wait_for(lambda: "48 pictures ready" in page.text("batch_status"), "48 pictures", SLOW)
-    hold.touch()  # it cannot end before it is stopped, however slow the page is
+    hold.write_text("4")  # it cannot end before it is stopped, however slow the page is
     try:
         page.press("batch_run")
         wait_for(lambda: "left" in page.text("batch_status"), "an estimate", SLOW)
@@ -243,7 +268,7 @@ def test_a_long_batch_stops_and_starts_again(page: Page, pictures: Path, hold: P
         done = page.browser.run("return document.querySelectorAll('.clipcap_card').length")
         assert 0 < done < 48
         assert page.enabled("download_zip")
-        hold.touch()
+        hold.write_text("4")
         page.press("batch_run")
         wait_for(lambda: "left" in page.text("batch_status"), "another estimate", SLOW)
         page.press("batch_stop")

@@ -1,0 +1,51 @@
+"""Which picture is in the box of one open page, for a run that began with another. No interface."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def picture_key(image: Image | None) -> str:
+    """The same for the same pixels; empty for none."""
+    if image is None:
+        return ""
+    return hashlib.blake2b(repr((image.mode, image.size)).encode() + image.tobytes()).hexdigest()
+
+
+@dataclass
+class Shown:
+    """Lives in a gr.State, one for each page; events of the page run side by side and see each other's changes here."""
+
+    key: str = ""
+    changes: int = 0
+    status: str = ""
+
+    def put(self, image: Image | None, status: str) -> None:
+        """Another picture, or none that can be read, is in the box, and this is what the page says of it."""
+        self.key = picture_key(image)
+        self.status = status
+        self.changes += 1
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was in the box when a run began. The event that tells of a new picture may come after the run's own."""
+
+    shown: Shown
+    key: str
+    changes: int
+
+    @classmethod
+    def now(cls, shown: Shown, image: Image) -> Begun:
+        """A run with `image` begins."""
+        return cls(shown, picture_key(image), shown.changes)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether there is another picture, or none, in the box by now."""
+        return self.shown.changes != self.changes and self.shown.key != self.key
