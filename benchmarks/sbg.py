@@ -91,8 +91,8 @@ def main() -> None:
         rows.append([way, f"{took:.2f}", f"{first_seconds / took:.1f}", f"{whole:.1f}"])
     header = ["SBG, best of five, ViT-L/14 and GPT-2 small", "seconds an image", "times as fast", "with image encoding"]
     rest = (
-        f"Encoding an image took {image_seconds:.2f} s, and the {texts / args.images:.0f} labels and captions that the "
-        f"published way encodes for each {text_seconds / args.images:.1f} s; the texts that ours keeps {once:.0f} s once."
+        f"Encoding an image took {image_seconds:.2f} s; the {texts / args.images:.0f} labels and captions that the "
+        f"published way encodes for each {text_seconds / args.images:.1f} s; the texts ours keeps {once:.0f} s once."
     )
     publish("sbg", f"{table(header, rows)}\n\n{rest}")
 
