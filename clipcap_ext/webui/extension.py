@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.webui.hosts import find_host
+from clipcap_ext.webui.prompts import merged_prompt
 from clipcap_ext.webui.service import CaptionService
 
 if TYPE_CHECKING:
@@ -33,10 +35,13 @@ def model_names() -> list[str]:
 
 
 def caption_inside(images: Sequence[Image.Image], model: str = "") -> list[str]:
-    """One caption an image, asked for by code that the host runs inside its queue; errors as in CaptionService."""
+    """One caption an image, worded as in the tab, for code that the host runs inside its queue.
+
+    Errors as in CaptionService.
+    """
     with service().host.within_queue():
         result = service().caption(images, chosen_model(model))
-    return [caption.text for caption in result.captions]
+    return [plain_caption(caption.text) for caption in result.captions]
 
 
 def register() -> None:
@@ -50,4 +55,4 @@ def interrogate(image: Any) -> str:
     """A caption for the host's prompt box, from a click outside the queue; empty without a picture."""
     if image is None:
         return ""
-    return service().caption([image], chosen_model()).captions[0].text
+    return merged_prompt("", service().caption([image], chosen_model()).captions[0].text, "replace")

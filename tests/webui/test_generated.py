@@ -12,7 +12,10 @@ import pytest
 from fake_modules import FAMILIES, FakeHost
 from PIL import Image
 
+from clipcap_ext.batch.wording import plain_caption
+from clipcap_ext.caption import Caption
 from clipcap_ext.webui import extension
+from clipcap_ext.webui.service import Result
 
 Start = Callable[[str], FakeHost]
 RED, BLUE = (Image.new("RGB", (40, 30), colour) for colour in ("red", "blue"))
@@ -44,7 +47,7 @@ def job() -> SimpleNamespace:
 
 
 def caption_of(image: Image.Image, model: str = "tiny-clipcap") -> str:
-    return extension.service().caption([image], model).captions[0].text
+    return plain_caption(extension.service().caption([image], model).captions[0].text)
 
 
 def generate(program: FakeHost, script: Any, p: Any, images: list[Image.Image], *arguments: Any) -> None:
@@ -135,6 +138,16 @@ def test_extras_reports_a_failure(program: FakeHost) -> None:
         script.process(pp, enable=True, model="no-such-model")
     assert pp.caption is None
     assert len(program.reports) == 1
+
+
+def test_captions_leave_worded_as_in_the_tab(program: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Result((Caption("a dog (left) runs .", "tiny-clipcap", ()),), "cpu", "fp32", 1.0, "tiny-clipcap")
+    monkeypatch.setattr(extension.service(), "caption", lambda *_: said)
+    p, pp = job(), SimpleNamespace(image=RED, caption=None, info={})
+    generate(program, generated(), p, [RED], True, "")
+    extras().process(pp, enable=True, model="")
+    assert (str(p.extra_generation_params[KEY]), pp.caption) == ("a dog (left) runs",) * 2
+    assert extension.interrogate(RED) == r"a dog \(left\) runs", "a prompt box takes brackets for weights"
 
 
 def test_the_controls_come_in_the_order_the_hooks_take(program: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
