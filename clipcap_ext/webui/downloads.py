@@ -26,6 +26,7 @@ class Downloads:
         self.step = ""
         self._lock = threading.Lock()
         self._run: Run | None = None
+        self._name = ""
         self._cancel = threading.Event()
 
     @property
@@ -34,17 +35,24 @@ class Downloads:
         return self._run
 
     def start(self, name: str) -> Run:
-        """Begin; UsageError while another one runs. The run's error is a CaptionError, Cancelled if it was stopped."""
+        """Begin, or join the one that fetches it already; UsageError while something else is fetched.
+
+        The run's error is a CaptionError, Cancelled if it was stopped.
+        """
         with self._lock:
+            if self._run is not None and self._name == name:
+                return self._run
             if self._run is not None:
-                raise UsageError("Another download is running. Wait for it, or cancel it.")
+                raise UsageError(f"{self._name} is being downloaded. Wait for it, or cancel it in the Models pane.")
+            self._name = name
             self._cancel, self.progress, self.step = threading.Event(), None, ""
             self._run = Run(lambda run: self._work(name))
             return self._run
 
-    def cancel(self) -> None:
-        """Ask the running download to stop; what has arrived is kept."""
-        self._cancel.set()
+    def cancel(self, name: str = "") -> None:
+        """Ask the running download to stop, or that of `name` if it is the one; what has arrived is kept."""
+        if not name or name == self._name:
+            self._cancel.set()
 
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""

@@ -11,8 +11,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_hub import FakeHub, sha256
+from published import make_talk, published_mlp, save, small_gpt2
+from tiny import WORDS, write_tokenizer
+
+from clipcap_ext.engine.tokenizer import load_tokenizer
 
 REPO, FILE = "someone/weights", "model.pt"
+PAPER, SBG, COCO = "clipcap-flickr8k-gradient", "sbg-flickr8k", "clipcap-coco"
+VIT_L, GPT2 = "timm/vit_large_patch14_clip_224.openai", "openai-community/gpt2"
 CONTENT = bytes(range(256)) * 8192  # 2 MiB: eight chunks of the worker's
 
 
@@ -54,3 +60,39 @@ def small_clip_of(embed_dim: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     randomise(clip, scale=0.15)
     save_file(clip.state_dict(), tmp_path / "clip.safetensors")
     return (tmp_path / "clip.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """The published repositories, small."""
+    folder = tmp_path_factory.mktemp("published")
+    write_tokenizer(folder)
+    vocab_size = load_tokenizer(folder).vocab_size
+    words = len(WORDS.split()) + 2
+    clipcap, coco, gpt2 = published_mlp(vocab_size), published_mlp(vocab_size, clip_dim=512), small_gpt2(vocab_size)
+    for model in (clipcap, coco, gpt2):
+        make_talk(model, vocab_size, words)
+    vocabulary = {name: (folder / name).read_bytes() for name in ("vocab.json", "merges.txt")}
+    body = save(gpt2.transformer.state_dict(), folder / "s", "safetensors").read_bytes()
+    sbg = {
+        "README.md": b"An SBG.", "top_hierarchy/config.json": b'{"model_type": "gpt2"}',
+        "top_hierarchy/model.safetensors": body,
+        "top_hierarchy/training_args.bin": b"not wanted",
+    }  # fmt: skip
+    return {
+        "Anshler/clip-prefix": {"flickr8k_gradient.pt": save(clipcap.state_dict(), folder / "w.pt").read_bytes()},
+        "Anshler/selective-blind-guessing": sbg,
+        GPT2: vocabulary,
+        "coco": {"coco.pt": save(coco.state_dict(), folder / "c.pt").read_bytes()},
+    }
+
+
+@pytest.fixture
+def models(hub: FakeHub, files: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty models folder; the Hub has the published repositories and a small ViT-L/14."""
+    clip = small_clip_of(768, tmp_path, monkeypatch)
+    hub.repos = {**files, VIT_L: {"open_clip_model.safetensors": clip}}
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = tmp_path / "models"
+    monkeypatch.setenv("CLIPCAP_MODELS", str(folder))
+    return folder

@@ -1,4 +1,4 @@
-"""The REST routes on whichever fastapi and pydantic are here; test_api_everywhere.py brings the hosts' own."""
+"""The REST routes on whichever fastapi and pydantic are here; test_beside_the_hosts.py brings the hosts' own."""
 
 from __future__ import annotations
 

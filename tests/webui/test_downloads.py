@@ -47,9 +47,13 @@ def test_only_one_runs_and_cancel_ends_it(home: Path, monkeypatch: pytest.Monkey
     downloads = Downloads(home / "models")
     run = downloads.start(PAPER)
     assert asked.wait(10) and downloads.running is run and "Anshler/clip-prefix" in downloads.step
-    with pytest.raises(UsageError, match="Another download is running"):
-        downloads.start(PAPER)
-    downloads.cancel()
+    assert downloads.start(PAPER) is run  # whoever asks for it again waits for the same
+    with pytest.raises(UsageError, match=f"{PAPER} is being downloaded. Wait for it, or cancel it"):
+        downloads.start("sbg-flickr8k")
+    downloads.cancel("sbg-flickr8k")
+    time.sleep(0.1)
+    assert downloads.running is run  # that was not the one
+    downloads.cancel(PAPER)
     until(lambda: downloads.running is None)
     assert isinstance(run.error, Cancelled)
 

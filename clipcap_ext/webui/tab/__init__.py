@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from clipcap_ext.webui.downloads import Downloads
 from clipcap_ext.webui.hosts.base import Host, HostComponents
 from clipcap_ext.webui.service import CaptionService
 from clipcap_ext.webui.tab.batch import build_batch, wire_batch
@@ -25,7 +26,8 @@ from clipcap_ext.webui.words import Words
 def build(service: CaptionService, host: Host, components: HostComponents | None = None, **blocks: Any) -> gr.Blocks:
     """The tab as Blocks, not served yet. `components`: what was caught of the host; `blocks`: more for gr.Blocks."""
     language = str(host.setting("localization", "") or "")
-    context = Context(service, host, components or HostComponents(), Words(language))
+    downloads = Downloads(host.models_dir)
+    context = Context(service, host, components or HostComponents(), Words(language), downloads)
     with gr.Blocks(analytics_enabled=False, **blocks) as tab, gr.Column(elem_id=elem_id("root")):
         fill(context)
     return tab

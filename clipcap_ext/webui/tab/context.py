@@ -1,9 +1,10 @@
-"""What every pane needs: the service, the host, the words. It holds no component."""
+"""What every pane needs: the service, the host, the words, the download. It holds no component."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clipcap_ext.webui.downloads import Downloads
 from clipcap_ext.webui.hosts.base import Host, HostComponents
 from clipcap_ext.webui.service import CaptionService
 from clipcap_ext.webui.words import Words
@@ -17,3 +18,4 @@ class Context:
     host: Host
     components: HostComponents
     words: Words
+    downloads: Downloads

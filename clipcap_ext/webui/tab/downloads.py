@@ -15,7 +15,7 @@ from clipcap_ext.hub.client import Progress
 from clipcap_ext.webui.downloads import Downloads
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, forgotten, hidden_text, js
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.header import Header, chosen, model_names
+from clipcap_ext.webui.tab.header import Header, chosen, facts_line, from_the_hub, offered
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import duration, failure, size_text, state
 from clipcap_ext.webui.words import Words
@@ -58,18 +58,18 @@ def build_downloads(context: Context) -> DownloadControls:
 
 def wire_downloads(
     context: Context, header: Header, controls: DownloadControls, table: gr.HTML, show: Callable[[], str]
-) -> Downloads:
-    """Connect them; `show` makes the table anew. Returns the owner of the running download."""
-    downloads = Downloads(context.host.models_dir)
+) -> None:
+    """Connect them; `show` makes the table anew."""
+    downloads = context.downloads
     buttons = [controls.status, controls.start, controls.cancel]
-    lists = [*controls.choices, table, header.model]
+    lists = [*controls.choices, table, header.model, header.facts]
 
     def after(status: str, kept: str | None) -> list[Any]:
         return [
             status,
             gr.update(interactive=True),
             gr.update(interactive=False),
-            *_lists(context, downloads, show, kept),
+            *_lists(context, show, kept),
         ]
 
     def fetch(name: str | None, model: str | None) -> Iterator[list[Any]]:
@@ -99,26 +99,25 @@ def wire_downloads(
                 context.service.unload()
             freed = downloads.remove(name)
         except CaptionError as error:
-            return [failure(words, error), *_lists(context, downloads, show, model)]
+            return [failure(words, error), *_lists(context, show, model)]
         told = words("{name} is removed, {size} are free again.", name=name, size=size_text(freed))
-        return [state("done", told), *_lists(context, downloads, show, model)]
+        return [state("done", told), *_lists(context, show, model)]
 
     controls.start.click(fetch, [controls.choice, header.model], [*buttons, *lists], **QUIET)
-    controls.cancel.click(downloads.cancel, None, None, **QUICK)
+    controls.cancel.click(lambda: downloads.cancel(), None, None, **QUICK)
     question = json.dumps(context.words("Remove this model from the disk?"))
     ask = f"(name, _, model) => [name, name && confirm({question} + '\\n' + name) ? 'yes' : '', model]"
     inputs = [controls.unwanted, controls.sure, header.model]
     controls.remove.click(remove, inputs, [controls.status, *lists], **QUIET, **js(ask))
-    _wire_choices(context, controls, downloads)
-    return downloads
+    _wire_choices(context, controls)
 
 
-def _wire_choices(context: Context, controls: DownloadControls, downloads: Downloads) -> None:
+def _wire_choices(context: Context, controls: DownloadControls) -> None:
     """A choice enables its button, and what is to be fetched says how much that is."""
 
     def picked(name: str | None) -> list[Any]:
-        able = gr.update(interactive=bool(name) and downloads.running is None)
-        return [able, _about(context, downloads, name) if name else gr.update()]
+        able = gr.update(interactive=bool(name) and context.downloads.running is None)
+        return [able, state("idle", from_the_hub(context, name)) if name else gr.update()]
 
     controls.choice.change(picked, [controls.choice], [controls.start, controls.status], **QUICK)
     controls.unwanted.change(
@@ -126,8 +125,9 @@ def _wire_choices(context: Context, controls: DownloadControls, downloads: Downl
     )
 
 
-def list_updates(context: Context, downloads: Downloads) -> list[Any]:
+def list_updates(context: Context) -> list[Any]:
     """The two lists as they are now, nothing chosen."""
+    downloads = context.downloads
     fetchable = [name for name, _ in downloads.fetchable()]
     return [gr.update(choices=fetchable, value=None), gr.update(choices=downloads.removable(), value=None)]
 
@@ -148,17 +148,8 @@ def bar(words: Words, downloads: Downloads) -> str:
     return f'<div class="clipcap_state clipcap_busy" role="status">{escape(" · ".join(parts))}{moving}</div>'
 
 
-def _about(context: Context, downloads: Downloads, name: str) -> str:
-    """How much would be fetched, and where it would go."""
-    size = dict(downloads.fetchable()).get(name, 0)
-    place = str(downloads.models_dir)
-    if not size:
-        return state("idle", context.words("From the Hub, kept in {place}", place=place))
-    return state("idle", context.words("about {size} from the Hub, kept in {place}", size=size_text(size), place=place))
-
-
-def _lists(context: Context, downloads: Downloads, show: Callable[[], str], kept: str | None) -> list[Any]:
-    """The two lists, the table, and the header's choice of models with `kept` chosen where it is there."""
-    models = model_names(context.service.models())
+def _lists(context: Context, show: Callable[[], str], kept: str | None) -> list[Any]:
+    """The two lists, the table, and the header: its models, `kept` chosen where it is offered, and that one's facts."""
     name = chosen(context, kept)
-    return [*list_updates(context, downloads), show(), gr.update(choices=models, value=name)]
+    model = gr.update(choices=offered(context), value=name)
+    return [*list_updates(context), show(), model, facts_line(context, name)]

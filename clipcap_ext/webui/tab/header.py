@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.engine.catalog import ModelEntry
+from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
 from clipcap_ext.webui.model_facts import licence_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
@@ -26,24 +26,46 @@ class Header:
     refresh: gr.Button
 
 
-def model_names(entries: list[ModelEntry]) -> list[str]:
-    """The models that can be used. Names alone: gradio 3.41 takes no labels for a dropdown's values."""
-    return [entry.name for entry in entries if not entry.problem]
+def offered(context: Context) -> list[str]:
+    """The models here that can be used, then those to download. Names alone: gradio 3.41 knows no labels of values."""
+    here = _usable(context)
+    return [*here, *(name for name, _ in context.downloads.fetchable() if name not in here)]
 
 
 def chosen(context: Context, wanted: Any = "") -> str | None:
-    """`wanted` if it is there, else the settings page's model, else the first; None if there is no model."""
-    names = model_names(context.service.models())
-    for name in (wanted, context.host.setting("clipcap_model", "")):
-        if name in names:
-            return name
-    return names[0] if names else None
+    """`wanted` if it is offered, else the settings page's model, else the first here; None if there is no model."""
+    here = _usable(context)
+    if wanted in here or wanted in offered(context):
+        return wanted
+    preferred = context.host.setting("clipcap_model", "")
+    return preferred if preferred in here else next(iter(here), None)
+
+
+def to_download(context: Context, name: str | None) -> bool:
+    """Whether something has to come from the Hub before that model can caption."""
+    return any(name == one for one, _ in context.downloads.fetchable())
+
+
+def _usable(context: Context) -> list[str]:
+    return [entry.name for entry in context.service.models() if not entry.problem]
+
+
+def from_the_hub(context: Context, name: str) -> str:
+    """How much would be fetched for that model, and where it would go."""
+    size, place = dict(context.downloads.fetchable()).get(name, 0), str(context.downloads.models_dir)
+    if not size:
+        return context.words("From the Hub, kept in {place}", place=place)
+    return context.words("about {size} from the Hub, kept in {place}", size=size_text(size), place=place)
 
 
 def facts_line(context: Context, name: str | None) -> str:
-    """Size, licence and state of the chosen model, in one line."""
+    """Size, licence and state of the chosen model, in one line; of one that is not here, what it takes to get it."""
     words = context.words
     entry = next((entry for entry in context.service.models() if entry.name == name), None)
+    published = next((model for model in list_to_fetch(context.host.models_dir) if model.name == name), None)
+    if published is not None and published.repo:
+        terms = licence_text(words, published.licence, published.terms or published.licence)
+        return f'<div class="clipcap_facts">{escape(from_the_hub(context, published.name))} · {terms}</div>'
     if entry is None:
         place = str(context.host.models_dir)
         text = words("No model here yet: put a checkpoint folder into {place} and refresh.", place=place)
@@ -56,8 +78,12 @@ def facts_line(context: Context, name: str | None) -> str:
 
 def licence(words: Words, entry: ModelEntry) -> str:
     """A few words for the terms, the whole of them in a tooltip; the Models pane shows them, too."""
-    terms = terms_of(entry)
-    short = licence_of(entry) or words("terms of its own" if terms else "no licence given")
+    return licence_text(words, licence_of(entry), terms_of(entry))
+
+
+def licence_text(words: Words, short: str, terms: str) -> str:
+    """The same from the words themselves."""
+    short = short or words("terms of its own" if terms else "no licence given")
     return f'<span class="clipcap_terms" title="{escape(terms)}">{escape(short)}</span>' if terms else escape(short)
 
 
@@ -67,11 +93,8 @@ def build_header(context: Context) -> Header:
     name = chosen(context)
     with gr.Row(elem_id=elem_id("header")):
         model = forgotten(
-            gr.Dropdown(
-                model_names(context.service.models()), value=name, label=words("Model"),
-                elem_id=elem_id("model"), scale=3,
-            )
-        )  # fmt: skip
+            gr.Dropdown(offered(context), value=name, label=words("Model"), elem_id=elem_id("model"), scale=3)
+        )
         refresh = gr.Button(words("Refresh"), elem_id=elem_id("refresh"), size="sm", scale=0, min_width=90)
         facts = gr.HTML(facts_line(context, name), elem_id=elem_id("facts"))
     return Header(model, facts, refresh)
@@ -82,8 +105,7 @@ def wire_header(context: Context, header: Header) -> None:
 
     def again(name: str | None) -> list[Any]:
         kept = chosen(context, name)
-        choices = model_names(context.service.models())
-        return [gr.update(choices=choices, value=kept), facts_line(context, kept)]
+        return [gr.update(choices=offered(context), value=kept), facts_line(context, kept)]
 
     header.refresh.click(again, [header.model], [header.model, header.facts], **QUICK)
     follow(header.model.change, lambda name: facts_line(context, name), [header.model], [header.facts])

@@ -16,7 +16,7 @@ from clipcap_ext.webui.prompts import MODES
 from clipcap_ext.webui.tab.compat import QUICK, hidden_button, hidden_text, js, page_only
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_updates, model_form
-from clipcap_ext.webui.tab.header import Header, chosen, facts_line, model_names
+from clipcap_ext.webui.tab.header import Header, chosen, facts_line, offered
 
 CHOICES: Mapping[str, tuple[str, ...]] = {"send_mode": MODES, "policy": POLICIES, "extension": EXTENSIONS}
 
@@ -43,8 +43,7 @@ def wire_memory(context: Context, header: Header, controls: DecodingControls, re
         name = chosen(context, kept.get("model"))
         own = model_form(context, name)
         form = DecodingForm.of_values({**vars(own), **kept}) if name == kept.get("model") else own
-        choices = model_names(context.service.models())
-        model = gr.update(choices=choices, value=name)
+        model = gr.update(choices=offered(context), value=name)
         rest = [gr.update(value=kept[key]) if fits(key, kept.get(key)) else gr.update() for key in others]
         return [model, facts_line(context, name), *form_updates(form), *rest]
 

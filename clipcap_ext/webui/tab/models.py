@@ -48,10 +48,10 @@ def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabI
         context.service.unload()
         return state("done", memory_line(context))
 
-    downloads = wire_downloads(context, header, pane.downloads, pane.table, lambda: models_table(context))
+    wire_downloads(context, header, pane.downloads, pane.table, lambda: models_table(context))
 
     def again() -> list[Any]:
-        return [state("idle", memory_line(context)), models_table(context), *list_updates(context, downloads)]
+        return [state("idle", memory_line(context)), models_table(context), *list_updates(context)]
 
     outputs = [pane.status, pane.table, *pane.downloads.choices]
     pane.unload.click(unload, None, [pane.status], **QUIET)

@@ -1,6 +1,8 @@
-"""The Models pane's downloads in a real browser: chosen, started, failed with the reason, free for the next."""
+"""Downloads in a real browser, from both panes: chosen, started, failed with the reason, free for the next."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from driver import wait_for
 from page import SLOW, Page
@@ -28,3 +30,20 @@ def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> Non
     told = page.browser.run("return document.getElementById('clipcap_fetch_status').textContent")
     assert "By hand" in told and "flickr8k_gradient.pt" in told
     wait_for(lambda: not page.enabled("fetch_cancel"), "Cancel to be off again", SLOW)
+
+
+def test_a_model_that_is_not_here_is_offered_and_one_press_would_fetch_it(page: Page, pictures: Path) -> None:
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the picture", SLOW)
+    said = "return document.getElementById('clipcap_run').innerText.trim()"
+    assert page.browser.run(said) == "Caption"
+    page.choose_model("clipcap-flickr8k-gradient")
+    wait_for(lambda: page.browser.run(said) == "Download and caption", "the button's word", SLOW)
+    wait_for(lambda: "from the Hub, kept in" in page.text("facts"), "what it takes", SLOW)
+    page.press("run")  # the page's server is told to stay offline
+    told = "return document.getElementById('clipcap_status').textContent"
+    wait_for(lambda: "HF_HUB_OFFLINE is set" in page.browser.run(told), "the reason", SLOW)
+    wait_for(lambda: page.enabled("run") and not page.enabled("stop"), "the button to be free again", SLOW)
+    page.choose_model("tiny-clipcap")
+    wait_for(lambda: page.browser.run(said) == "Caption", "the button's word", SLOW)
+    assert page.caption()

@@ -1,0 +1,25 @@
+"""Runs what needs a host's own libraries in the environments that have them, where those are built: the tests of the
+REST routes beside fastapi and pydantic of then, those of the tab's own steps beside gradio.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gradio3", "gradio4"])
+@pytest.mark.parametrize("tests", ["tests/webui/test_api.py", "tests/hub/test_download_and_caption.py"])
+def test_beside_the_hosts_pins(name: str, tests: str) -> None:
+    """gradio3 is 3.41 with pydantic 1 and fastapi 0.94, gradio4 is 4.40 with pydantic 2 and fastapi 0.104."""
+    python = ROOT / f".venv-{name}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no .venv-{name}: python3 tools/environment.py compat {name}")
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert run.returncode == 0, run.stdout[-3000:]
