@@ -2,6 +2,7 @@
 
 It speaks: /api/models/{repo}/revision/{rev}; HEAD and GET /{repo}/resolve/{rev}/{file}, with X-Repo-Commit and ETag,
 and for LFS files X-Linked-Etag, X-Linked-Size and a redirect to /cdn/{sha256}; ranges with 206 and Content-Range.
+Asked as a proxy is asked, with a whole address, it answers in the place of that host.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class FakeHub:
     ranges: list[str] = field(default_factory=list)
     sent: int = 0  # bytes of file bodies
     seen_by_cdn: list[str | None] = field(default_factory=list)  # Authorization headers
+    proxied_for: set[str] = field(default_factory=set)  # hosts it was asked for as a proxy; "" when asked as itself
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> FakeHub:
@@ -105,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body: bool) -> None:
-        path = urllib.parse.unquote(self.path.split("?")[0])
+        asked = urllib.parse.urlsplit(self.path)
+        self.hub.proxied_for.add(asked.netloc)
+        path = urllib.parse.unquote(asked.path)
         self.hub.requests.append((self.command, path))
         token = self.hub.behaviour.need_token
         if token and not path.startswith("/cdn/") and self.headers.get("Authorization") != f"Bearer {token}":

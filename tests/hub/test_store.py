@@ -177,6 +177,18 @@ def test_nobody_listening_is_said_in_words(hub: FakeHub, tmp_path: Path, monkeyp
         fetch(tmp_path)
 
 
+def test_a_proxy_is_asked_in_the_place_of_the_hub(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")  # a name that only a proxy can make something of
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, hub.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert fetch(tmp_path)[FILE].read_bytes() == CONTENT
+    assert hub.proxied_for == {"hub.invalid"}
+
+
 def test_two_processes_fetch_a_file_once(hub: FakeHub, tmp_path: Path, whole_or_empty: Look) -> None:
     hub.behaviour.bytes_per_second = 2_000_000
     code = (
