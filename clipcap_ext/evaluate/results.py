@@ -18,7 +18,9 @@ from clipcap_ext.errors import UsageError
 
 FORMAT = "clipcap-ext-results-1"
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
-MODEL_FILES = ("config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json")
+MODEL_FILES = (
+    "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json", "labels.json"
+)  # fmt: skip
 
 
 def provenance() -> dict[str, Any]:

@@ -140,6 +140,12 @@ def build_clipcap(
     if tokenizer is None:
         tokenizer = load_tokenizer(folder)
     else:  # the embeddings are cut to the new vocabulary, as transformers' resize_token_embeddings does
+        held = len(state["lm_head.weight"])
+        if tokenizer.vocab_size > held:
+            raise UsageError(
+                f"The vocabulary learnt on the captions has {tokenizer.vocab_size} entries, and {folder} embeds "
+                f"{held}: set vocab_size={held} or less."
+            )
         for name in ("transformer.wte.weight", "lm_head.weight"):
             state[name] = state[name][: tokenizer.vocab_size]
     keys = ("n_positions", "n_embd", "n_layer", "n_head")

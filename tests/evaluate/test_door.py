@@ -165,6 +165,13 @@ def test_recorded_scores_are_read_again_and_replaced(data: Path, model: Path) ->
     assert folder_fingerprint(model) == before
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "merges.txt", "words.json", "labels.json"])
+def test_another_file_that_decides_what_is_said_makes_another_model(model: Path, name: str) -> None:
+    before = folder_fingerprint(model)
+    (model / name).write_bytes(b"another")
+    assert folder_fingerprint(model) != before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

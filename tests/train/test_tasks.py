@@ -147,6 +147,9 @@ def test_a_new_vocabulary_cuts_the_embeddings(tmp_path: Path) -> None:
     assert new.module.clipcap.gpt2.lm_head.weight is new.module.clipcap.gpt2.transformer.wte.weight
     with pytest.raises(UsageError, match="own sizes: leave them 0"):
         captioning_task(gpt2=str(source), tokenizer="gpt2")
+    held = own.tokenizer.vocab_size
+    with pytest.raises(UsageError, match=f"embeds {held}: set vocab_size={held}"):
+        captioning_task(gpt2=str(source), tokenizer="captions", vocab_size=600, **none)
 
 
 def test_captions_that_do_not_fit_the_positions_are_refused() -> None:
