@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
+from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
+from clipcap_ext.engine.card import EncoderConfig
 from clipcap_ext.train.captioning import CaptioningConfig
 from clipcap_ext.train.contrastive import ContrastiveConfig
 from clipcap_ext.train.loop import Trainer, seed_everything
@@ -68,6 +70,22 @@ def random_features(start: int, count: int, views: int = 1) -> tuple[Corpus, Fea
     ]
     features = torch.from_numpy(np.stack(rows)).float()
     return Corpus("drawn", tuple(examples)), FeatureTable(tuple(e.image_id for e in examples), features)
+
+
+def write_features(path: Path, sizes: list[int], views: int = 2, captions: int = 5) -> FeatureFolder:
+    """Shards of so many photos each, with features that tell what is in them."""
+    corpus, table = random_features(0, sum(sizes), views)
+    manifest = Manifest(
+        EncoderConfig("drawn", "x"), "drawn", CLIP_DIM, views, tuple(f"{i}.tar" for i in range(len(sizes)))
+    )
+    folder = FeatureFolder.create(path, manifest)
+    start = 0
+    for number, size in enumerate(sizes):
+        chosen = range(start, start + size)
+        rows = [Row(str(i), f"{i:016x}", corpus.examples[i].captions[: 1 + i % captions]) for i in chosen]
+        folder.write(number, "1", table.features[start : start + size], rows, ())
+        start += size
+    return folder
 
 
 def captioning_task(**changes: Any) -> Task:

@@ -19,19 +19,21 @@ PLAIN_CONTRASTIVE = {
 }  # fmt: skip
 
 
-def train_both(data: Path, encoder: Path, out: Path) -> list[int]:
-    """Run both presets through the door; their exit codes."""
+def train_all(data: Path, encoder: Path, features: Path, out: Path) -> list[int]:
+    """Run two presets on photos and one on feature shards, several pools an epoch, through the door; exit codes."""
     from clipcap_ext.train.__main__ import main
 
+    streamed = {**PLAIN_CAPTIONING, "encoder": "drawn", "encoder_weights": "x", "holdout": 3, "buffer": 12}
     codes = []
-    for preset, changes in (
-        ("tiny-flickr8k", {**PLAIN_CAPTIONING, "encoder": encoder}),
-        ("tiny-clip-flickr8k", PLAIN_CONTRASTIVE),
+    for name, preset, source, changes in (
+        ("photos", "tiny-flickr8k", data, {**PLAIN_CAPTIONING, "encoder": encoder}),
+        ("shards", "tiny-flickr8k", features, streamed),
+        ("encoder", "tiny-clip-flickr8k", data, PLAIN_CONTRASTIVE),
     ):
-        settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
-        codes.append(main([preset, "--data", str(data), "--out", str(out / preset), *settings]))
+        settings = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+        codes.append(main([preset, "--data", str(source), "--out", str(out / name), *settings]))
     return codes
 
 
 if __name__ == "__main__":
-    sys.exit(max(train_both(*(Path(word) for word in sys.argv[1:4]))))
+    sys.exit(max(train_all(*(Path(word) for word in sys.argv[1:5]))))

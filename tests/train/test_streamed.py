@@ -12,12 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards import photo, write_shards, write_tar
-from tiny_tasks import CAPTIONING, captions_of, random_features, same, stop_after, trainer, weights
+from tiny_tasks import CAPTIONING, captions_of, same, stop_after, trainer, weights, write_features
 
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus import __main__ as corpus_door
-from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
-from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.corpus.feature_folder import FeatureFolder
 from clipcap_ext.engine.checkpoint import trained_on
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.engine.fingerprint import image_fingerprint
@@ -38,20 +37,6 @@ RICH = {
     "dropout": 0.2, "ema": 0.9, "views": 2, "feature_noise": 0.1, "label_smoothing": 0.1, "warmup_steps": 3,
     "schedule": "cosine", "clip_norm": 1.0, "holdout": 3,
 }  # fmt: skip
-
-
-def write_features(path: Path, sizes: list[int], views: int = 2, captions: int = 5) -> FeatureFolder:
-    """Shards of so many photos each, with features that tell what is in them."""
-    corpus, table = random_features(0, sum(sizes), views)
-    manifest = Manifest(EncoderConfig("drawn", "x"), "drawn", 16, views, tuple(f"{i}.tar" for i in range(len(sizes))))
-    folder = FeatureFolder.create(path, manifest)
-    start = 0
-    for number, size in enumerate(sizes):
-        chosen = range(start, start + size)
-        rows = [Row(str(i), f"{i:016x}", corpus.examples[i].captions[: 1 + i % captions]) for i in chosen]
-        folder.write(number, "1", table.features[start : start + size], rows, ())
-        start += size
-    return folder
 
 
 def config_of(**changes: Any) -> CaptioningConfig:

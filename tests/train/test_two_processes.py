@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from two_processes import train_both
+from tiny_tasks import write_features
+from two_processes import train_all
 
 from clipcap_ext.train.record import Record
 from clipcap_ext.train.state import load_state
@@ -26,25 +27,26 @@ def free_port() -> int:
 @pytest.mark.slow
 def test_two_processes_learn_the_same_as_one(tmp_path: Path, flickr_folder: Path, tiny_folder: Path) -> None:
     encoder = tiny_folder / "tiny-clip"
-    assert train_both(flickr_folder, encoder, tmp_path / "one") == [0, 0]
+    features = write_features(tmp_path / "features", [4, 3, 5, 3, 4]).path
+    assert train_all(flickr_folder, encoder, features, tmp_path / "one") == [0, 0, 0]
     # --multi_gpu is accelerate's word for several processes on one machine; --cpu would start only one
     launch = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port",
         str(free_port()), str(Path(__file__).parents[1] / "two_processes.py"),
     ]  # fmt: skip
-    launch += [str(word) for word in (flickr_folder, encoder, tmp_path / "two")]
+    launch += [str(word) for word in (flickr_folder, encoder, features, tmp_path / "two")]
     done = subprocess.run(
         launch, capture_output=True, text=True, timeout=900, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for preset in ("tiny-flickr8k", "tiny-clip-flickr8k"):
-        one, two = tmp_path / "one" / preset, tmp_path / "two" / preset
+    for name in ("photos", "shards", "encoder"):
+        one, two = tmp_path / "one" / name, tmp_path / "two" / name
         rows = [[row for row in Record(out, 99).rows if row["kind"] == "step"] for out in (one, two)]
         assert len(rows[0]) == len(rows[1]) > 3
         assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]], rel=1e-4)
         (_, first, alone), (_, second, both) = load_state(one), load_state(two)
         assert (len(alone), len(both)) == (1, 2)
         for part in ("module", "average"):
-            for name, tensor in first[part].items():
-                torch.testing.assert_close(second[part][name], tensor, rtol=1e-3, atol=2e-5, msg=f"{preset} {name}")
+            for key, tensor in first[part].items():
+                torch.testing.assert_close(second[part][key], tensor, rtol=1e-3, atol=2e-5, msg=f"{name} {key}")
