@@ -53,8 +53,8 @@ def reason_of(failure: HubFailure, repo: str, folder: Path) -> str:
     if failure.kind == "disk":
         return disk_reason(failure.errno, folder, str(failure))
     return (
-        f"no connection to {endpoint()} ({failure}). Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again: "
-        "what has arrived is kept."
+        f"no connection to {endpoint()}. Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again: what has "
+        f"arrived is kept. huggingface_hub said: {failure}."
     )
 
 

@@ -64,13 +64,13 @@ def wire_downloads(
     buttons = [controls.status, controls.start, controls.cancel]
     lists = [*controls.choices, table, header.model, header.facts]
 
-    def after(status: str, kept: str | None) -> list[Any]:
-        return [
-            status,
-            gr.update(interactive=True),
-            gr.update(interactive=False),
-            *_lists(context, show, kept),
-        ]
+    def after(status: str, model: str | None) -> list[Any]:
+        return [status, gr.update(interactive=True), gr.update(interactive=False), *_lists(context, show, model)]
+
+    def unfinished(status: str, model: str | None) -> list[Any]:
+        told = after(status, model)
+        told[len(buttons)] = gr.update()  # what was to be fetched stays chosen: Download tries again
+        return told
 
     def fetch(name: str | None, model: str | None) -> Iterator[list[Any]]:
         words, same = context.words, [gr.update()] * len(lists)
@@ -82,11 +82,10 @@ def wire_downloads(
         for _ in run.watch():
             yield [bar(words, downloads), gr.update(interactive=False), gr.update(interactive=True), *same]
         if isinstance(run.error, Cancelled):
-            yield after(
-                state("stopped", words("Stopped. What has arrived is kept: Download goes on from there.")), model
-            )
+            told = words("Stopped. What has arrived is kept: Download goes on from there.")
+            yield unfinished(state("stopped", told), model)
         elif run.error is not None:
-            yield after(failure(words, run.error), model)
+            yield unfinished(failure(words, run.error), model)
         else:
             yield after(state("done", words("{name} is ready.", name=name)), str(name))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from driver import wait_for
 from page import SLOW, Page
 
+PAPER = "clipcap-flickr8k-gradient"
 ENTRIES = "[...document.querySelectorAll('#clipcap_fetchable li, ul.options li')]"
 
 
@@ -22,7 +23,7 @@ def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> Non
     page.pane("models")
     wait_for(lambda: "sbg-flickr8k" in page.text("models"), "the published models in the table", SLOW)
     assert not page.enabled("fetch") and not page.enabled("remove") and not page.enabled("fetch_cancel")
-    choose_download(page, "clipcap-flickr8k-gradient")
+    choose_download(page, PAPER)
     wait_for(lambda: "from the Hub, kept in" in page.text("fetch_status"), "what it takes", SLOW)
     page.press("fetch")  # the page's server is told to stay offline
     wait_for(lambda: "HF_HUB_OFFLINE is set" in page.browser.run(
@@ -30,6 +31,8 @@ def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> Non
     told = page.browser.run("return document.getElementById('clipcap_fetch_status').textContent")
     assert "By hand" in told and "flickr8k_gradient.pt" in told
     wait_for(lambda: not page.enabled("fetch_cancel"), "Cancel to be off again", SLOW)
+    assert page.enabled("fetch"), "it stays chosen, another press tries again"
+    assert page.browser.run("return document.querySelector('#clipcap_fetchable input').value") == PAPER
 
 
 def test_a_model_that_is_not_here_is_offered_and_one_press_would_fetch_it(page: Page, pictures: Path) -> None:
@@ -37,7 +40,7 @@ def test_a_model_that_is_not_here_is_offered_and_one_press_would_fetch_it(page: 
     wait_for(lambda: "Ready" in page.text("status"), "the picture", SLOW)
     said = "return document.getElementById('clipcap_run').innerText.trim()"
     assert page.browser.run(said) == "Caption"
-    page.choose_model("clipcap-flickr8k-gradient")
+    page.choose_model(PAPER)
     wait_for(lambda: page.browser.run(said) == "Download and caption", "the button's word", SLOW)
     wait_for(lambda: "from the Hub, kept in" in page.text("facts"), "what it takes", SLOW)
     page.press("run")  # the page's server is told to stay offline
