@@ -25,7 +25,7 @@ class StrictLock:
 
     def __enter__(self) -> bool:
         assert self._holder != threading.get_ident(), f"deadlock: {self._name} is not re-entrant"
-        assert self._lock.acquire(timeout=20), f"deadlock on {self._name}"
+        assert self._lock.acquire(timeout=60), f"deadlock on {self._name}"
         self._holder = threading.get_ident()
         self._log.append(f"+{self._name}")
         return True

@@ -200,7 +200,7 @@ def test_two_processes_fetch_a_file_once(hub: FakeHub, tmp_path: Path, whole_or_
         "store.client.close(); print(found)"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in both]
+    said = [process.communicate(timeout=240)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0] and said[0] == said[1]
     assert hub.sent == len(CONTENT)
     whole_or_empty(tmp_path)

@@ -23,7 +23,7 @@ PAPER = "clipcap-flickr8k-gradient"
 def until(true: Callable[[], bool]) -> None:
     start = time.monotonic()
     while not true():
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60
         time.sleep(0.01)
 
 
@@ -40,13 +40,13 @@ def test_only_one_runs_and_cancel_ends_it(home: Path, monkeypatch: pytest.Monkey
 
     def hang(client: HubClient, repo: str, revision: str) -> None:
         asked.set()
-        client.cancel.wait(10)
+        client.cancel.wait(60)
         client.stop_if_cancelled()
 
     monkeypatch.setattr(HubClient, "listing", hang)
     downloads = Downloads(home / "models")
     run = downloads.start(PAPER)
-    assert asked.wait(10) and downloads.running is run and "Anshler/clip-prefix" in downloads.step
+    assert asked.wait(60) and downloads.running is run and "Anshler/clip-prefix" in downloads.step
     assert downloads.start(PAPER) is run  # whoever asks for it again waits for the same
     with pytest.raises(UsageError, match=f"{PAPER} is being downloaded. Wait for it, or cancel it"):
         downloads.start("sbg-flickr8k")

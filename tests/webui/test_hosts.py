@@ -105,7 +105,7 @@ def test_a_job_goes_on_in_another_thread(fake_host: Start, family: str) -> None:
 
         thread = threading.Thread(target=load, daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(60)
     assert done == [True]
 
 
@@ -137,7 +137,7 @@ def test_within_queue_is_of_one_thread_only(fake_host: Start) -> None:
         thread = threading.Thread(target=click, daemon=True)
         thread.start()
         assert not waited.wait(0.2), "a click during a generation must wait for it"
-    assert waited.wait(5)
+    assert waited.wait(60)
 
 
 def test_the_models_folder_is_the_hosts_or_the_flags(fake_host: Start, family: str, tmp_path: Path) -> None:
