@@ -254,13 +254,16 @@ def test_a_batch_names_what_failed_and_gives_back_what_was_typed(page: Page, pic
 def test_a_long_batch_stops_and_starts_again(page: Page, pictures: Path, hold: Path, tmp_path: Path) -> None:
     for number in range(48):
         shutil.copy(pictures / f"p{number % 6}.png", tmp_path / f"n{number:02}.png")
+    room = "return document.getElementById('clipcap_batch_status').offsetHeight"
     page.pane("batch")
     page.put("files", sorted(tmp_path.glob("n*.png")))
     wait_for(lambda: "48 pictures ready" in page.text("batch_status"), "48 pictures", SLOW)
+    kept = page.browser.run(room)
     hold.write_text("4")  # it cannot end before it is stopped, however slow the page is
     try:
         page.press("batch_run")
         wait_for(lambda: "left" in page.text("batch_status"), "an estimate", SLOW)
+        assert page.browser.run(room) == kept, "the bar takes room that was kept for it"
         page.browser.keys(ESCAPE)
         wait_for(lambda: "Stopping" in page.text("batch_status"), "the stop to arrive", SLOW)
         hold.unlink()
