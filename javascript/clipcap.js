@@ -89,7 +89,8 @@ function switch_to_clipcap() {
     if (ours) {
         ours.click();
     }
-    clipcap_press(["pane_single-button"]);
+    // the panes' buttons have no ids under gradio 3, and those of a tab that opens just now are not to be seen yet
+    clipcap_app().querySelector("#clipcap_panes .tab-nav > button, #clipcap_panes [role=tab]")?.click();
     return Array.from(arguments);
 }
 

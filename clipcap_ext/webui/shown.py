@@ -24,12 +24,19 @@ class Shown:
     key: str = ""
     changes: int = 0
     status: str = ""
+    last: str = ""  # the key of the last picture there was, though there may be none now
 
-    def put(self, image: Image | None, status: str) -> None:
-        """Another picture, or none that can be read, is in the box, and this is what the page says of it."""
+    def put(self, image: Image | None, status: str) -> bool:
+        """Another picture, or none that can be read, is in the box, and this is what the page says of it.
+
+        Whether it is a picture other than the last one, whose caption would be wrong beside it.
+        """
         self.key = picture_key(image)
         self.status = status
         self.changes += 1
+        another = bool(self.key and self.last) and self.key != self.last
+        self.last = self.key or self.last
+        return another
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,13 @@ def test_a_run_may_begin_before_its_picture_is_told_of() -> None:
     assert not begun.replaced
 
 
+def test_what_was_said_is_of_another_picture_only_once_there_is_another() -> None:
+    shown = Shown()
+    assert [shown.put(image, "") for image in (RED, None, RED, RED, BLUE, None, RED)] == [
+        False, False, False, False, True, False, True,
+    ]  # fmt: skip
+
+
 def test_a_picture_that_was_never_told_of_is_captioned() -> None:
     assert not Begun.now(Shown(), RED).replaced
 

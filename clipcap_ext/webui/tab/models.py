@@ -88,7 +88,8 @@ def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
 
 def _row_to_fetch(context: Context, model: PublishedModel) -> tuple[str, ...]:
     words, place = context.words, context.host.models_dir / model.name
-    size = words("about {size}", size=size_text(model.size)) if model.size else "–"
+    whole = dict(context.downloads.fetchable()).get(model.name, model.size)  # with its CLIP, where that is not here
+    size = words("about {size}", size=size_text(whole)) if whole else "–"
     told = words("not here: its file can only be fetched by hand")
     if model.repo:
         told = words("not here yet: {repo} on the Hub, choose it under To download", repo=model.repo)

@@ -14,6 +14,7 @@ from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, follow, page_
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls
 from clipcap_ext.webui.tab.header import Header, facts_line
+from clipcap_ext.webui.tab.keywords import keyword_updates
 from clipcap_ext.webui.tab.markup import token_count
 from clipcap_ext.webui.tab.send_events import wire_send
 from clipcap_ext.webui.tab.single import SinglePane
@@ -56,20 +57,32 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
         [pane.caption_button],
     )  # fmt: skip
     follow(
-        pane.picture.change, lambda image, shown: picture_changed(context, image, shown), [pane.picture, pane.shown],
-        [pane.status, pane.caption_button, pane.found_box, pane.found],
+        pane.picture.change, lambda *values: picture_changed(context, *values),
+        [pane.picture, pane.shown, pane.caption, pane.history],
+        [
+            pane.status, pane.caption_button, pane.found_box, pane.found, pane.caption, pane.candidates, pane.history,
+            *pane.keywords.outputs,
+        ],
     )  # fmt: skip
     _wire_text(context, pane)
     wire_send(context, pane)
 
 
-def picture_changed(context: Context, image: Any, shown: Shown) -> list[Any]:
-    """Another picture: status, the caption button, and the prompt the picture carries."""
+def picture_changed(
+    context: Context, image: Any, shown: Shown, caption: str | None, history: list[str]
+) -> list[Any]:  # fmt: skip
+    """Another picture: status, the caption button, the prompt it carries, and what was said of the one before.
+
+    That is cleared, as it would be sent with the wrong picture; the caption can be had back with Undo.
+    """
     status = picture_status(context, image)
     readable = image is not None and not isinstance(image, Unreadable)
-    shown.put(image if readable else None, status)
+    another = shown.put(image if readable else None, status)
     prompt = prompt_of(infotext_of(image)) if readable else ""
-    return [status, gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt]
+    said: list[Any] = [gr.update()] * 6
+    if another:
+        said = ["", gr.update(choices=[], value=None), remembered(history, caption), *keyword_updates(())]
+    return [status, gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt, *said]
 
 
 def _wire_text(context: Context, pane: SinglePane) -> None:

@@ -46,3 +46,12 @@ def test_sending_writes_the_prompt_the_picture_and_nothing_else(host_page: Page,
     assert page.value_of("width") == "512"
     page.write("caption", "")
     wait_for(lambda: not page.enabled("send_img2img"), "nothing to send")
+
+
+def test_a_picture_sent_here_is_to_be_seen_whatever_pane_was_open(host_page: Page) -> None:
+    page = host_page
+    visible = "return document.getElementById('clipcap_image').offsetParent !== null"
+    page.pane("batch")
+    wait_for(lambda: not page.browser.run(visible), "the other pane")
+    assert page.browser.run("return switch_to_clipcap('handed', 'on')") == ["handed", "on"]
+    wait_for(lambda: page.browser.run(visible), "the picture's pane")

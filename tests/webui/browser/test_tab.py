@@ -141,6 +141,7 @@ def test_what_is_said_of_a_picture_that_is_gone_is_dropped(page: Page, pictures:
         wait_for(lambda: page.enabled("run"), "the button")
     finally:
         hold.unlink()
+    assert page.value("caption") == "" and page.candidates() == []
     of_the_second = page.caption()  # one at a time: the first run is over
     assert of_the_second != of_the_first
     page.press("undo")
