@@ -91,17 +91,20 @@ def _own_figures(row: Row, attempt: Row, columns: list[str], images: int | None)
 
 
 def _ours(attempt: Row) -> str:
-    return "ours, stand-in" if attempt["state"].startswith("same code") else "ours"
+    parts = "stand-in" if attempt["stand_in"] else attempt["stands_in"]
+    return f"ours, {parts}" if parts else "ours"
 
 
 def _both_protocols(made: list[tuple[Row, Row]], columns: list[str]) -> Iterator[str]:
+    rows = [row["name"] for row, _ in made]
     yield from ("Our captions, each scored both ways:", "")
     yield _line(["row", "protocol", *columns])
     yield _line(["---"] * (len(columns) + 2))
     for row, attempt in made:
         for protocol, scored in attempt["protocols"].items():
             cells = [_number(scored["values"].get(name, {}).get("value")) for name in columns]
-            yield _line([row["label"] if protocol == "paper" else "", protocol, *cells])
+            label = f"{row['label']} ({_ours(attempt)})" if rows.count(row["name"]) > 1 else row["label"]
+            yield _line([label if protocol == "paper" else "", protocol, *cells])
     yield ""
 
 
@@ -126,7 +129,7 @@ def _making(made: list[tuple[Row, Row]]) -> Iterator[str]:
     yield "Signatures:"
     yield ""
     for signature, names in signatures.items():
-        yield f"- `{signature}`: {', '.join(names)}"
+        yield f"- `{signature}`: {', '.join(dict.fromkeys(names))}"
     yield from ("", "Commands:", "", "```")
     yield from dict.fromkeys(attempt["command"] for _, attempt in made)
     yield from ("```", "")

@@ -60,6 +60,12 @@ def _svg(draw: Callable[[Any, list[tuple[Row, Row]]], None], made: list[tuple[Ro
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
+def _label(row: Row, attempt: Row, made: list[tuple[Row, Row]]) -> str:
+    """The row's, and which of its attempts this is where there are two."""
+    twice = sum(row is other for other, _ in made) > 1
+    return f"{row['label']}, stand-in" if twice and attempt["stand_in"] else row["label"]
+
+
 def _metrics(axes: Any, made: list[tuple[Row, Row]]) -> None:
     """Bars with intervals, a group a metric; the paper's figure as a short line."""
     metrics = [name for name in METRICS if all(name in _values(row, attempt) for row, attempt in made)]
@@ -71,7 +77,8 @@ def _metrics(axes: Any, made: list[tuple[Row, Row]]) -> None:
         ends = [values[name]["interval"] for name in metrics]
         spread = [[h - low for h, (low, _) in zip(heights, ends, strict=True)],
                   [high - h for h, (_, high) in zip(heights, ends, strict=True)]]  # fmt: skip
-        axes.bar(at, heights, width * 0.92, yerr=spread, label=row["label"], error_kw={"elinewidth": 0.8})
+        label = _label(row, attempt, made)
+        axes.bar(at, heights, width * 0.92, yerr=spread, label=label, error_kw={"elinewidth": 0.8})
         said = [(x, row["paper"][name]) for x, name in zip(at, metrics, strict=True) if name in row["paper"]]
         axes.hlines([y for _, y in said], [x - width / 2 for x, _ in said], [x + width / 2 for x, _ in said],
                     colors="black", linewidth=1.4, label="the paper" if place == len(made) - 1 else None)  # fmt: skip
@@ -88,7 +95,7 @@ def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
         ends = [one for one in attempt["curve"] if "val_loss" in one]
         steps = [one for one in attempt["curve"] if "loss" in one]
         epoch = ends[0]["step"] / (ends[0]["epoch"] + 1)  # steps of one
-        label = "SBG" if _SBG.fullmatch(row["name"]) else row["label"]
+        label = "SBG" if _SBG.fullmatch(row["name"]) else _label(row, attempt, made)
         at = [one["step"] / epoch for one in ends]
         (line,) = axes.plot(at, [one["val_loss"] for one in ends], marker="o", ms=4, lw=0.8, ls="--", label=label)
         axes.plot([one["step"] / epoch for one in steps], [one["loss"] for one in steps], color=line.get_color())
@@ -104,7 +111,8 @@ def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
         found = {one["words"]: one["CIDEr-D"] for one in attempt["lengths"]}
         present = [words for words in order if words in found]
         heights = [found[words] for words in present]
-        axes.plot([order.index(words) for words in present], heights, marker="o", ms=3, label=row["label"])
+        at = [order.index(words) for words in present]
+        axes.plot(at, heights, marker="o", ms=3, label=_label(row, attempt, made))
     axes.set_xticks(range(len(order)), order)
     axes.set_xlabel("words of the caption")
     axes.set_ylabel("CIDEr-D, standard protocol")
