@@ -37,7 +37,11 @@ def served(python: Path, models: Path, log: Path, *options: str) -> Iterator[str
         raise
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:  # a test failed and left work in it that does not end
+            server.kill()
+            server.wait()
 
 
 def answers(address: str, server: subprocess.Popen[bytes] | None = None) -> bool:
