@@ -5,6 +5,7 @@ The steps of the pane are driven without a browser; they need gradio, which test
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,12 @@ VALUES = tuple(getattr(DecodingForm(), name) for name in DecodingForm.names())
 
 
 @pytest.fixture
-def context(models: Path) -> Context:
+def context(models: Path) -> Iterator[Context]:
     host = StandaloneHost(models, "cpu")
-    return Context(CaptionService(host), host, HostComponents(), Words(""), Downloads(models))
+    yield Context(CaptionService(host), host, HostComponents(), Words(""), Downloads(models))
+    for thread in threading.enumerate():  # torch at work while Python ends would abort it
+        if thread.name == "clipcap":
+            thread.join()
 
 
 def pressed(context: Context, shown: Shown | None = None) -> Iterator[list[Any]]:

@@ -45,6 +45,9 @@ def caption_picture(
     def closed(status: str, able: bool = True) -> list[Any]:
         return [status, gr.update(interactive=able), gr.update(interactive=False), *[same] * 6]
 
+    def dropped() -> list[Any]:
+        return closed(shown.status, bool(shown.key))
+
     if image is None or isinstance(image, Unreadable) or model is None:
         problem = picture_status(context, image) if model else state("failed", words("No model is chosen."))
         yield closed(problem)
@@ -52,8 +55,8 @@ def caption_picture(
     options, begun = form_of(values).options(), Begun.now(shown, image)
     if to_download(context, model):
         problem = yield from fetch(context, model, busy)
-        if problem:
-            yield closed(problem)
+        if problem or begun.replaced:
+            yield closed(problem) if problem else dropped()
             return
 
     def work(run: Run) -> Result:
@@ -62,7 +65,7 @@ def caption_picture(
     going = Run(work) if keywords is None else guess_again(context, image, model, options, keywords)
     for _ in going.watch():
         if begun.replaced:
-            yield closed(shown.status, bool(shown.key))
+            yield dropped()
             return
         yield busy(progress(words, going, counted=False))
     if isinstance(going.error, Cancelled):
