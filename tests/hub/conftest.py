@@ -10,16 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_hub import FakeHub, sha256
+from fake_hub import CONTENT, FILE, GPT2, REPO, VIT_L, FakeHub, sha256
 from published import make_talk, published_mlp, save, small_gpt2
 from tiny import WORDS, write_tokenizer
 
 from clipcap_ext.engine.tokenizer import load_tokenizer
-
-REPO, FILE = "someone/weights", "model.pt"
-PAPER, SBG, COCO = "clipcap-flickr8k-gradient", "sbg-flickr8k", "clipcap-coco"
-VIT_L, GPT2 = "timm/vit_large_patch14_clip_224.openai", "openai-community/gpt2"
-CONTENT = bytes(range(256)) * 8192  # 2 MiB: eight chunks of the worker's
 
 
 @pytest.fixture

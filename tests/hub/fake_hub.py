@@ -17,6 +17,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BLOCK = 16384
+REPO, FILE = "someone/weights", "model.pt"
+PAPER, SBG, COCO = "clipcap-flickr8k-gradient", "sbg-flickr8k", "clipcap-coco"
+VIT_L, GPT2 = "timm/vit_large_patch14_clip_224.openai", "openai-community/gpt2"
+CONTENT = bytes(range(256)) * 8192  # 2 MiB: eight chunks of the worker's
 
 
 @dataclass

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import COCO, PAPER, SBG, VIT_L
-from fake_hub import FakeHub, sha256
+from fake_hub import COCO, PAPER, SBG, VIT_L, FakeHub, sha256
 from PIL import Image
 
 from clipcap_ext.__main__ import main

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAPER
-from fake_hub import FakeHub
+from fake_hub import PAPER, FakeHub
 from PIL import Image
 
 pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py runs this where it is")

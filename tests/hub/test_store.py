@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CONTENT, FILE, REPO
-from fake_hub import BLOCK, FakeHub, sha256
+from fake_hub import BLOCK, CONTENT, FILE, REPO, FakeHub, sha256
 
 from clipcap_ext.errors import Cancelled, DownloadError
 from clipcap_ext.hub import store as store_module
