@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.engine.clip_encoder import ClipEncoder
+from clipcap_ext.engine.fingerprint import pixel_key
 from clipcap_ext.engine.tokenizer import BpeTokenizer
 from clipcap_ext.engine.words import WordVocabulary
 
@@ -66,13 +66,6 @@ class FeatureCaptioner:
         if options.rank_by == "similarity":
             groups = rank_by_similarity(self.encoder, features, groups)
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
-
-
-def pixel_key(image: Image.Image) -> str:
-    """A digest of size and pixels: the same picture has the same key whatever its file is called."""
-    digest = hashlib.sha256(repr((image.mode, image.size)).encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -1,4 +1,4 @@
-"""What an image file is known by, so that a checkpoint can remember what it was trained on; it decodes nothing."""
+"""What an image file is known by, so that a checkpoint can remember what it was trained on, and what a picture is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CHUNK = 4096  # fingerprints written together
 LENGTH = 16  # hex digits; a million images collide with a chance of 3e-8
@@ -20,6 +24,13 @@ def image_fingerprint(source: Path | bytes) -> str:
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     return hashlib.sha256(content).hexdigest()[:LENGTH]
+
+
+def pixel_key(image: Image.Image) -> str:
+    """A digest of size and pixels: the same picture has the same key whatever its file is called."""
+    digest = hashlib.sha256(repr((image.mode, image.size)).encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
 
 
 def write_fingerprints(path: Path, fingerprints: Iterable[str]) -> None:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
-from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, pixel_key, rank_by_similarity
+from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
 from clipcap_ext.engine.clip_encoder import ClipEncoder
 from clipcap_ext.engine.decoding import clean_caption, decode
 from clipcap_ext.engine.explain import Explanation, explain
+from clipcap_ext.engine.fingerprint import pixel_key
 from clipcap_ext.engine.keyword_edit import KeywordEdit
 from clipcap_ext.engine.keyword_tree import KeywordTree
 from clipcap_ext.engine.keywords import KeywordSelector

@@ -30,7 +30,7 @@ def captions_of(
     pictures = [to_rgb(image) for image in images]
     if not score or not captioner.encoder.reads_text:
         return tuple(captioner.caption(pictures, options, keys=keys))
-    from clipcap_ext.engine.captioner import pixel_key
+    from clipcap_ext.engine.fingerprint import pixel_key
 
     features = captioner.encoder.encode_image(pictures)  # (B, clip_dim)
     names = [pixel_key(picture) for picture in pictures] if keys is None else keys

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clipcap_ext.engine.fingerprint import pixel_key
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-def picture_key(image: Image | None) -> str:
-    """The same for the same pixels; empty for none."""
-    if image is None:
-        return ""
-    return hashlib.blake2b(repr((image.mode, image.size)).encode() + image.tobytes()).hexdigest()
 
 
 @dataclass
@@ -31,7 +25,7 @@ class Shown:
 
         Whether it is a picture other than the last one, whose caption would be wrong beside it.
         """
-        self.key = picture_key(image)
+        self.key = "" if image is None else pixel_key(image)
         self.status = status
         self.changes += 1
         another = bool(self.key and self.last) and self.key != self.last
@@ -50,7 +44,7 @@ class Begun:
     @classmethod
     def now(cls, shown: Shown, image: Image) -> Begun:
         """A run with `image` begins."""
-        return cls(shown, picture_key(image), shown.changes)
+        return cls(shown, pixel_key(image), shown.changes)
 
     @property
     def replaced(self) -> bool:

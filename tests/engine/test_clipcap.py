@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from clipcap_ext.caption import Candidate, DecodingOptions
-from clipcap_ext.engine.captioner import distinct, pixel_key, rank_by_similarity
+from clipcap_ext.engine.captioner import distinct, rank_by_similarity
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.fingerprint import pixel_key
 
 PICTURES = [Image.linear_gradient("L").convert("RGB"), Image.new("RGB", (40, 30), "teal"), Image.new("RGB", (9, 9))]
 SAMPLES = DecodingOptions(max_new_tokens=8, temperature=1.2, num_candidates=4, seed=3)

@@ -16,10 +16,10 @@ from torch import nn
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine import imagenet
-from clipcap_ext.engine.captioner import pixel_key
 from clipcap_ext.engine.card import EncoderConfig
 from clipcap_ext.engine.clip_encoder import load_encoder
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.fingerprint import pixel_key
 from clipcap_ext.engine.images import open_image
 from clipcap_ext.engine.merge_rnn import MergeRnnConfig, MergeRnnModel, decode_words
 from clipcap_ext.engine.preprocess import Preprocess

@@ -13,6 +13,7 @@ import gradio as gr
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.hub.client import Progress
 from clipcap_ext.webui.downloads import Downloads
+from clipcap_ext.webui.runs import Run
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, forgotten, hidden_text, js
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import Header, chosen, facts_line, from_the_hub, offered
@@ -81,11 +82,9 @@ def wire_downloads(
             return
         for _ in run.watch():
             yield [bar(words, downloads), gr.update(interactive=False), gr.update(interactive=True), *same]
-        if isinstance(run.error, Cancelled):
-            told = words("Stopped. What has arrived is kept: Download goes on from there.")
-            yield unfinished(state("stopped", told), model)
-        elif run.error is not None:
-            yield unfinished(failure(words, run.error), model)
+        problem = problem_of(words, run)
+        if problem:
+            yield unfinished(problem, model)
         else:
             yield after(state("done", words("{name} is ready.", name=name)), str(name))
 
@@ -129,6 +128,13 @@ def list_updates(context: Context) -> list[Any]:
     downloads = context.downloads
     fetchable = [name for name, _ in downloads.fetchable()]
     return [gr.update(choices=fetchable, value=None), gr.update(choices=downloads.removable(), value=None)]
+
+
+def problem_of(words: Words, run: Run) -> str:
+    """What to say of a download that ended without bringing everything, empty if it is all here."""
+    if isinstance(run.error, Cancelled):
+        return state("stopped", words("Stopped. What has arrived is kept: Download goes on from there."))
+    return failure(words, run.error) if run.error is not None else ""
 
 
 def bar(words: Words, downloads: Downloads) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +72,8 @@ def models_table(context: Context) -> str:
     words = context.words
     head = ("Name", "Good for", "Size", "Licence", "State", "Scores", "Where")
     rows = [_row(context, entry) for entry in context.service.models()]
-    rows += [_row_to_fetch(context, model) for model in list_to_fetch(context.host.models_dir)]
+    sizes = dict(context.downloads.fetchable())  # with its CLIP, where that is not here
+    rows += [_row_to_fetch(context, model, sizes) for model in list_to_fetch(context.host.models_dir)]
     title = words("Your own models go into {place}", place=str(context.host.models_dir))
     return table([words(cell) for cell in head], rows, title)
 
@@ -86,9 +88,9 @@ def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _row_to_fetch(context: Context, model: PublishedModel) -> tuple[str, ...]:
+def _row_to_fetch(context: Context, model: PublishedModel, sizes: Mapping[str, int]) -> tuple[str, ...]:
     words, place = context.words, context.host.models_dir / model.name
-    whole = dict(context.downloads.fetchable()).get(model.name, model.size)  # with its CLIP, where that is not here
+    whole = sizes.get(model.name, model.size)
     size = words("about {size}", size=size_text(whole)) if whole else "–"
     told = words("not here: its file can only be fetched by hand")
     if model.repo:

@@ -17,7 +17,7 @@ from clipcap_ext.webui.shown import Begun, Shown
 from clipcap_ext.webui.tab.compat import Unreadable
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import form_of
-from clipcap_ext.webui.tab.downloads import bar
+from clipcap_ext.webui.tab.downloads import bar, problem_of
 from clipcap_ext.webui.tab.header import to_download
 from clipcap_ext.webui.tab.keywords import guess_again, keyword_updates
 from clipcap_ext.webui.tab.markup import failure, progress, state
@@ -89,9 +89,7 @@ def fetch(context: Context, model: str, busy: Callable[[str], list[Any]]) -> Gen
         return failure(words, error)
     for _ in run.watch():
         yield busy(bar(words, context.downloads))
-    if isinstance(run.error, Cancelled):
-        return state("stopped", words("Stopped. What has arrived is kept: Download goes on from there."))
-    return failure(words, run.error) if run.error is not None else ""
+    return problem_of(words, run)
 
 
 def picture_status(context: Context, image: Any) -> str:
