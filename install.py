@@ -1,7 +1,9 @@
-"""The WebUI's door for dependencies, run at every start: adds what the host lacks, touches nothing that it has.
+"""The WebUI's door for dependencies, run at every start: adds what the host lacks, touches nothing that it
+has.
 
-Packages are installed without their dependencies, so pip cannot change torch, numpy or anything else the host pins;
-each that we need ourselves is on the list. No models are fetched here. A failure costs one line and the start goes on.
+Packages are installed without their dependencies, so pip cannot change torch, numpy or anything else the host
+pins; each that we need ourselves is on the list. No models are fetched here. A failure costs one line and the
+start goes on.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-# what we import -> what pip calls it. AUTOMATIC1111, Forge and reForge have them all; SD.Next lacks open_clip.
+# what we import -> what pip calls it. AUTOMATIC1111, Forge and reForge have them all; SD.Next lacks
+# open_clip.
 NEEDED = {
     "open_clip": "open_clip_torch",
     "timm": "timm",

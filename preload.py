@@ -1,4 +1,5 @@
-"""The command-line flags that the WebUI collects for us before it starts; imports nothing heavy, decides nothing."""
+"""The command-line flags that the WebUI collects for us before it starts; imports nothing heavy, decides
+nothing."""
 
 from __future__ import annotations
 

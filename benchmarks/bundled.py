@@ -27,7 +27,7 @@ def child(photos: list[str]) -> dict[str, float]:
 
     imported = time.perf_counter()
     from clipcap_ext.engine.factory import load_captioner
-    from clipcap_ext.engine.images import find_images, open_image
+    from clipcap_ext.engine.images.reading import find_images, open_image
 
     captioner = load_captioner(MODEL)
     loaded = time.perf_counter()
@@ -46,7 +46,8 @@ def child(photos: list[str]) -> dict[str, float]:
     return {
         "import": imported - start, "load": loaded - imported, "first": first - loaded,
         "single": statistics.median(singles), "batch": batch / BATCH,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "threads": torch.get_num_threads(),
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
@@ -61,7 +62,9 @@ def main() -> None:
         return
     command = [sys.executable, __file__, "--child", *arguments.photos]
     runs = [
-        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        json.loads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+        )
         for _ in range(arguments.rounds)
     ]
     middle = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
@@ -77,11 +80,13 @@ def main() -> None:
     ]
     size = sum(path.stat().st_size for path in bundled_files()) / 1e6
     rows.append(["model files in the repository", f"{size:.1f} MB"])
-    publish("bundled", table([f"{MODEL}, files read from disk, beam search as the model says", "figure"], rows))
+    publish(
+        "bundled", table([f"{MODEL}, files read from disk, beam search as the model says", "figure"], rows)
+    )
 
 
 def bundled_files() -> list[Path]:
-    from clipcap_ext.engine.catalog import BUNDLED
+    from clipcap_ext.engine.checkpoint.places import BUNDLED
 
     return [path for path in BUNDLED.rglob("*") if path.is_file()]
 

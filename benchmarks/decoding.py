@@ -1,8 +1,8 @@
 """Cached decoding against the published loop without a cache, full size
 
-The published loop runs GPT-2 over everything said so far for each of 67 steps, whatever the caption's length, and
-takes the likeliest token that a top-p mask leaves. Both sides share one model with random weights and must agree on
-their first 13 tokens, the length of a caption.
+The published loop runs GPT-2 over everything said so far for each of 67 steps, whatever the caption's length,
+and takes the likeliest token that a top-p mask leaves. Both sides share one model with random weights and
+must agree on their first 13 tokens, the length of a caption.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from measure import medians, publish, table
 from torch import Tensor, nn
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.decoding import decode
-from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.decoding.decode import decode
 
 CAPTION_TOKENS, PUBLISHED_STEPS, TOP_P = 13, 67, 0.8
 
 
 class Numbers:
-    """Stands in for a tokenizer: shows ids as numbers and knows no stop token, for random weights never mean one."""
+    """Stands in for a tokenizer: shows ids as numbers and knows no stop token, for random weights never mean
+    one."""
 
     stop_ids: frozenset[int] = frozenset()
 
@@ -58,7 +59,9 @@ def cached(model: ClipCapModel, embeds: Tensor, **options: int) -> list[list[int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--small", action="store_true", help="a small GPT-2, to try the script; writes nothing")
+    parser.add_argument(
+        "--small", action="store_true", help="a small GPT-2, to try the script; writes nothing"
+    )
     arguments = parser.parse_args()
     torch.manual_seed(0)
     sizes = {"vocab_size": 1000, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 2}

@@ -1,6 +1,7 @@
 """How far each metric agrees with people: Kendall's tau with Flickr8k-Expert and Flickr8k-CF
 
-Standard tokenisation; the judged caption is left out where it is one of the photo's own. An encoder adds CLIPScore.
+Standard tokenisation; the judged caption is left out where it is one of the photo's own. An encoder adds
+CLIPScore.
 """
 
 from __future__ import annotations
@@ -11,17 +12,26 @@ from pathlib import Path
 from clipcap_ext.corpus import Corpus, read_corpus
 from clipcap_ext.engine.encoder_names import named_encoder
 from clipcap_ext.evaluate.clip_score import ClipJudge
-from clipcap_ext.evaluate.judgements import CROWD, EXPERT, JudgementSet, agreements, read_judgements
+from clipcap_ext.evaluate.people.judgements import CROWD, EXPERT, JudgementSet, agreements, read_judgements
 from clipcap_ext.metrics import score
 
 # Reported with the judgements' protocol by Hessel et al. (CLIPScore, 2021), tau x 100.
 PUBLISHED = {
-    EXPERT.name: {"BLEU-1": 32.3, "BLEU-4": 30.8, "METEOR": 41.8, "ROUGE-L": 32.3, "CIDEr-D": 43.9, "CLIPScore": 51.2},
+    EXPERT.name: {
+        "BLEU-1": 32.3,
+        "BLEU-4": 30.8,
+        "METEOR": 41.8,
+        "ROUGE-L": 32.3,
+        "CIDEr-D": 43.9,
+        "CLIPScore": 51.2,
+    },
     CROWD.name: {"CLIPScore": 34.4},
 }
 
 
-def rows_of(kind: JudgementSet, corpus: Corpus, folder: Path, encoder_name: str) -> tuple[list[list[str]], str]:
+def rows_of(
+    kind: JudgementSet, corpus: Corpus, folder: Path, encoder_name: str
+) -> tuple[list[list[str]], str]:
     """A row a metric (name, tau here, tau published), and the signature of the scores."""
     judged = read_judgements(kind, corpus, folder)
     scored = score(judged.captions, judged.references, "standard", data=corpus.name, split=kind.name)
@@ -38,7 +48,9 @@ def rows_of(kind: JudgementSet, corpus: Corpus, folder: Path, encoder_name: str)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="Flickr8k's folder, with the judgement files in it")
-    parser.add_argument("--only", choices=("expert", "crowd"), help="one of the two (the crowd's takes minutes)")
+    parser.add_argument(
+        "--only", choices=("expert", "crowd"), help="one of the two (the crowd's takes minutes)"
+    )
     parser.add_argument("--encoder", default="", help="also CLIPScore by this encoder")
     arguments = parser.parse_args()
     from measure import publish, table

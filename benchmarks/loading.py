@@ -1,8 +1,10 @@
-"""Loading a full-size captioner against the first extension's way: seconds and peak memory, each in a fresh process
+"""Loading a full-size captioner against the first extension's way: seconds and peak memory, each in a fresh
+process
 
-The first extension initialised a GPT-2, read a pickle of the whole model and copied the one into the other. Ours
-builds the model without weights and gives it those of model.safetensors, which stay where the system mapped them.
-Both weigh the same: GPT-2 small, MLP 768, prefix 10, random weights. Imports are over before anything is measured.
+The first extension initialised a GPT-2, read a pickle of the whole model and copied the one into the other.
+Ours builds the model without weights and gives it those of model.safetensors, which stay where the system
+mapped them. Both weigh the same: GPT-2 small, MLP 768, prefix 10, random weights. Imports are over before
+anything is measured.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig, read_config
-from clipcap_ext.engine.checkpoint import load_clipcap
-from clipcap_ext.engine.model import GPT2_SMALL, ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig, read_config
+from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
+from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL
 
 PICKLE, FOLDER = "weights.pt", "checkpoint"
 WAYS = ("published", "ours", "ours, half")
@@ -43,7 +46,8 @@ class Published(nn.Module):
 
 
 class Peak:
-    """The most memory resident while it runs, in MiB above what was resident before; looks every millisecond."""
+    """The most memory resident while it runs, in MiB above what was resident before; looks every
+    millisecond."""
 
     def __enter__(self) -> Peak:
         self._before, self._stop, self.mebibytes = resident(), threading.Event(), {"all": 0.0, "own": 0.0}
@@ -64,9 +68,14 @@ class Peak:
 
 
 def resident() -> dict[str, float]:
-    """MiB of this process's memory: all, and its own without pages of files, which the system can take back."""
+    """MiB of this process's memory: all, and its own without pages of files, which the system can take
+    back."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    said = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Rss") or line.startswith("VmRSS")}
+    said = {
+        line.split(":")[0]: line.split()[1]
+        for line in lines
+        if line.startswith("Rss") or line.startswith("VmRSS")
+    }
     return {"all": int(said["VmRSS"]) / 1024, "own": int(said["RssAnon"]) / 1024}
 
 
@@ -126,8 +135,13 @@ def main() -> None:
                 ran = subprocess.run(command, check=True, capture_output=True, text=True)
                 if turn:  # the first turn brings the files into the system's cache for all
                     runs[way].append(json.loads(ran.stdout.splitlines()[-1]))
-    middle = {way: {key: statistics.median(run[key] for run in some) for key in some[0]} for way, some in runs.items()}
-    assert abs(middle["published"]["sum"] - middle["ours"]["sum"]) < 1, "the two did not load the same weights"
+    middle = {
+        way: {key: statistics.median(run[key] for run in some) for key in some[0]}
+        for way, some in runs.items()
+    }
+    assert abs(middle["published"]["sum"] - middle["ours"]["sum"]) < 1, (
+        "the two did not load the same weights"
+    )
     report(middle)
 
 

@@ -21,7 +21,8 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def medians(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each action, taken in turns so that a busy moment hits all alike; one unmeasured turn first."""
+    """Median seconds of each action, taken in turns so that a busy moment hits all alike; one unmeasured turn
+    first."""
     taken: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(rounds + 1):
         for name, action in actions.items():
@@ -41,7 +42,8 @@ def surroundings() -> str:
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    libraries = f"torch {torch.__version__}, transformers {version('transformers')}, Python {platform.python_version()}"
+    python = platform.python_version()
+    libraries = f"torch {torch.__version__}, transformers {version('transformers')}, Python {python}"
     return f"{model}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {libraries}"
 
 

@@ -1,21 +1,24 @@
-"""SBG with five candidates at full size against the procedure as first published, in one run, on random weights
+"""SBG with five candidates at full size against the procedure as first published, in one run, on random
+weights
 
     python benchmarks/sbg.py --labels FOLDER --tokenizer FOLDER [--images 2] [--batch 16] [--threads 1]
 
-As first published, for each image: the inner labels of every open branch and the final keywords are encoded anew, all
-77 ids of a text, and the prompt is continued five times, one after the other, to 256 tokens. (The texts of the 1000
-words and of the groups were kept there too.) Ours: every text is encoded once and kept; five continuations share one
-prompt and run in one batch that ends at the first full stop; the text tower reads no padding. It knows no batches of
-images; ours is timed for one image at a time and for --batch of them together. Both sides see the same images; the
-published one is timed on the first --images of the batch.
+As first published, for each image: the inner labels of every open branch and the final keywords are encoded
+anew, all 77 ids of a text, and the prompt is continued five times, one after the other, to 256 tokens. (The
+texts of the 1000 words and of the groups were kept there too.) Ours: every text is encoded once and kept;
+five continuations share one prompt and run in one batch that ends at the first full stop; the text tower
+reads no padding. It knows no batches of images; ours is timed for one image at a time and for --batch of them
+together. Both sides see the same images; the published one is timed on the first --images of the batch.
 
-Because the weights are random, two things are set. Random text features are nearly alike, and the softmax would keep
-hundreds of bank words: --words bounds them, for both sides, to what a trained CLIP keeps. A random GPT-2 rarely says a
-full stop: our side ends after --caption-tokens, the length of a Flickr caption. The published side has the key-value
-cache that transformers' pipeline gave it. It is timed over --sample-tokens tokens at the start and at the end of the
-256 and the rest is the mean of the two; --sample-tokens 0 runs all of it. A second row is what the published generation
-would take if it ended by itself after a caption, as a well-trained model would make it.
-Image encoding costs both sides the same; the ratio is given without it and with it.
+Because the weights are random, two things are set. Random text features are nearly alike, and the softmax
+would keep
+hundreds of bank words: --words bounds them, for both sides, to what a trained CLIP keeps. A random GPT-2
+rarely says a
+full stop: our side ends after --caption-tokens, the length of a Flickr caption. The published side has the
+key-value cache that transformers' pipeline gave it. It is timed over --sample-tokens tokens at the start and
+at the end of the 256 and the rest is the mean of the two; --sample-tokens 0 runs all of it. A second row is
+what the published generation would take if it ended by itself after a caption, as a well-trained model would
+make it. Image encoding costs both sides the same; the ratio is given without it and with it.
 """
 
 from __future__ import annotations
@@ -30,19 +33,20 @@ from measure import publish, table
 from torch import Tensor
 
 from clipcap_ext.caption import Caption, DecodingOptions
-from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.engine.clip_encoder import ClipEncoder, build_clip
-from clipcap_ext.engine.clip_text import ClipTokens
-from clipcap_ext.engine.keyword_tree import KeywordTree
-from clipcap_ext.engine.keywords import BRANCHES, KeywordSelector
-from clipcap_ext.engine.label_files import read_bank
-from clipcap_ext.engine.labels import LabelBank
-from clipcap_ext.engine.model import GPT2_SMALL, build_gpt2
-from clipcap_ext.engine.preprocess import Preprocess
-from clipcap_ext.engine.prompt import format_prompt
-from clipcap_ext.engine.sbg import SbgCaptioner
-from clipcap_ext.engine.selection import SelectionConstants
-from clipcap_ext.engine.tokenizer import BpeTokenizer, load_tokenizer
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
+from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.loading import build_clip
+from clipcap_ext.engine.clip.preprocess import Preprocess
+from clipcap_ext.engine.clip.text import ClipTokens
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2
+from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+from clipcap_ext.engine.sbg.constants import SelectionConstants
+from clipcap_ext.engine.sbg.label_files import read_bank
+from clipcap_ext.engine.sbg.labels import LabelBank
+from clipcap_ext.engine.sbg.prompt import format_prompt
+from clipcap_ext.engine.sbg.selector import BRANCHES, KeywordSelector
+from clipcap_ext.engine.sbg.tree import KeywordTree
 
 CANDIDATES, PUBLISHED_LENGTH = 5, 256
 
@@ -53,7 +57,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     clip = build_clip(open_clip.get_model_config("ViT-L-14"))
-    encoder = ClipEncoder(clip, Preprocess(), ClipTokens(77), EncoderConfig("ViT-L-14", "", True)).to(args.device)
+    encoder = ClipEncoder(clip, Preprocess(), ClipTokens(77), EncoderConfig("ViT-L-14", "", True)).to(
+        args.device
+    )
     gpt2 = build_gpt2(GPT2_SMALL).eval().to(args.device)
     tokenizer = load_tokenizer(args.tokenizer)
     bank = read_bank(args.labels)
@@ -76,7 +82,9 @@ def main() -> None:
     prompts = [format_prompt(caption.keywords) for caption in captions]
     generation = [published_generation(gpt2, tokenizer, prompt, args.sample_tokens) for prompt in prompts]
     first_seconds = text_seconds / args.images + sum(generation) / args.images
-    stopped = sum(published_generation(gpt2, tokenizer, prompt, 0, args.caption_tokens + 1) for prompt in prompts)
+    stopped = sum(
+        published_generation(gpt2, tokenizer, prompt, 0, args.caption_tokens + 1) for prompt in prompts
+    )
     stopped_seconds = (text_seconds + stopped) / args.images
     stopped_tokens = args.caption_tokens + 1
     ways = {
@@ -89,10 +97,16 @@ def main() -> None:
     for way, took in ways.items():
         whole = (first_seconds + image_seconds) / (took + image_seconds)
         rows.append([way, f"{took:.2f}", f"{first_seconds / took:.1f}", f"{whole:.1f}"])
-    header = ["SBG, best of five, ViT-L/14 and GPT-2 small", "seconds an image", "times as fast", "with image encoding"]
+    header = [
+        "SBG, best of five, ViT-L/14 and GPT-2 small",
+        "seconds an image",
+        "times as fast",
+        "with image encoding",
+    ]
     rest = (
-        f"Encoding an image took {image_seconds:.2f} s; the {texts / args.images:.0f} labels and captions that the "
-        f"published way encodes for each {text_seconds / args.images:.1f} s; the texts ours keeps {once:.0f} s once."
+        f"Encoding an image took {image_seconds:.2f} s; the {texts / args.images:.0f} labels and captions "
+        f"that the published way encodes for each {text_seconds / args.images:.1f} s; the texts ours keeps "
+        f"{once:.0f} s once."
     )
     publish("sbg", f"{table(header, rows)}\n\n{rest}")
 
@@ -102,19 +116,26 @@ def arguments() -> argparse.Namespace:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--labels", type=Path, required=True, help="the published label list and taxonomy")
     made.add_argument("--tokenizer", type=Path, required=True, help="GPT-2's vocab.json and merges.txt")
-    made.add_argument("--images", type=int, default=2, help="images timed on the published side, and ours alone")
+    made.add_argument(
+        "--images", type=int, default=2, help="images timed on the published side, and ours alone"
+    )
     made.add_argument("--batch", type=int, default=16, help="images that ours captions together")
     made.add_argument("--words", type=int, default=12, help="bank words an image gets, on both sides")
     made.add_argument("--caption-tokens", type=int, default=14, help="tokens of a caption on our side")
-    made.add_argument("--sample-tokens", type=int, default=16, help="tokens timed at each end of 256; 0 is all of them")
+    made.add_argument(
+        "--sample-tokens", type=int, default=16, help="tokens timed at each end of 256; 0 is all of them"
+    )
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("--device", default="cpu")
-    made.add_argument("--cache", type=Path, help="folder of text features, to spare the one encoding a second time")
+    made.add_argument(
+        "--cache", type=Path, help="folder of text features, to spare the one encoding a second time"
+    )
     return made.parse_args()
 
 
 def our_captions(ours: SbgCaptioner, features: Tensor, batch: int) -> tuple[list[Caption], float]:
-    """Captions of features, `batch` images at a time, and the seconds an image took (after one untimed call)."""
+    """Captions of features, `batch` images at a time, and the seconds an image took (after one untimed
+    call)."""
     keys = [str(i) for i in range(len(features))]
     ours.caption_features(features[:batch], keys[:batch])
     start = time.perf_counter()
@@ -126,7 +147,8 @@ def our_captions(ours: SbgCaptioner, features: Tensor, batch: int) -> tuple[list
 
 @torch.inference_mode()
 def published_texts(clip: torch.nn.Module, bank: LabelBank, trees: list[KeywordTree]) -> tuple[float, int]:
-    """Seconds for the texts encoded anew for these images, in the published batches, and how many they are."""
+    """Seconds for the texts encoded anew for these images, in the published batches, and how many they
+    are."""
     batches: list[list[str]] = []
     taxonomy = dict(BRANCHES.values())
     for tree in trees:
@@ -135,7 +157,9 @@ def published_texts(clip: torch.nn.Module, bank: LabelBank, trees: list[KeywordT
                 labels = bank.groups(taxonomy[branch.facet])[branch.keywords[0]]
                 batches.append([f"picture of {one}." for one in labels])
             elif branch.opened and branch.facet == "activity":
-                batches.append([f"activity is {one}." for one in bank.groups("activity")[branch.groups[0].text]])
+                batches.append(
+                    [f"activity is {one}." for one in bank.groups("activity")[branch.groups[0].text]]
+                )
         batches.append([keyword.text for keyword in tree.keywords])
         batches.append(["a dog runs in the snow ."] * CANDIDATES)
     batches = [batch[:100] for batch in batches if batch]
@@ -150,7 +174,8 @@ def published_texts(clip: torch.nn.Module, bank: LabelBank, trees: list[KeywordT
 def published_generation(
     gpt2: torch.nn.Module, tokenizer: BpeTokenizer, prompt: str, sample: int, most: int = PUBLISHED_LENGTH
 ) -> float:
-    """Seconds of five continuations of a prompt to 256 tokens in all (or `most` new ones), one after the other."""
+    """Seconds of five continuations of a prompt to 256 tokens in all (or `most` new ones), one after the
+    other."""
     ids = torch.tensor([tokenizer.encode(prompt)], device=gpt2.device)
     count = min(PUBLISHED_LENGTH - ids.shape[1], most)
     if not sample or 2 * sample >= count:

@@ -2,9 +2,9 @@
 
     python benchmarks/sbg_candidates.py MODEL --data DIR [--out FILE] [--record]
 
-Photos are encoded and keywords chosen once; each run samples, ranks and scores anew, under the standard protocol on the
-official test images. The control says one typical caption for every photo. With --record the mean rows are written into
-the checkpoint's config.json with their signatures.
+Photos are encoded and keywords chosen once; each run samples, ranks and scores anew, under the standard
+protocol on the official test images. The control says one typical caption for every photo. With --record the
+mean rows are written into the checkpoint's config.json with their signatures.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.corpus import encode_corpus
-from clipcap_ext.engine.card import CONFIG_FILE, read_config
 from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.sbg import SbgCaptioner
+from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+from clipcap_ext.evaluate.caption_scores import score_captions
 from clipcap_ext.evaluate.request import EvaluationRequest
-from clipcap_ext.evaluate.scoring import score_captions
 from clipcap_ext.metrics import METRICS
 
 COUNTS, SEEDS, BATCH = (1, 2, 5), (0, 1, 2), 50
@@ -35,7 +35,9 @@ def main() -> None:
     """Run everything and print one JSON object."""
     args = arguments()
     metrics = tuple(args.metrics.split(",")) if args.metrics else METRICS
-    request = EvaluationRequest(args.data, protocol=args.protocol, metrics=metrics, limit=args.limit, resamples=1)
+    request = EvaluationRequest(
+        args.data, protocol=args.protocol, metrics=metrics, limit=args.limit, resamples=1
+    )
     split = request.load()
     captioner = load_captioner(args.model)
     if not isinstance(captioner, SbgCaptioner):
@@ -79,7 +81,9 @@ def arguments() -> argparse.Namespace:
     made.add_argument("--top-k", type=int, default=50, help="the paper's is 50")
     made.add_argument("--limit", type=int)
     made.add_argument("--out", type=Path)
-    made.add_argument("--record", action="store_true", help="write the means into the checkpoint's config.json")
+    made.add_argument(
+        "--record", action="store_true", help="write the means into the checkpoint's config.json"
+    )
     return made.parse_args()
 
 
@@ -101,7 +105,9 @@ def row_of(runs: list[dict[str, Any]], options: DecodingOptions) -> dict[str, An
     return {
         "mean": {name: round(statistics.mean(one[name] for one in found), 4) for name in found[0]},
         "deviation": {name: round(statistics.stdev(one[name] for one in found), 4) for name in found[0]},
-        "constant_caption": {name: round(statistics.mean(one[name] for one in control), 4) for name in control[0]},
+        "constant_caption": {
+            name: round(statistics.mean(one[name] for one in control), 4) for name in control[0]
+        },
         "signature": f"{runs[0]['signature']}|mean:{len(runs)}seeds",
         "decoding": {**vars(options), "seed": list(SEEDS), "strategy": options.strategy},
     }
@@ -123,7 +129,11 @@ def record(folder: Path, rows: dict[int, dict[str, Any]]) -> None:
         for row in rows.values()
     ]  # fmt: skip
     same = {(row["signature"], json.dumps(row["decoding"], sort_keys=True)) for row in new}
-    kept = [row for row in config.scores if (row["signature"], json.dumps(row["decoding"], sort_keys=True)) not in same]
+    kept = [
+        row
+        for row in config.scores
+        if (row["signature"], json.dumps(row["decoding"], sort_keys=True)) not in same
+    ]
     path = folder / CONFIG_FILE
     path.write_text(replace(config, scores=(*kept, *new)).to_json(), encoding="utf-8")
 

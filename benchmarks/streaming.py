@@ -1,8 +1,9 @@
 """Peak memory of training on feature shards and of making them, as the data set grows
 
-Training: one epoch of a tiny ClipCap on synthetic features (512 numbers, one caption a picture), validation and export
-included, from shards and with the same corpus in memory. Making: synthetic shards of small JPEGs through an encoder
-that costs nothing but gives long features, so that keeping them would show. Each figure is of a process of its own.
+Training: one epoch of a tiny ClipCap on synthetic features (512 numbers, one caption a picture), validation
+and export included, from shards and with the same corpus in memory. Making: synthetic shards of small JPEGs
+through an encoder that costs nothing but gives long features, so that keeping them would show. Each figure is
+of a process of its own.
 """
 
 from __future__ import annotations
@@ -26,17 +27,22 @@ from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import make_features
 from clipcap_ext.corpus.parts import find_parts
-from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.train.captioning import CaptioningConfig
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.train.clipcap.config import CaptioningConfig
 
 SHARDS, ROWS, CLIP_DIM = 8, 1000, 512  # of the smallest feature folder: 8,000 pictures, 16 MB
 BUFFER = 4000
 TARS, PHOTOS, LONG = 8, 100, 16384  # of the smallest data set to encode, and how long its features are
-WORDS = [f"{a}{b}" for a in ("ba", "do", "ki", "lu", "me", "no", "pa", "ri") for b in ("ck", "ll", "mp", "nt", "st")]
+WORDS = [
+    f"{a}{b}"
+    for a in ("ba", "do", "ki", "lu", "me", "no", "pa", "ri")
+    for b in ("ck", "ll", "mp", "nt", "st")
+]
 CONFIG = CaptioningConfig(
-    epochs=1, batch_size=500, lr=1e-3, encoder="synthetic", encoder_weights="none", prefix_length=2, gpt2="scratch",
-    n_layer=1, n_head=2, n_embd=16, n_positions=24, tokenizer="captions", vocab_size=400, max_tokens=20, holdout=100,
-    buffer=BUFFER, log_every=100, device="cpu",
+    epochs=1, batch_size=500, lr=1e-3, encoder="synthetic", encoder_weights="none", prefix_length=2,
+    gpt2="scratch",
+    n_layer=1, n_head=2, n_embd=16, n_positions=24, tokenizer="captions", vocab_size=400, max_tokens=20,
+    holdout=100, buffer=BUFFER, log_every=100, device="cpu",
 )  # fmt: skip
 
 
@@ -87,9 +93,9 @@ def train(folder: Path, out: Path, streamed: bool) -> None:
     """One epoch, from shards or with all of it in memory."""
     from accelerate import Accelerator
 
-    from clipcap_ext.train.loop import Trainer
-    from clipcap_ext.train.tasks_clipcap import ClipCapTask
-    from clipcap_ext.train.tasks_streamed import StreamedClipCapTask
+    from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
+    from clipcap_ext.train.clipcap.task import ClipCapTask
+    from clipcap_ext.train.loop.loop import Trainer
 
     if streamed:
         task = StreamedClipCapTask.build(CONFIG, folder, lambda line: None)
@@ -135,7 +141,9 @@ def megabytes(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", nargs=3, metavar=("KIND", "FOLDER", "OUT"), help="used by the script itself")
+    parser.add_argument(
+        "--child", nargs=3, metavar=("KIND", "FOLDER", "OUT"), help="used by the script itself"
+    )
     parser.add_argument("--small", action="store_true", help="two sizes, to try the script; writes nothing")
     arguments = parser.parse_args()
     if arguments.child:
@@ -153,7 +161,9 @@ def main() -> None:
             write_tars(folder, times)
             told = peak("make", folder, out)
             made.append([f"{times}x: {TARS * PHOTOS * times} pictures", megabytes(out), told])
-    text = table([f"training, buffer of {BUFFER} captions", "features on disk", "from shards", "all in memory"], rows)
+    text = table(
+        [f"training, buffer of {BUFFER} captions", "features on disk", "from shards", "all in memory"], rows
+    )
     text += "\n\n" + table(["making features", "features on disk", "peak memory"], made)
     print(text) if arguments.small else publish("streaming", text)
 

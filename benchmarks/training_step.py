@@ -1,8 +1,9 @@
 """A training step as built here against one padded to the corpus maximum
 
-Ours pads to the longest of a batch of like lengths and computes logits only where there is a label. The other, as
-published, pads every caption to the longest of the corpus and computes logits everywhere. Same model, same batches
-(their lengths follow Flickr8k's captions), forward, backward and AdamW; the losses must be equal.
+Ours pads to the longest of a batch of like lengths and computes logits only where there is a label. The
+other, as published, pads every caption to the longest of the corpus and computes logits everywhere. Same
+model, same batches (their lengths follow Flickr8k's captions), forward, backward and AdamW; the losses must
+be equal.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from measure import publish, seconds, table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
-from clipcap_ext.train.batches import plan_epoch
-from clipcap_ext.train.captioning import CaptioningConfig, CaptioningModule
+from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.clipcap.module import CaptioningModule
+from clipcap_ext.train.loop.batches import plan_epoch
 
 # How many of Flickr8k's 40460 captions have 0, 1, 2, ... tokens of GPT-2's BPE.
 LENGTHS = (
-    0, 2, 8, 28, 154, 441, 962, 2167, 2931, 3486, 3944, 4228, 4101, 3857, 3351, 2765, 2088, 1684, 1179, 904, 660, 476,
-    299, 243, 148, 105, 73, 52, 45, 21, 13, 17, 6, 6, 6, 3, 4, 0, 2, 0, 0, 0, 0, 1,
+    0, 2, 8, 28, 154, 441, 962, 2167, 2931, 3486, 3944, 4228, 4101, 3857, 3351, 2765, 2088, 1684, 1179, 904,
+    660, 476, 299, 243, 148, 105, 73, 52, 45, 21, 13, 17, 6, 6, 6, 3, 4, 0, 2, 0, 0, 0, 0, 1,
 )  # fmt: skip
 BATCH = 40
-NO_DROPOUT = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), 0.0)  # so that the losses can be equal
+NO_DROPOUT = dict.fromkeys(
+    ("embd_pdrop", "attn_pdrop", "resid_pdrop"), 0.0
+)  # so that the losses can be equal
 
 
 def padded_loss(model: ClipCapModel, features: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
@@ -43,7 +47,8 @@ def padded_loss(model: ClipCapModel, features: Tensor, ids: Tensor, lengths: Ten
 
 
 def batches(count: int, vocabulary: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """`count` batches of the trainer's plan, spread evenly over lengths: features, ids (B, maximum), lengths."""
+    """`count` batches of the trainer's plan, spread evenly over lengths: features, ids (B, maximum),
+    lengths."""
     corpus = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
     plan = plan_epoch(corpus.tolist(), BATCH, seed=0, epoch=0, drop_last=True)
     by_length = sorted(plan, key=lambda items: corpus[items].mean())
@@ -62,7 +67,9 @@ class Steps:
     def __init__(self, model: ClipCapModel) -> None:
         self.model = model
         self.module = CaptioningModule(model, CaptioningConfig()).train()
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)  # nothing moves: both see the same weights
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=0.0
+        )  # nothing moves: both see the same weights
 
     def ours(self, features: Tensor, ids: Tensor, lengths: Tensor) -> float:
         longest = int(lengths.max())
@@ -84,7 +91,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=5)
-    parser.add_argument("--small", action="store_true", help="a small GPT-2, to try the script; writes nothing")
+    parser.add_argument(
+        "--small", action="store_true", help="a small GPT-2, to try the script; writes nothing"
+    )
     arguments = parser.parse_args()
     torch.manual_seed(0)
     sizes = dict(ClipCapConfig().gpt2)
@@ -97,8 +106,12 @@ def main() -> None:
         assert abs(ours - padded) < 1e-4 * padded, f"the losses differ: {ours} and {padded}"
     took: dict[str, list[float]] = {"ours": [], "padded": []}
     for _ in range(arguments.rounds):
-        took["ours"].append(sum(seconds(lambda batch=batch: steps.ours(*batch)) for batch in work) / len(work))
-        took["padded"].append(sum(seconds(lambda batch=batch: steps.padded(*batch)) for batch in work) / len(work))
+        took["ours"].append(
+            sum(seconds(lambda batch=batch: steps.ours(*batch)) for batch in work) / len(work)
+        )
+        took["padded"].append(
+            sum(seconds(lambda batch=batch: steps.padded(*batch)) for batch in work) / len(work)
+        )
     ours, padded = (statistics.median(values) for values in (took["ours"], took["padded"]))
     rows = [
         ["padded to the corpus maximum (43), logits everywhere", f"{padded:.2f}", "1.0"],

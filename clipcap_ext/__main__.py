@@ -8,9 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from clipcap_ext import __version__
-from clipcap_ext.cli import captioning, converting, demo, downloading, listing, ui
+from clipcap_ext.cli import caption_command as captioning
+from clipcap_ext.cli import convert_command as converting
+from clipcap_ext.cli import demo_command as demo
+from clipcap_ext.cli import download_command as downloading
+from clipcap_ext.cli import models_command as listing
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
+from clipcap_ext.webui import command as ui
 
 COMMANDS = (captioning, listing, downloading, converting, demo, ui)
 EXAMPLES = """examples:
@@ -20,7 +25,8 @@ EXAMPLES = """examples:
   python -m clipcap_ext download clipcap-flickr8k-gradient
   python -m clipcap_ext convert coco_weights.pt
   python -m clipcap_ext ui --open
-Each command has its own --help. Training and scoring: python -m clipcap_ext.train, python -m clipcap_ext.evaluate."""
+Each command has its own --help.
+Training and scoring: python -m clipcap_ext.train, python -m clipcap_ext.evaluate."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,5 @@
-"""The errors a user may meet, each saying what was asked, what was found and what to do; not a logging layer."""
+"""The errors a user may meet, each saying what was asked, what was found and what to do; not a logging
+layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""DecodingOptions on a command line: one flag a field, and how flags join a model's defaults; no other options."""
+"""DecodingOptions on a command line: one flag a field, and how flags join a model's defaults; no other
+options."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ def given_decoding(args: argparse.Namespace) -> dict[str, Any]:
 def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> DecodingOptions:
     """`defaults` changed to what was given; a default that stands against it gives way.
 
-    So `temperature` alone turns beams off, `num_beams` alone turns sampling off, and more candidates than beams widen
-    the search. Two given options that exclude each other stay a UsageError.
+    So `temperature` alone turns beams off, `num_beams` alone turns sampling off, and more candidates than
+    beams widen the search. Two given options that exclude each other stay a UsageError.
     """
     off = DecodingOptions()
     values = {**asdict(defaults), **given}

@@ -1,4 +1,5 @@
-"""A JSON file that somebody named, read or refused in words they understand; what must be in it is the reader's."""
+"""A JSON file that somebody named, read or refused in words they understand; what must be in it is the
+reader's."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from clipcap_ext.errors import UsageError
 
 
 def read_json(path: Path, option: str = "") -> Any:
-    """What the file holds; a UsageError with `option`, the words that named it, if it cannot be read or is not JSON."""
+    """What the file holds; a UsageError with `option`, the words that named it, if it cannot be read or is
+    not JSON."""
     named = f"{option} {path}".strip()
     try:
         return json.loads(path.read_text(encoding="utf-8"))

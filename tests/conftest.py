@@ -66,7 +66,8 @@ def network_guard() -> Iterator[list[str]]:
 
 @pytest.fixture
 def no_network(network_guard: list[str]) -> Iterator[list[str]]:
-    """Fail the test if it so much as tries to reach the network, even where a library swallows the refusal."""
+    """Fail the test if it so much as tries to reach the network, even where a library swallows the
+    refusal."""
     network_guard.clear()
     yield network_guard
     assert network_guard == [], "the network was asked for"
@@ -83,7 +84,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the encoder `tiny-clip` and the checkpoints `tiny-clipcap` and `tiny-transformer` on it."""
+    """A folder with the encoder `tiny-clip` and the checkpoints `tiny-clipcap` and `tiny-transformer` on
+    it."""
     from tiny import write_tiny_clipcap, write_tiny_encoder
 
     folder = tmp_path_factory.mktemp("models")
@@ -101,7 +103,8 @@ def tiny_clipcap(tiny_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sbg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only, but for its caches."""
+    """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only, but for its
+    caches."""
     from tiny import write_tiny_encoder, write_tiny_sbg
 
     folder = tmp_path_factory.mktemp("sbg")

@@ -1,7 +1,8 @@
-"""Pretend `modules` packages of the four WebUI families, as far as we touch them; written from observed behaviour.
+"""Pretend `modules` packages of the four WebUI families, as far as we touch them; written from observed
+behaviour.
 
-They are stricter than the real ones where that catches mistakes: locks refuse to be taken twice by one thread, and
-`shared.sd_model`, which loads the checkpoint when looked at, fails the test.
+They are stricter than the real ones where that catches mistakes: locks refuse to be taken twice by one
+thread, and `shared.sd_model`, which loads the checkpoint when looked at, fails the test.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class StrictLock:
 
 
 class State:
-    """shared.state: begin forgets interrupts, as the hosts do; SD.Next's gives an id that `end` wants back."""
+    """shared.state: begin forgets interrupts, as the hosts do; SD.Next's gives an id that `end` wants
+    back."""
 
     def __init__(self, with_id: bool) -> None:
         self.interrupted = self.stopping_generation = self.skipped = False
@@ -117,13 +119,16 @@ class SharedModule(ModuleType):
 
 
 class FakeHost:
-    """The pretend program: its modules, a log of locks and memory moves, and the callbacks registered with it."""
+    """The pretend program: its modules, a log of locks and memory moves, and the callbacks registered with
+    it."""
 
     def __init__(self, family: str, folder: Path) -> None:
         self.family, self.log, self.reports = family, [], []
         self.callbacks: dict[str, list[Any]] = defaultdict(list)
         self.modules: dict[str, ModuleType] = {}
-        self.cmd_opts = SimpleNamespace(api=False, nowebui=False, api_auth=None, auth=None, hide_ui_dir_config=False)
+        self.cmd_opts = SimpleNamespace(
+            api=False, nowebui=False, api_auth=None, auth=None, hide_ui_dir_config=False
+        )
         self.opts, self.state = Options(), State(with_id=family == "SD.Next")
         self._common(folder)
         makers = (self._a1111, self._forge, self._reforge, self._sdnext)
@@ -235,13 +240,22 @@ class FakeHost:
         self.run("before_ui")
         made: dict[str, Component] = {}
         for tab in ("txt2img", "img2img", "extras"):
-            for name in (f"{tab}_prompt", f"{tab}_style_apply", f"{tab}_gallery", f"{tab}_send_to_extras", *extra):
+            for name in (
+                f"{tab}_prompt",
+                f"{tab}_style_apply",
+                f"{tab}_gallery",
+                f"{tab}_send_to_extras",
+                *extra,
+            ):
                 self.show(made.setdefault(name, Component(elem_id=name)))
             size = [(Component(), "Size-1"), (Component(), "Size-2")]
             fields = None if tab == "extras" else [(made[f"{tab}_prompt"], "Prompt"), *size]
             image = Component() if tab != "txt2img" else None
             self.paste_fields[tab] = {"init_img": image, "fields": fields}
-        self.paste_fields["inpaint"] = {"init_img": Component(), "fields": self.paste_fields["img2img"]["fields"]}
+        self.paste_fields["inpaint"] = {
+            "init_img": Component(),
+            "fields": self.paste_fields["img2img"]["fields"],
+        }
         return made
 
     def show(self, component: Component) -> None:

@@ -1,4 +1,5 @@
-"""Writes files that pretend to be weights, for the tests that none of them runs or fills the process; not a test."""
+"""Writes files that pretend to be weights, for the tests that none of them runs or fills the process; not a
+test."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def zipped(members: dict[str, bytes], compress: int = zipfile.ZIP_STORED) -> byt
 
 def with_index(index: bytes, **members: bytes) -> bytes:
     """A zip of torch's kind around any pickle."""
-    return zipped({"archive/data.pkl": index, **{f"archive/data/{name}": data for name, data in members.items()}})
+    return zipped(
+        {"archive/data.pkl": index, **{f"archive/data/{name}": data for name, data in members.items()}}
+    )
 
 
 def members_of(data: bytes) -> dict[str, bytes]:
@@ -67,7 +70,8 @@ def members_of(data: bytes) -> dict[str, bytes]:
 
 
 def table_of(tensor_shape: bytes, stride: bytes, length: bytes) -> bytes:
-    """A pickle of {"wte.weight": a tensor of that shape and stride in a storage that claims `length` numbers}."""
+    """A pickle of {"wte.weight": a tensor of that shape and stride in a storage that claims `length`
+    numbers}."""
     storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpu" + length + b"tQ"
     tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + tensor_shape + stride + b"\x89}tR"
     return PROTO + b"}X\x0a\0\0\0wte.weight" + tensor + b"s" + STOP
@@ -99,7 +103,8 @@ def with_holes(path: Path, head: bytes, size: int = 2_000_000_000) -> None:
 
 
 def corpus(folder: Path, canary: Path) -> dict[str, str]:
-    """Write them all into `folder`; file name -> a part of what must be said of it. Running one makes `canary`."""
+    """Write them all into `folder`; file name -> a part of what must be said of it. Running one makes
+    `canary`."""
     evil, good = Canary(canary), saved(good_state())
     index = members_of(good)["archive/data.pkl"]
     deep = PROTO + b"}" + b")" + b"\x85" * 300_000 + b"Ns" + STOP  # a table whose key is a tuple 300 000 deep
@@ -128,13 +133,14 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
         "zip_cut_a_little.pt": (good[:-7], "has no end"),
         "zip_grown.pt": (good + b"more", "has no end"),
         "zip_spliced.pt": (good[:5000] + good[6000:], "its zip archive claims"),
-        "zip_up.pt": (zipped({"archive/data.pkl": index, "archive/../../up.txt": b"x"}), "which leaves its folder"),
+        "zip_up.pt": (zipped({"archive/data.pkl": index, "archive/../../up.txt": b"x"}),
+        "which leaves its folder"),
         "zip_root.pt": (zipped({"archive/data.pkl": index, "/etc/up.txt": b"x"}), "which leaves its folder"),
         "zip_windows.pt": (zipped({"archive/data.pkl": index, "C:/up.txt": b"x"}), "which leaves its folder"),
         "zip_other.pt": (zipped({"a/readme.txt": b"x"}), "no data.pkl"),
         "zip_two.pt": (zipped({"a/data.pkl": index, "b/data.pkl": index}), "2 folders"),
-        "zip_short_storage.pt": (zipped({**members_of(good), "archive/data/0": b"1234"}), "storage 0 should have"),
-        "old_cut.pt": (saved(good_state(), "pickles")[:-9], "its tensors need"),
+        "zip_short_storage.pt": (zipped({**members_of(good), "archive/data/0": b"1234"}),
+        "storage 0 should have"), "old_cut.pt": (saved(good_state(), "pickles")[:-9], "its tensors need"),
         "old_cut_early.pt": (saved(good_state(), "pickles")[:600], "its pickle cannot be read"),
         "deep.pt": (with_index(deep), "its pickle cannot be read"),
         "memo.pt": (with_index(PROTO + b"Nr\xff\xff\xff\xff."), "holds no state dict"),
@@ -144,17 +150,20 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
         "huge_tensor.pt": (with_index(wide, **{"0": b"1234"}), "a tensor of shape"),
         "header_long.safetensors": (header_of({}, length=2**62), "its header claims"),
         "header_short.safetensors": (b"\x01", "its header claims"),
-        "header_beyond.safetensors": (header_of({"a": entry(0, 8000, [2000])}, bytes(8)), "speaks of 8000 bytes"),
+        "header_beyond.safetensors": (header_of({"a": entry(0, 8000, [2000])}, bytes(8)),
+        "speaks of 8000 bytes"),
         "header_shape.safetensors": (header_of({"a": entry(0, 8, [2000])}, bytes(8)), "in 8 bytes"),
         "header_overlap.safetensors": (
             header_of({"a": entry(0, 8, [2]), "b": entry(4, 12, [2])}, bytes(12)), "places 'b' at 4"),
-        "header_negative.safetensors": (header_of({"a": entry(-8, 0, [2])}, bytes(8)), "its header cannot be read"),
+        "header_negative.safetensors": (header_of({"a": entry(-8, 0, [2])}, bytes(8)),
+        "its header cannot be read"),
         "header_list.safetensors": (header_of([1, 2]), "its header cannot be read"),  # type: ignore[arg-type]
         "header_deep.safetensors": (struct.pack("<Q", 200_000) + b"[" * 200_000, "its header cannot be read"),
         "web_page.pt": (b"<!DOCTYPE html><html>not found</html>", "a web page saved under this name"),
         "empty.pt": (b"", "no file of weights"),
         "whole_numbers.pt": (saved(counts), "int32"),
-        "padded.pt": (zipped({**members_of(good), "archive/data/pad": bytes(90_000_000)}), "its weights need"),
+        "padded.pt": (zipped({**members_of(good), "archive/data/pad": bytes(90_000_000)}),
+        "its weights need"),
     }  # fmt: skip
     for name, (data, _) in files.items():
         (folder / name).write_bytes(data)
@@ -165,7 +174,9 @@ def corpus(folder: Path, canary: Path) -> dict[str, str]:
 def _not_plain_files(folder: Path, good: bytes) -> dict[str, str]:
     with_holes(folder / "sparse.pt", b"", HUGE)
     with_holes(folder / "sparse_zip.pt", good)
-    with_holes(folder / "sparse.safetensors", header_of({"a": entry(0, 1_999_999_000, [499_999_750])}).ljust(1000))
+    with_holes(
+        folder / "sparse.safetensors", header_of({"a": entry(0, 1_999_999_000, [499_999_750])}).ljust(1000)
+    )
     outside = folder.parent / "outside"
     outside.mkdir()
     (outside / "secret.pt").write_bytes(good)
@@ -173,7 +184,8 @@ def _not_plain_files(folder: Path, good: bytes) -> dict[str, str]:
     (folder / "link_to_nothing.pt").symlink_to(folder / "gone.pt")
     os.mkfifo(folder / "pipe.pt")
     return {
-        "sparse.pt": "10.0 GB", "sparse_zip.pt": "the rest is holes", "sparse.safetensors": "the rest is holes",
+        "sparse.pt": "10.0 GB", "sparse_zip.pt": "the rest is holes",
+        "sparse.safetensors": "the rest is holes",
         "link_out.pt": "a link out of its folder", "link_to_nothing.pt": "No such file", "pipe.pt": "no file",
     }  # fmt: skip
 

@@ -1,6 +1,8 @@
-"""ClipCap in the published structure and names, with the published loop, to compare converted files with; not a test.
+"""ClipCap in the published structure and names, with the published loop, to compare converted files with; not
+a test.
 
-Written from the paper's description and the names of the published state dicts, apart from the package on purpose.
+Written from the paper's description and the names of the published state dicts, apart from the package on
+purpose.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class PublishedMlp(nn.Module):
     def __init__(self, clip_dim: int, n_embd: int, prefix_length: int) -> None:
         super().__init__()
         hidden = n_embd * prefix_length // 2
-        self.model = nn.Sequential(nn.Linear(clip_dim, hidden), nn.Tanh(), nn.Linear(hidden, n_embd * prefix_length))
+        self.model = nn.Sequential(
+            nn.Linear(clip_dim, hidden), nn.Tanh(), nn.Linear(hidden, n_embd * prefix_length)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
@@ -50,7 +54,12 @@ class PublishedTransformer(nn.Module):
     @staticmethod
     def _layer(dim: int) -> nn.Module:
         layer = nn.Module()
-        layer.norm1, layer.norm2, layer.attn, layer.mlp = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.Module(), nn.Module()
+        layer.norm1, layer.norm2, layer.attn, layer.mlp = (
+            nn.LayerNorm(dim),
+            nn.LayerNorm(dim),
+            nn.Module(),
+            nn.Module(),
+        )
         layer.attn.to_queries = nn.Linear(dim, dim, bias=False)
         layer.attn.to_keys_values = nn.Linear(dim, dim * 2, bias=False)
         layer.attn.project = nn.Linear(dim, dim)
@@ -100,13 +109,17 @@ def speak(gpt: nn.Module, embeds: Tensor, tokens: int) -> list[int]:
     return ids
 
 
-def published_mlp(vocab_size: int, clip_dim: int = 768, prefix_length: int = 10, **sizes: int) -> PublishedClipCap:
+def published_mlp(
+    vocab_size: int, clip_dim: int = 768, prefix_length: int = 10, **sizes: int
+) -> PublishedClipCap:
     """The tuned models' structure: COCO and Conceptual (512), the paper's Flickr8k (768)."""
     gpt = small_gpt2(vocab_size, **sizes)
     return PublishedClipCap(gpt, PublishedMlp(clip_dim, gpt.config.n_embd, prefix_length)).eval()
 
 
-def published_transformer(vocab_size: int, clip_dim: int = 640, length: int = 40, layers: int = 8) -> PublishedClipCap:
+def published_transformer(
+    vocab_size: int, clip_dim: int = 640, length: int = 40, layers: int = 8
+) -> PublishedClipCap:
     """The structure of the models whose GPT-2 stood still: 40 rows in, 40 out."""
     gpt = small_gpt2(vocab_size)
     mapper = PublishedTransformer(clip_dim, gpt.config.n_embd, length, length, layers)

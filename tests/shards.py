@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
 
 BLOCK = 512  # tar's
 
 
 class MeanColours:
-    """A stand-in for ClipEncoder: features are the mean colours of the four quarters; it counts what it encodes."""
+    """A stand-in for ClipEncoder: features are the mean colours of the four quarters; it counts what it
+    encodes."""
 
     fingerprint, clip_dim, config = "mean-colours", 12, EncoderConfig("mean-colours", "")
 
@@ -77,7 +78,8 @@ def photo_members(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
 def write_shards(folder: Path, shards: int = 4, each: int = 5) -> list[Path]:
     """shard-0000.tar, ... of `each` photos."""
     return [
-        write_tar(folder / f"shard-{i:04}.tar", photo_members(range(i * each, (i + 1) * each))) for i in range(shards)
+        write_tar(folder / f"shard-{i:04}.tar", photo_members(range(i * each, (i + 1) * each)))
+        for i in range(shards)
     ]
 
 
@@ -85,7 +87,9 @@ def url(number: int) -> str:
     return f"http://pictures.example/{number}.jpg?x=1"
 
 
-def write_table(folder: Path, rows: int, name: str = "{row:08d}.png", missing: Iterable[int] = ()) -> tuple[Path, Path]:
+def write_table(
+    folder: Path, rows: int, name: str = "{row:08d}.png", missing: Iterable[int] = ()
+) -> tuple[Path, Path]:
     """captions.tsv and a folder of its pictures, but for those that are missing."""
     images = folder / "images"
     images.mkdir(parents=True)

@@ -1,7 +1,8 @@
-"""SBG's keyword selection once more, image by image and text by text in plain Python, to hold the fast one against.
+"""SBG's keyword selection once more, image by image and text by text in plain Python, to hold the fast one
+against.
 
-Written from the description of the published procedure, sharing no code with the package: sentences are built as whole
-texts, each is compared with the image alone, and lists are sorted by Python.
+Written from the description of the published procedure, sharing no code with the package: sentences are built
+as whole texts, each is compared with the image alone, and lists are sorted by Python.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def slow_keywords(
         logits = [100.0 * cosine(image, encode(sentence)) for sentence in sentences]
         top = max(logits)
         total = math.fsum(math.exp(logit - top) for logit in logits)
-        pairs = [(s, math.exp(logit - top) / total, logit) for s, logit in zip(sentences, logits, strict=True)]
+        pairs = [
+            (s, math.exp(logit - top) / total, logit) for s, logit in zip(sentences, logits, strict=True)
+        ]
         pairs.sort(key=lambda pair: -pair[2])
         return [(s, share) for s, share, _ in pairs]
 

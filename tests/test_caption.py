@@ -32,10 +32,11 @@ def test_options_that_would_do_nothing_are_refused(changes: dict, said: str) -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"max_new_tokens": 0}, {"max_new_tokens": 1.5}, {"max_new_tokens": True}, {"num_beams": 65}, {"num_beams": "3"},
+        {"max_new_tokens": 0}, {"max_new_tokens": 1.5}, {"max_new_tokens": True}, {"num_beams": 65},
+        {"num_beams": "3"},
         {"temperature": -0.1}, {"temperature": float("nan")}, {"temperature": 1.0, "top_p": 0.0},
-        {"temperature": 1.0, "top_p": 1.1}, {"temperature": 1.0, "top_k": -1}, {"temperature": 1.0, "seed": 1.5},
-        {"rank_by": "beauty"}, {"no_repeat_ngram_size": -1},
+        {"temperature": 1.0, "top_p": 1.1}, {"temperature": 1.0, "top_k": -1},
+        {"temperature": 1.0, "seed": 1.5}, {"rank_by": "beauty"}, {"no_repeat_ngram_size": -1},
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_name(changes: dict) -> None:

@@ -1,4 +1,5 @@
-"""Flags join a model's defaults: a default gives way to what was asked, what was asked never silently does."""
+"""Flags join a model's defaults: a default gives way to what was asked, what was asked never silently
+does."""
 
 from __future__ import annotations
 
@@ -28,12 +29,17 @@ ONE_OPTION = st.one_of(
 
 
 @given(DEFAULTS, ONE_OPTION)
-def test_one_of_the_main_options_always_fits_any_model(defaults: DecodingOptions, option: tuple[str, float]) -> None:
+def test_one_of_the_main_options_always_fits_any_model(
+    defaults: DecodingOptions, option: tuple[str, float]
+) -> None:
     joined = join_options(defaults, dict([option]))
     assert getattr(joined, option[0]) == option[1]
 
 
-@given(DEFAULTS, st.dictionaries(st.sampled_from([spec.name for spec in fields(DecodingOptions)]), st.integers(0, 4)))
+@given(
+    DEFAULTS,
+    st.dictionaries(st.sampled_from([spec.name for spec in fields(DecodingOptions)]), st.integers(0, 4)),
+)
 def test_what_is_given_is_used_or_refused(defaults: DecodingOptions, options: dict[str, int]) -> None:
     try:
         joined = asdict(join_options(defaults, options))
@@ -48,7 +54,9 @@ def test_nothing_given_changes_nothing(defaults: DecodingOptions) -> None:
 
 
 def test_defaults_give_way() -> None:
-    assert join_options(BEAMS, {"temperature": 0.7}) == DecodingOptions(temperature=0.7, no_repeat_ngram_size=3)
+    assert join_options(BEAMS, {"temperature": 0.7}) == DecodingOptions(
+        temperature=0.7, no_repeat_ngram_size=3
+    )
     assert join_options(SBG, {"num_beams": 4}).strategy == "beams"
     assert join_options(BEAMS, {"num_candidates": 5}).num_beams == 5
     assert join_options(SBG, {"num_candidates": 2}) == SBG.with_changes(num_candidates=2)

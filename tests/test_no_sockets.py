@@ -1,7 +1,8 @@
-"""No socket is made, for this machine or another, by imports, install.py, the tab's building or bundled captioning.
+"""No socket is made, for this machine or another, by imports, install.py, the tab's building or bundled
+captioning.
 
-Each runs in a process of its own under an audit hook, which sees every socket that Python code makes; in the end the
-hook is shown to bite.
+Each runs in a process of its own under an audit hook, which sees every socket that Python code makes; in the
+end the hook is shown to bite.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ import importlib, pkgutil, clipcap_ext
 names = [one.name for one in pkgutil.walk_packages(clipcap_ext.__path__, "clipcap_ext.")]
 for name in names:
     # the hosts' modules need a host around them, the tab's need gradio
-    if not name.startswith(("clipcap_ext.webui.hosts.", "clipcap_ext.webui.tab")) and not name.endswith("__main__"):
+    hosted = name.startswith(("clipcap_ext.webui.hosts.", "clipcap_ext.webui.tab"))
+    if not hosted and not name.endswith("__main__"):
         importlib.import_module(name)
 print("DONE", len(names) > 100)
 """
@@ -49,12 +51,13 @@ print("DONE", True)
 """
 CAPTION = """
 from pathlib import Path
-from clipcap_ext.engine.images import open_image
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.engine.images.reading import open_image
+from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.service.service import CaptionService
 photo = next(Path("clipcap_ext/examples").glob("*.jpg"))
 service = CaptionService(StandaloneHost(device="cpu"))
-said = [service.caption([open_image(photo)], name).captions[0].text for name in ("tiny-flickr8k", "tiny-sbg-flickr8k")]
+names = ("tiny-flickr8k", "tiny-sbg-flickr8k")
+said = [service.caption([open_image(photo)], name).captions[0].text for name in names]
 print("DONE", all(said), len(service.models()))
 """
 PAGE = """
@@ -66,8 +69,8 @@ main(["ui", "--device", "cpu"])
 BUILD_TAB = """
 import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # as the WebUIs do before they import gradio
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.tab import build
 host = StandaloneHost(device="cpu")
 print("DONE", build(CaptionService(host), host) is not None)
@@ -82,8 +85,12 @@ def run(code: str, tmp_path: Path, python: str = sys.executable) -> str:
         "HF_HOME": str(tmp_path / "hf"),
         "PYTHONPATH": str(ROOT),
     }
-    environment = {key: value for key, value in environment.items() if key not in ("HF_HUB_OFFLINE", "CLIPCAP_MODELS")}
-    ran = subprocess.run([python, "-c", FORBID + code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    environment = {
+        key: value for key, value in environment.items() if key not in ("HF_HUB_OFFLINE", "CLIPCAP_MODELS")
+    }
+    ran = subprocess.run(
+        [python, "-c", FORBID + code], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
     return ran.stdout + ran.stderr
 
 
@@ -107,6 +114,8 @@ def test_building_the_tab_makes_none(name: str, code: str, tmp_path: Path) -> No
     assert "FORBIDDEN" not in said and "DONE True" in said, said
 
 
-@pytest.mark.parametrize("code", ["socket.create_connection(('127.0.0.1', 9))", "socket.getaddrinfo('localhost', 80)"])
+@pytest.mark.parametrize(
+    "code", ["socket.create_connection(('127.0.0.1', 9))", "socket.getaddrinfo('localhost', 80)"]
+)
 def test_the_hook_bites(code: str, tmp_path: Path) -> None:
     assert "FORBIDDEN" in run(code, tmp_path)

@@ -10,7 +10,8 @@ import torch
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """One thread, for the fixtures of a module too: tiny models are faster so, and results compare to the last bit."""
+    """One thread, for the fixtures of a module too: tiny models are faster so, and results compare to the
+    last bit."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,7 +1,9 @@
-"""Writes a tiny random CLIP and ClipCap, bit for bit the same under every version of the libraries; not a test.
+"""Writes a tiny random CLIP and ClipCap, bit for bit the same under every version of the libraries; not a
+test.
 
-Weights come from numpy's frozen RandomState streams, name by name, so neither the order in which a library builds its
-layers nor its way of initialising them matters. The vocabulary is 256 bytes and a few words; the weights favour words.
+Weights come from numpy's frozen RandomState streams, name by name, so neither the order in which a library
+builds its layers nor its way of initialising them matters. The vocabulary is 256 bytes and a few words; the
+weights favour words.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 if TYPE_CHECKING:
-    from clipcap_ext.engine.labels import LabelBank
+    from clipcap_ext.engine.sbg.labels import LabelBank
 
 WORDS = "a the two dog man girl boy ball snow grass water red black white runs jumps plays in on through with"
 CLIP_CONFIG = {
@@ -31,45 +33,51 @@ GPT2_SIZES = {"n_positions": 96, "n_embd": 32, "n_layer": 2, "n_head": 2}
 
 def write_tiny_encoder(folder: Path) -> None:
     """A CLIP of two small transformers, 32 x 32 pixels in, 32 numbers out."""
-    from clipcap_ext.engine.clip_encoder import build_clip, save_encoder
-    from clipcap_ext.engine.preprocess import Preprocess
+    from clipcap_ext.engine.clip.loading import build_clip, save_encoder
+    from clipcap_ext.engine.clip.preprocess import Preprocess
 
     clip = build_clip(CLIP_CONFIG)
     randomise(clip, scale=0.15)
-    save_encoder(folder, clip, CLIP_CONFIG, Preprocess(size=32, resize_mode="squash"), "A random CLIP for tests.\n")
+    save_encoder(
+        folder, clip, CLIP_CONFIG, Preprocess(size=32, resize_mode="squash"), "A random CLIP for tests.\n"
+    )
 
 
 def write_tiny_clipcap(folder: Path, encoder: str, mapper: str = "mlp") -> None:
     """A ClipCap of two layers over the encoder folder called `encoder`, which lies beside `folder`."""
-    from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
-    from clipcap_ext.engine.checkpoint import save_checkpoint
-    from clipcap_ext.engine.model import ClipCapConfig, ClipCapModel
-    from clipcap_ext.engine.tokenizer import load_tokenizer
+    from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
+    from clipcap_ext.engine.checkpoint.folder import save_checkpoint
+    from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+    from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 
     source = folder.parent / f"{folder.name}-tokenizer"
     write_tokenizer(source)
     tokenizer = load_tokenizer(source)
     shape = {"clip_length": 3, "mapper_layers": 2, "mapper_heads": 2} if mapper == "transformer" else {}
     architecture = ClipCapConfig(
-        clip_dim=32, prefix_length=4, mapper=mapper, gpt2={**GPT2_SIZES, "vocab_size": tokenizer.vocab_size}, **shape
+        clip_dim=32,
+        prefix_length=4,
+        mapper=mapper,
+        gpt2={**GPT2_SIZES, "vocab_size": tokenizer.vocab_size},
+        **shape,
     )
     model = ClipCapModel(architecture)
     randomise(model, scale=0.25)
     prefer_words(model.gpt2.transformer, tokenizer.vocab_size - len(WORDS.split()) - 2)
     config = CheckpointConfig(
-        kind="clipcap", name=folder.name, model=architecture.to_dict(), encoder=EncoderConfig(encoder, "", True),
-        decoding={"max_new_tokens": 12},
+        kind="clipcap", name=folder.name, model=architecture.to_dict(),
+        encoder=EncoderConfig(encoder, "", True), decoding={"max_new_tokens": 12},
     )  # fmt: skip
     save_checkpoint(folder, model, tokenizer, config, card="A random ClipCap for tests.\n")
 
 
 def write_tiny_sbg(folder: Path, encoder: str) -> None:
     """An SBG of two layers over the encoder folder called `encoder`, which lies beside `folder`."""
-    from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
-    from clipcap_ext.engine.model import build_gpt2
-    from clipcap_ext.engine.sbg_files import save_sbg, sbg_model
-    from clipcap_ext.engine.selection import SelectionConstants
-    from clipcap_ext.engine.tokenizer import load_tokenizer
+    from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
+    from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+    from clipcap_ext.engine.language.gpt2 import build_gpt2
+    from clipcap_ext.engine.sbg.checkpoint import save_sbg, sbg_model
+    from clipcap_ext.engine.sbg.constants import SelectionConstants
 
     source = folder.parent / f"{folder.name}-tokenizer"
     write_tokenizer(source)
@@ -87,17 +95,18 @@ def write_tiny_sbg(folder: Path, encoder: str) -> None:
 
 def write_tiny_merge_rnn(folder: Path, encoder: str) -> None:
     """A Merge-RNN of sixteen cells over the encoder folder called `encoder`, which lies beside `folder`."""
-    from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
-    from clipcap_ext.engine.checkpoint import save_checkpoint
-    from clipcap_ext.engine.merge_rnn import MergeRnnConfig, MergeRnnModel
-    from clipcap_ext.engine.words import WordVocabulary
+    from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
+    from clipcap_ext.engine.checkpoint.folder import save_checkpoint
+    from clipcap_ext.engine.checkpoint.vocabulary import WordVocabulary
+    from clipcap_ext.engine.merge_rnn.model import MergeRnnConfig, MergeRnnModel
 
     words = WordVocabulary(list(dict.fromkeys(WORDS.split())))
     architecture = MergeRnnConfig(feature_dim=32, vocab_size=words.vocab_size, layer_size=16)
     model = MergeRnnModel(architecture)
     randomise(model, scale=0.7)
     config = CheckpointConfig(
-        kind="merge-rnn", name=folder.name, model=architecture.to_dict(), encoder=EncoderConfig(encoder, "", True),
+        kind="merge-rnn", name=folder.name, model=architecture.to_dict(),
+        encoder=EncoderConfig(encoder, "", True),
         decoding={"max_new_tokens": 12, "num_beams": 3, "length_penalty": 0.0},
     )  # fmt: skip
     save_checkpoint(folder, model, words, config, card="A random Merge-RNN for tests.\n")
@@ -105,7 +114,7 @@ def write_tiny_merge_rnn(folder: Path, encoder: str) -> None:
 
 def tiny_bank() -> LabelBank:
     """A small label bank: every facet has something, one group is empty."""
-    from clipcap_ext.engine.labels import Label, LabelBank
+    from clipcap_ext.engine.sbg.labels import Label, LabelBank
 
     words = ["dog", "man", "girl", "boy", "ball", "snow", "grass", "water", "red", "black", "white"]
     adjectives = ("red", "black", "white")
@@ -115,7 +124,11 @@ def tiny_bank() -> LabelBank:
         "human": ["boy", "girl", "player"],
         "animal": {"mammal": ["dog", "cat"], "bird": ["duck"]},
         "plant": {"grass": ["grass", "meadow"], "tree": ["oak"]},
-        "object": {"tool": ["rope"], "clothing and fashion": ["shirt"], "device": ["ball", "camera", "toy", "kite"]},
+        "object": {
+            "tool": ["rope"],
+            "clothing and fashion": ["shirt"],
+            "device": ["ball", "camera", "toy", "kite"],
+        },
         "activity": {"moving": ["run", "jump"], "looking": []},
         "weather": {"rainy": ["pour"], "snowy": []},
         "time": {"morning": ["day"], "night": []},
@@ -136,7 +149,8 @@ def randomise(model: nn.Module, scale: float) -> None:
 
 
 def prefer_words(body: nn.Module, first_word: int) -> None:
-    """Shrink the embeddings of bytes and parts of words, so that words win; let positions say more than they would."""
+    """Shrink the embeddings of bytes and parts of words, so that words win; let positions say more than they
+    would."""
     with torch.no_grad():
         body.wte.weight[:first_word] *= 0.02
         body.wte.weight[first_word:] *= 2

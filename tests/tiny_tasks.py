@@ -12,23 +12,24 @@ from PIL import Image
 
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
-from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.train.captioning import CaptioningConfig
-from clipcap_ext.train.contrastive import ContrastiveConfig
-from clipcap_ext.train.loop import Trainer, seed_everything
-from clipcap_ext.train.tasks import Task
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.contrastive.config import ContrastiveConfig
+from clipcap_ext.train.loop.loop import Trainer, seed_everything
+from clipcap_ext.train.task import Task
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (30, 30, 220), "white": (240, 240, 240)}
 CLIP_DIM = 16
 CAPTIONING: dict[str, Any] = {
-    "epochs": 2, "batch_size": 8, "lr": 1e-2, "encoder": "tiny-clip", "encoder_weights": "", "prefix_length": 3,
+    "epochs": 2, "batch_size": 8, "lr": 1e-2, "encoder": "tiny-clip", "encoder_weights": "",
+    "prefix_length": 3,
     "gpt2": "scratch", "n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 24, "dropout": 0.1,
     "tokenizer": "captions", "vocab_size": 300, "max_tokens": 16, "log_every": 1, "device": "cpu",
 }  # fmt: skip
 CONTRASTIVE: dict[str, Any] = {
     "epochs": 2, "batch_size": 4, "lr": 1e-2, "image_lr": 1e-2, "image_model": "test_efficientnet",
-    "image_init": "random", "image_size": 32, "embed_dim": 16, "text_width": 16, "text_layers": 1, "text_heads": 2,
-    "context_length": 12, "vocab_size": 300, "log_every": 1, "device": "cpu",
+    "image_init": "random", "image_size": 32, "embed_dim": 16, "text_width": 16, "text_layers": 1,
+    "text_heads": 2, "context_length": 12, "vocab_size": 300, "log_every": 1, "device": "cpu",
 }  # fmt: skip
 
 
@@ -37,7 +38,8 @@ def captions_of(i: int) -> tuple[str, ...]:
     names = list(COLOURS)
     left, right = names[i % 4], names[(i // 4 + 1) % 4]
     return (
-        f"A {left} square beside a {right} one .", f"{left} and {right} .", "Two squares", f"The left one is {left} !",
+        f"A {left} square beside a {right} one .", f"{left} and {right} .", "Two squares",
+        f"The left one is {left} !",
         f"A picture of a {left} square on the left and of a {right} square on the right .",
     )  # fmt: skip
 
@@ -62,7 +64,9 @@ def write_flickr(folder: Path) -> None:
 
 def random_features(start: int, count: int, views: int = 1) -> tuple[Corpus, FeatureTable]:
     """Photos start .. start + count - 1 with features that tell what is in them, and a little noise."""
-    examples = [Example(f"{i}.jpg", Path(f"{i}.jpg"), captions_of(i), None) for i in range(start, start + count)]
+    examples = [
+        Example(f"{i}.jpg", Path(f"{i}.jpg"), captions_of(i), None) for i in range(start, start + count)
+    ]
     rng = np.random.RandomState(start)
     rows = [
         np.eye(8)[[i % 4, 4 + (i // 4 + 1) % 4]].reshape(-1) + 0.05 * rng.randn(views, 16)
@@ -90,7 +94,7 @@ def write_features(path: Path, sizes: list[int], views: int = 2, captions: int =
 
 def captioning_task(**changes: Any) -> Task:
     """A ClipCap task on features, no encoder and no photo needed."""
-    from clipcap_ext.train.tasks_clipcap import ClipCapTask
+    from clipcap_ext.train.clipcap.task import ClipCapTask
 
     config = CaptioningConfig(**{**CAPTIONING, **changes})
     train, train_features = random_features(0, 8, config.views)
@@ -101,7 +105,7 @@ def captioning_task(**changes: Any) -> Task:
 
 def contrastive_task(data: Path, **changes: Any) -> Task:
     """A contrastive task on the drawn photos of `flickr_folder`."""
-    from clipcap_ext.train.tasks_contrastive import ContrastiveTask
+    from clipcap_ext.train.contrastive.task import ContrastiveTask
 
     config = ContrastiveConfig(**{**CONTRASTIVE, **changes})
     seed_everything(config.seed)

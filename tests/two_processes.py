@@ -9,8 +9,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]  # the package; this f
 
 from tiny_tasks import CAPTIONING, CONTRASTIVE  # noqa: E402
 
-# Nothing random in the model, for processes draw their own dropout. The epsilon is above the rounding of gradients that
-# are zero (attention's bias of keys), which Adam would scale up to whole steps.
+# Nothing random in the model, for processes draw their own dropout. The epsilon is above the rounding of
+# gradients that are zero (attention's bias of keys), which Adam would scale up to whole steps.
 SHARED = {"lr": 1e-3, "eps": 1e-4, "ema": 0.9, "precision": "fp32", "warmup_steps": 2, "epochs": 2}
 PLAIN_CAPTIONING = {**CAPTIONING, **SHARED, "dropout": 0.0, "mapper_dropout": 0.0, "views": 2}
 PLAIN_CONTRASTIVE = {
@@ -20,7 +20,8 @@ PLAIN_CONTRASTIVE = {
 
 
 def train_all(data: Path, encoder: Path, features: Path, out: Path) -> list[int]:
-    """Run two presets on photos and one on feature shards, several pools an epoch, through the door; exit codes."""
+    """Run two presets on photos and one on feature shards, several pools an epoch, through the door; exit
+    codes."""
     from clipcap_ext.train.__main__ import main
 
     streamed = {**PLAIN_CAPTIONING, "encoder": "drawn", "encoder_weights": "x", "holdout": 3, "buffer": 12}

@@ -1,9 +1,11 @@
 """Makes the Makefile's virtual environments, outside the checkout and named by a hash of what is in them.
 
-Not a package manager: it calls venv and pip. It runs before anything is installed, on the standard library alone.
+Not a package manager: it calls venv and pip. It runs before anything is installed, on the standard library
+alone.
 
     python3 tools/environment.py main             .venv -> the environment of requirements/dev.txt
-    python3 tools/environment.py compat NAME      .venv-NAME -> requirements/compat-NAME.txt laid over the main one
+    python3 tools/environment.py compat NAME      .venv-NAME -> requirements/compat-NAME.txt laid over the
+    main one
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 OLDEST, NEWEST = (3, 10), (3, 13)
 COMPLETE = "complete"  # written last, inside the environment: without it the folder is an interrupted install
-PROBE_MAIN = "import torch, torchvision; print('torch', torch.__version__, 'torchvision', torchvision.__version__)"
+PROBE_MAIN = (
+    "import torch, torchvision; print('torch', torch.__version__, 'torchvision', torchvision.__version__)"
+)
 PROBE_COMPAT = "import torch, transformers, open_clip; print('transformers', transformers.__version__)"
 
 
@@ -72,7 +76,10 @@ def is_complete(environment: Path) -> bool:
     if not (environment / COMPLETE).exists():
         return False
     try:
-        return subprocess.run([python_of(environment), "-c", ""], capture_output=True, timeout=120).returncode == 0
+        return (
+            subprocess.run([python_of(environment), "-c", ""], capture_output=True, timeout=120).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -89,7 +96,15 @@ def locked(environment: Path) -> Iterator[None]:
 
 
 def pip_install(environment: Path, *arguments: str) -> None:
-    command = [python_of(environment), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    command = [
+        python_of(environment),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        *arguments,
+    ]
     print("+", "pip install", *arguments, flush=True)
     subprocess.run(command, check=True)
 
@@ -106,7 +121,8 @@ def build_main(environment: Path) -> None:
 
 
 def build_compat(environment: Path, requirements: Path, main: Path) -> None:
-    """A thin environment: its own packages first, then the main one's by a .pth file; torch is not installed twice."""
+    """A thin environment: its own packages first, then the main one's by a .pth file; torch is not installed
+    twice."""
     venv.create(environment, with_pip=True)
     pip_install(environment, "--no-deps", "-r", str(requirements))
     (site_packages(environment) / "borrowed.pth").write_text(f"{site_packages(main)}\n")

@@ -1,9 +1,11 @@
-"""Write Karpathy's form of a Flickr30k subset whose photos lie under other names, so that the package reads it.
+"""Write Karpathy's form of a Flickr30k subset whose photos lie under other names, so that the package reads
+it.
 
     python tools/flickr30k_subset.py SUBSET.csv.gz --images DIR --out DIR
 
-SUBSET.csv.gz has a row a caption: flickr30k_image, flickr8k_image (the name in --images), split, caption. OUT gets
-dataset_flickr30k.json and a link to the photos. Punctuation is set apart from words, as in Flickr30k's own token file.
+SUBSET.csv.gz has a row a caption: flickr30k_image, flickr8k_image (the name in --images), split, caption. OUT
+gets dataset_flickr30k.json and a link to the photos. Punctuation is set apart from words, as in Flickr30k's
+own token file.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def dataset(rows: Iterable[Mapping[str, str]]) -> dict[str, Any]:
 
 def main() -> None:
     """Read the command line and write the folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("subset", type=Path)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

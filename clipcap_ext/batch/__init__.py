@@ -1,1 +1,2 @@
-"""Many pictures at once: plan, journal, caption, write, export; it knows no interface and never changes a picture."""
+"""Many pictures at once: plan, journal, caption, write, export; it knows no interface and never changes a
+picture."""

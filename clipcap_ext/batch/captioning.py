@@ -1,4 +1,5 @@
-"""From picture files to captions, batch by batch, one outcome a picture; it writes nothing and loads no model."""
+"""From picture files to captions, batch by batch, one outcome a picture; it writes nothing and loads no
+model."""
 
 from __future__ import annotations
 
@@ -35,9 +36,9 @@ def caption_files(
 ) -> Iterator[Outcome]:  # fmt: skip
     """Yield an Outcome for each of `paths`, in order; ends early once `stopped`.
 
-    The next batch's files are read while one is captioned. A batch that fails is tried again picture by picture, so
-    that one never costs the others; the model's error is raised after GIVE_UP_AFTER pictures in a row, since then it
-    is not the pictures.
+    The next batch's files are read while one is captioned. A batch that fails is tried again picture by
+    picture, so that one never costs the others; the model's error is raised after GIVE_UP_AFTER pictures in a
+    row, since then it is not the pictures.
     """
     batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
     failures = 0
@@ -53,13 +54,15 @@ def caption_files(
                     failures = failures + 1 if outcome.problem and outcome.image is not None else 0
                     yield outcome
                     if failures >= GIVE_UP_AFTER:
-                        raise CaptionError(f"{failures} pictures in a row failed, so this stopped: {outcome.problem}")
+                        raise CaptionError(
+                            f"{failures} pictures in a row failed, so this stopped: {outcome.problem}"
+                        )
             except Cancelled:
                 return
 
 
 def _read(paths: Sequence[Path]) -> list[Outcome]:
-    from clipcap_ext.engine.images import open_image
+    from clipcap_ext.engine.images.reading import open_image
 
     outcomes = []
     for path in paths:
@@ -68,7 +71,9 @@ def _read(paths: Sequence[Path]) -> list[Outcome]:
         except ImageError as error:
             outcomes.append(Outcome(path, problem=str(error)))
         except Exception as error:  # a plugin of Pillow's may raise anything: the other pictures go on
-            outcomes.append(Outcome(path, problem=f"{path.name} cannot be read: {type(error).__name__}: {error}"))
+            outcomes.append(
+                Outcome(path, problem=f"{path.name} cannot be read: {type(error).__name__}: {error}")
+            )
     return outcomes
 
 

@@ -1,4 +1,5 @@
-"""Captions of uploaded pictures as one file to take away: CSV, JSON lines, or a zip of .txt; it writes to memory."""
+"""Captions of uploaded pictures as one file to take away: CSV, JSON lines, or a zip of .txt; it writes to
+memory."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class ExportRow:
 
 
 def export(rows: Sequence[ExportRow], format: str) -> tuple[str, bytes]:
-    """(file name, content) in one of FORMATS; pictures that failed are named in the CSV and left out elsewhere."""
+    """(file name, content) in one of FORMATS; pictures that failed are named in the CSV and left out
+    elsewhere."""
     makers = {"zip": _zip, "csv": _csv, "jsonl": _jsonl}
     names = {"zip": "captions.zip", "csv": "captions.csv", "jsonl": "metadata.jsonl"}
     return names[format], makers[format](rows)
@@ -34,7 +36,9 @@ def _csv(rows: Sequence[ExportRow]) -> bytes:
     writer = csv.writer(stream)
     writer.writerow(("file_name", "text", "problem"))
     writer.writerows((row.file_name, row.text, row.problem) for row in rows)
-    return stream.getvalue().encode("utf-8-sig")  # without the mark, spreadsheets take UTF-8 for something else
+    return stream.getvalue().encode(
+        "utf-8-sig"
+    )  # without the mark, spreadsheets take UTF-8 for something else
 
 
 def _jsonl(rows: Sequence[ExportRow]) -> bytes:
@@ -56,7 +60,11 @@ def _zip(rows: Sequence[ExportRow]) -> bytes:
 def _free_name(file_name: str, taken: set[str]) -> str:
     """`dog.png` -> `dog.txt`; with a second dog of another kind, `dog.jpg.txt`; then numbered."""
     path = PurePath(PurePath(file_name).name)
-    names = [f"{path.stem}.txt", f"{path.name}.txt", *(f"{path.stem}-{number}.txt" for number in range(2, 100_000))]
+    names = [
+        f"{path.stem}.txt",
+        f"{path.name}.txt",
+        *(f"{path.stem}-{number}.txt" for number in range(2, 100_000)),
+    ]
     name = next(name for name in names if name.lower() not in taken)
     taken.add(name.lower())
     return name

@@ -1,4 +1,5 @@
-"""Captions for a folder of pictures, as caption files beside them: plan, then run. It never changes a picture."""
+"""Captions for a folder of pictures, as caption files beside them: plan, then run. It never changes a
+picture."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from clipcap_ext.errors import CaptionError, UsageError
 
 @dataclass(frozen=True)
 class FolderTask:
-    """What is asked for. `note` (the model and its decoding, say) tells one run from another when it goes on."""
+    """What is asked for. `note` (the model and its decoding, say) tells one run from another when it goes
+    on."""
 
     folder: Path
     wording: Wording = field(default_factory=Wording)
@@ -37,7 +39,8 @@ class FolderTask:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One picture: where its caption goes and, unless it is to be written, why not. `old` is the text there now."""
+    """One picture: where its caption goes and, unless it is to be written, why not. `old` is the text there
+    now."""
 
     image: Path
     sidecar: Path
@@ -82,7 +85,7 @@ def folder_from_text(text: str) -> Path:
 
 def plan_folder(task: FolderTask) -> Plan:
     """Look at every picture and caption file of the folder; writes nothing and opens no picture."""
-    from clipcap_ext.engine.images import find_images
+    from clipcap_ext.engine.images.reading import find_images
 
     before = Journal(task.folder).unfinished(task.settings())
     owners: dict[Path, Path] = {}
@@ -104,8 +107,8 @@ def run_plan(
 ) -> Iterator[FileResult]:  # fmt: skip
     """Caption and write what the plan says, yielding each picture's result; skipped ones come first.
 
-    Interrupted (stopped, closed, killed), it leaves whole files, and the same task goes on where this one ended.
-    Raises CaptionError if the folder cannot be written or the model fails again and again.
+    Interrupted (stopped, closed, killed), it leaves whole files, and the same task goes on where this one
+    ended. Raises CaptionError if the folder cannot be written or the model fails again and again.
     """
     for one in plan.files:
         if one.problem:
@@ -144,7 +147,9 @@ def _write(planned: PlannedFile, outcome: Outcome, task: FolderTask, journal: Jo
         return FileResult(planned.image, "failed", outcome.problem)
     try:
         if read_sidecar(planned.sidecar) != planned.old:
-            return FileResult(planned.image, "failed", f"{planned.sidecar.name} changed meanwhile, so it is left alone")
+            return FileResult(
+                planned.image, "failed", f"{planned.sidecar.name} changed meanwhile, so it is left alone"
+            )
         text = task.wording.compose(outcome.caption.text, planned.image, planned.old)
         journal.record(Write(planned.sidecar.relative_to(task.folder).as_posix(), planned.old, text))
         write_text(planned.sidecar, text)

@@ -1,4 +1,5 @@
-"""A folder's own record of what was written over what: it lets a run go on after an interruption and be undone.
+"""A folder's own record of what was written over what: it lets a run go on after an interruption and be
+undone.
 
 One JSON object a line, appended and flushed to the disk before the caption file it speaks of is touched.
 """
@@ -20,7 +21,8 @@ JOURNAL_FILE = ".clipcap-journal.jsonl"
 
 @dataclass(frozen=True)
 class Write:
-    """One caption file that a run wrote: its path in the folder, the text before (None: no file) and after."""
+    """One caption file that a run wrote: its path in the folder, the text before (None: no file) and
+    after."""
 
     sidecar: str
     old: str | None
@@ -65,7 +67,8 @@ class Journal:
         return bool(self._writes)
 
     def undo(self) -> tuple[int, list[str]]:
-        """Put back what the last run replaced. Returns how many files, and those left alone as changed since."""
+        """Put back what the last run replaced. Returns how many files, and those left alone as changed
+        since."""
         restored, changed = 0, []
         for write in reversed(self._writes):
             path = self.folder / write.sidecar

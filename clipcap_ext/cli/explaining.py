@@ -1,4 +1,5 @@
-"""`caption --explain` for models that guess from keywords: the tree, the candidates, the effects, keywords by hand."""
+"""`caption --explain` for models that guess from keywords: the tree, the candidates, the effects, keywords by
+hand."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from clipcap_ext.batch.captioning import Outcome
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli.streams import Streams, uninterrupted
 from clipcap_ext.engine.catalog import find_model
-from clipcap_ext.engine.keyword_edit import KeywordEdit, split_keywords
+from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from clipcap_ext.engine.explain import Explanation
-    from clipcap_ext.webui.service import Work
+    from clipcap_ext.engine.sbg.explain import Explanation
+    from clipcap_ext.service.service import Work
 
 KIND = "sbg"
 
@@ -37,13 +38,15 @@ def add_keyword_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def wanted(args: argparse.Namespace) -> bool:
-    """Whether this call is to be explained from keywords; UsageError if the model has none and flags for them came."""
+    """Whether this call is to be explained from keywords; UsageError if the model has none and flags for them
+    came."""
     entry = find_model(args.model, *([args.models_dir] if args.models_dir else []))
     guesses = entry.config is not None and entry.config.kind == KIND
     asked = bool(edit_of(args)) or args.svg is not None
     if asked and not guesses:
         raise UsageError(
-            f"--without, --add, --keywords and --svg need a model that guesses from keywords, not {args.model}."
+            "--without, --add, --keywords and --svg need a model that guesses from keywords, not "
+            f"{args.model}."
         )
     return guesses and (asked or args.explain)
 
@@ -61,18 +64,25 @@ def explain_pictures(
     count: Callable[[Outcome], None],
 ) -> None:  # fmt: skip
     """Explain each picture, and have it counted as soon as it is written."""
-    from clipcap_ext.engine.images import open_image
+    from clipcap_ext.engine.images.reading import open_image
 
     with streams.progress(len(paths), "picture") as bar:
         for path in paths:
             try:
                 said = work.explain(open_image(path), options, edit_of(args))
-                outcome, text = Outcome(path, said.caption), _json(path, said) if args.json else _text(path, said)
+                outcome, text = (
+                    Outcome(path, said.caption),
+                    _json(path, said) if args.json else _text(path, said),
+                )
                 if args.svg is not None:
                     _draw(args.svg / f"{path.stem}.svg", path, said)
             except ImageError as error:
                 outcome = Outcome(path, problem=str(error))
-                text = json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False) if args.json else ""
+                text = (
+                    json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False)
+                    if args.json
+                    else ""
+                )
             with uninterrupted():
                 streams.result(text) if text else streams.say(f"error: {outcome.problem}")
                 count(outcome)
@@ -87,13 +97,15 @@ def _json(path: Path, said: Explanation) -> str:
 
 
 def _text(path: Path, said: Explanation) -> str:
-    from clipcap_ext.engine.drawing import draw_text, explanation_lines
+    from clipcap_ext.engine.sbg.drawing import draw_text, explanation_lines
 
     return f"{path}\n{draw_text(explanation_lines(said))}"
 
 
 def _draw(target: Path, path: Path, said: Explanation) -> None:
-    from clipcap_ext.engine.drawing import draw_svg, explanation_lines
+    from clipcap_ext.engine.sbg.drawing import draw_svg, explanation_lines
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"), encoding="utf-8")
+    target.write_text(
+        draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"), encoding="utf-8"
+    )

@@ -1,4 +1,5 @@
-"""The model a command asks for: its name, its device, its service; what is shared by the commands that caption."""
+"""The model a command asks for: its name, its device, its service; what is shared by the commands that
+caption."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from pathlib import Path
 
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import UsageError
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService, Work
+from clipcap_ext.service.service import CaptionService, Work
+from clipcap_ext.service.standalone import StandaloneHost
 
 DEFAULT_MODEL = "tiny-flickr8k"
 
@@ -39,7 +40,9 @@ def service_for(args: argparse.Namespace) -> CaptionService:
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).splitlines()[0]
-            raise UsageError(f"The device {args.device} cannot be used here: {reason} Try --device cpu.") from error
+            raise UsageError(
+                f"The device {args.device} cannot be used here: {reason} Try --device cpu."
+            ) from error
     return CaptionService(host)
 
 

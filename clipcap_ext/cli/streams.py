@@ -22,7 +22,8 @@ class Streams:
 
     @classmethod
     def standard(cls) -> Streams:
-        """This process's own, in UTF-8 whatever the system says; file names that are not UTF-8 pass through."""
+        """This process's own, in UTF-8 whatever the system says; file names that are not UTF-8 pass
+        through."""
         for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors=errors)

@@ -1,4 +1,4 @@
-"""The door of large data sets: python -m clipcap_ext.corpus features --data SHARDS --encoder NAME --out DIR."""
+"""The door of large data sets: python -m clipcap_ext.corpus features --data ... --encoder ... --out DIR."""
 
 from __future__ import annotations
 
@@ -10,27 +10,41 @@ from pathlib import Path
 
 from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
 
-EPILOG = """The trainer takes DIR as --data. Several processes share the work, and it goes on where it was stopped:
+EPILOG = """The trainer takes DIR as --data. Processes share the work; it goes on where it was stopped:
   torchrun --nproc-per-node 4 -m clipcap_ext.corpus features ...
   WORLD_SIZE=4 RANK=0 python -m clipcap_ext.corpus features ...     (and RANK=1, 2, 3 elsewhere)"""
 
 
 def parser() -> argparse.ArgumentParser:
     """The words of the command line."""
-    made = argparse.ArgumentParser(prog="python -m clipcap_ext.corpus", description="Prepare large data sets.")
+    made = argparse.ArgumentParser(
+        prog="python -m clipcap_ext.corpus", description="Prepare large data sets."
+    )
     doors = made.add_subparsers(dest="door", required=True)
     features = doors.add_parser(
         "features", help="encode webdataset shards or Conceptual Captions into a folder of feature shards",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = features.add_argument
-    add("--data", nargs="+", required=True, help="tars ('shard-{0000..0099}.tar'), folders of tars, or a .tsv")
-    add("--encoder", required=True, help="open_clip's MODEL/PRETRAINED, a bundled encoder, or an encoder folder")
+    tars = "tars ('shard-{0000..0099}.tar'), folders of tars, or a .tsv"
+    add("--data", nargs="+", required=True, help=tars)
+    add("--encoder", required=True, help="open_clip's MODEL/PRETRAINED, a bundled encoder, or its folder")
     add("--out", type=Path, required=True, help="folder for the features; a started one is gone on with")
     add("--images", type=Path, help="folder of the pictures that a .tsv names")
-    add("--image-name", default="", help="how they are called, as '{row:08d}' or '{md5}' (default: found out)")
-    add("--no-normalize", action="store_true", help="leave features as long as they are (normalize=false in training)")
-    add("--views", type=int, default=1, help="looks at each picture: the plain one, then crops (default: %(default)s)")
+    add(
+        "--image-name", default="", help="how they are called, as '{row:08d}' or '{md5}' (default: found out)"
+    )
+    add(
+        "--no-normalize",
+        action="store_true",
+        help="features as long as they are (normalize=false in training)",
+    )
+    add(
+        "--views",
+        type=int,
+        default=1,
+        help="looks at each picture, the plain one first (default: %(default)s)",
+    )
     add("--batch-size", type=int, default=32, help="pictures encoded together (default: %(default)s)")
     add("--workers", type=int, default=2, help="threads that decode pictures (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -62,8 +76,8 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> None:
     device = process_device(args.device, int(environment.get("LOCAL_RANK", "0")))
     encoder, _ = named_encoder(args.encoder, device, normalize=not args.no_normalize)
     make_features(
-        encoder, parts, args.out, views=args.views, batch_size=args.batch_size, workers=args.workers, process=process,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        encoder, parts, args.out, views=args.views, batch_size=args.batch_size, workers=args.workers,
+        process=process, say=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Work done ahead in threads, its results in order and few at a time; it knows nothing of pictures or batches."""
+"""Work done ahead in threads, its results in order and few at a time; it knows nothing of pictures or
+batches."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ from typing import TypeVar
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def prepared(items: Iterable[Item], prepare: Callable[[Item], Result], workers: int) -> Generator[Result, None, None]:
-    """`prepare` each item in worker threads, in order and a few ahead; leaving the loop early ends the threads."""
+def prepared(
+    items: Iterable[Item], prepare: Callable[[Item], Result], workers: int
+) -> Generator[Result, None, None]:
+    """`prepare` each item in worker threads, in order and a few ahead; leaving the loop early ends the
+    threads."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
     waiting: deque[Future[Result]] = deque()
     source = iter(items)

@@ -1,4 +1,5 @@
-"""How a photo may change each time it is seen in training: cropped, mirrored, recoloured; not for inference."""
+"""How a photo may change each time it is seen in training: cropped, mirrored, recoloured; not for
+inference."""
 
 from __future__ import annotations
 

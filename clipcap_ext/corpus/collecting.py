@@ -1,4 +1,5 @@
-"""From annotation rows to a Corpus: captions gathered by image, images looked for on disk; it knows no file format."""
+"""From annotation rows to a Corpus: captions gathered by image, images looked for on disk; it knows no file
+format."""
 
 from __future__ import annotations
 
@@ -13,7 +14,12 @@ from typing import IO, Any
 from clipcap_ext.corpus.examples import Corpus, Example, Problem
 from clipcap_ext.errors import CorpusError
 
-SPLIT_NAMES = {"dev": "val", "valid": "val", "validation": "val", "restval": "train"}  # Karpathy trains on restval
+SPLIT_NAMES = {
+    "dev": "val",
+    "valid": "val",
+    "validation": "val",
+    "restval": "train",
+}  # Karpathy trains on restval
 IMAGE_FOLDERS = (
     "", "Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k_images", "flickr30k-images",
     "train2014", "val2014", "test2014", "train2017", "val2017", "test2017",
@@ -82,7 +88,8 @@ class Collector:
 
 
 def text_lines(path: Path, collector: Collector) -> Iterator[tuple[str, str]]:
-    """The lines of a UTF-8 file (plain or .gz) as (where, text), empty ones passed over, broken ones complained of."""
+    """The lines of a UTF-8 file (plain or .gz) as (where, text), empty ones passed over, broken ones
+    complained of."""
     with _open(path) as stream:
         lines = stream.read().splitlines()
     for number, raw in enumerate(lines, 1):

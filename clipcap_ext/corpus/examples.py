@@ -1,4 +1,5 @@
-"""What a data set is once it is read: images with their captions, and what was wrong with it; it holds no pixels."""
+"""What a data set is once it is read: images with their captions, and what was wrong with it; it holds no
+pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Example:
-    """One image and its captions. `image_id` is the file's name as the data set writes it; `split` as it marks it."""
+    """One image and its captions. `image_id` is the file's name as the data set writes it; `split` as it
+    marks it."""
 
     image_id: str
     path: Path
@@ -19,7 +21,8 @@ class Example:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture, in bytes or as the file it is in, and its captions, as a data set too large to list gives them.
+    """One picture, in bytes or as the file it is in, and its captions, as a data set too large to list gives
+    them.
 
     `key` is what the data set calls it; it need not be unique and never names a place on disk.
     """

@@ -1,4 +1,5 @@
-"""A folder of features too large for memory: numbered shards, each a folder that is there whole or not at all.
+"""A folder of features too large for memory: numbered shards, each a folder that is there whole or not at
+all.
 
 features.json                      which encoder, how many views, which parts of the data set
 shard-000000/features.safetensors  `features` (n, views, clip_dim) float32
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipcap_ext.corpus.examples import Problem
-from clipcap_ext.engine.card import EncoderConfig
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.errors import CheckpointError, CorpusError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ CAPTIONS_FILE, PROBLEMS_FILE = "captions.jsonl", "problems.jsonl"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What all shards of a folder have in common. fingerprint: the encoder's digest; parts: names, a shard each."""
+    """What all shards of a folder have in common. fingerprint: the encoder's digest; parts: names, a shard
+    each."""
 
     encoder: EncoderConfig
     fingerprint: str
@@ -69,17 +71,22 @@ class FeatureFolder:
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> FeatureFolder:
-        """Begin a folder, or go on with one of the same encoder, views and parts (more parts may follow the old ones).
+        """Begin a folder, or go on with one of the same encoder, views and parts (more parts may follow the
+        old ones).
 
         Raises UsageError if `path` holds something else.
         """
         if (path / MANIFEST_FILE).is_file():
             _check_same(path, cls.open(path).manifest, manifest)
-        elif path.exists() and (not path.is_dir() or any(not one.name.startswith(".") for one in path.iterdir())):
+        elif path.exists() and (
+            not path.is_dir() or any(not one.name.startswith(".") for one in path.iterdir())
+        ):
             raise UsageError(f"--out {path} is not empty and holds no features: take another folder.")
         path.mkdir(parents=True, exist_ok=True)
         partial = path / f".{MANIFEST_FILE}.{os.getpid()}.part"
-        partial.write_text(json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(
+            json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n", encoding="utf-8"
+        )
         os.replace(partial, path / MANIFEST_FILE)  # every process writes the same
         return cls(path, manifest)
 
@@ -93,7 +100,9 @@ class FeatureFolder:
             said["encoder"], said["parts"] = EncoderConfig(**said["encoder"]), tuple(said["parts"])
             return cls(path, Manifest(**said))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorpusError(f"{path / MANIFEST_FILE} does not describe a folder of features: {error!r}.") from error
+            raise CorpusError(
+                f"{path / MANIFEST_FILE} does not describe a folder of features: {error!r}."
+            ) from error
 
     def info(self, number: int) -> ShardInfo | None:
         """What is in shard `number`; None if it is not there (or damaged, so that it is made again)."""
@@ -118,8 +127,9 @@ class FeatureFolder:
     def write(
         self, number: int, stamp: str, features: Tensor, rows: Sequence[Row], problems: Sequence[Problem]
     ) -> ShardInfo:
-        """Write a shard, features (n, views, clip_dim) with n rows, in place of an old one if there is one."""
-        from clipcap_ext.engine.safefile import write_folder, write_safetensors
+        """Write a shard, features (n, views, clip_dim) with n rows, in place of an old one if there is
+        one."""
+        from clipcap_ext.engine.checkpoint.safefile import write_folder, write_safetensors
 
         target = self._shard(number)
         for left in self.path.glob(f".{target.name}.*"):  # of a process that was killed
@@ -136,7 +146,7 @@ class FeatureFolder:
 
     def features(self, number: int) -> Tensor:
         """Shard `number`'s features (n, views, clip_dim); CorpusError if they are damaged."""
-        from clipcap_ext.engine.safefile import read_safetensors
+        from clipcap_ext.engine.checkpoint.safefile import read_safetensors
 
         try:
             return read_safetensors(self._shard(number) / FEATURES_FILE)["features"]

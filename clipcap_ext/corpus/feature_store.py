@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class FeatureStore:
     """A folder of shards. A shard is `features` (n, clip_dim) float32 and, in its metadata, the n keys.
 
-    A shard is named by a digest of its keys, so two processes that encode the same images write the same file; it
-    appears under that name only when it is complete. One that cannot be read is as good as absent.
+    A shard is named by a digest of its keys, so two processes that encode the same images write the same
+    file; it appears under that name only when it is complete. One that cannot be read is as good as absent.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,9 @@ class FeatureStore:
             with safe_open(str(path), framework="pt") as shard:
                 keys = json.loads(shard.metadata()["keys"])
                 rows = shard.get_slice("features").get_shape()[0]
-        except Exception:  # cut short or not one of ours: safetensors' own error type was renamed between versions
+        except (
+            Exception
+        ):  # cut short or not one of ours: safetensors' own error type was renamed between versions
             return
         if rows == len(keys):
             self._where.update({key: (path, row) for row, key in enumerate(keys)})

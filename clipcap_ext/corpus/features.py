@@ -1,7 +1,8 @@
 """A corpus through an encoder, each image decoded and encoded once and kept on disk; it trains nothing.
 
-An image is known by the digest of its bytes, not by size and date: a copied, moved or freshly cloned data set finds its
-features again, an edited file never finds stale ones, and reading the bytes costs little beside decoding them.
+An image is known by the digest of its bytes, not by size and date: a copied, moved or freshly cloned data set
+finds its features again, an edited file never finds stale ones, and reading the bytes costs little beside
+decoding them.
 """
 
 from __future__ import annotations
@@ -20,27 +21,30 @@ import numpy as np
 from clipcap_ext.corpus.augmentation import Augmentation
 from clipcap_ext.corpus.examples import Corpus, Example, Problem
 from clipcap_ext.corpus.feature_store import FeatureStore
-from clipcap_ext.engine.images import open_image
+from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from clipcap_ext.engine.clip_encoder import ClipEncoder
+    from clipcap_ext.engine.clip.encoder import ClipEncoder
 
     _Looks = dict[str, Tensor]  # the key of a view -> (3, H, W)
 
 VIEW = Augmentation(crop_min=0.5, flip=0.5)  # what views 1, 2, ... show; it is part of their key
 SHARD_ROWS = 1024  # most work that a killed run can lose, in views
-READING = "r1"  # raised when pictures are read or laid on white in another way, so that old features are not used
+READING = (
+    "r1"  # raised when pictures are read or laid on white in another way, so that old features are not used
+)
 WORKERS = 2
 Progress = Callable[[int, int], None]  # is told how many images are done, of how many
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features (N, views, clip_dim) float32 of the images that could be read, and what was wrong with the others."""
+    """Features (N, views, clip_dim) float32 of the images that could be read, and what was wrong with the
+    others."""
 
     image_ids: tuple[str, ...]
     features: Tensor
@@ -61,9 +65,9 @@ def encode_corpus(
 ) -> FeatureTable:  # fmt: skip
     """Features of every image, from `cache_dir` where they are there already.
 
-    View 0 is the plain image; views 1 .. views-1 are random crops, half of them mirrored, the same ones every time. An
-    interrupted call leaves what it had encoded, and the next one goes on from there. Broken images are in `problems`.
-    Raises CorpusError if not one image could be read.
+    View 0 is the plain image; views 1 .. views-1 are random crops, half of them mirrored, the same ones every
+    time. An interrupted call leaves what it had encoded, and the next one goes on from there. Broken images
+    are in `problems`. Raises CorpusError if not one image could be read.
     """
     store = FeatureStore(Path(cache_dir) / f"{encoder.fingerprint}-{READING}")
     problems: dict[str, Problem] = {}
@@ -95,7 +99,9 @@ def _identify(corpus: Corpus, views: int, problems: dict[str, Problem]) -> Itera
     with ThreadPoolExecutor(WORKERS) as pool:
         for example, found in zip(corpus.examples, pool.map(digest, corpus.examples), strict=True):
             if isinstance(found, OSError):
-                problems[example.image_id] = Problem(str(example.path), f"cannot be read: {found.strerror or found}.")
+                problems[example.image_id] = Problem(
+                    str(example.path), f"cannot be read: {found.strerror or found}."
+                )
                 yield None
             else:
                 yield _Image(example, tuple(view_key(found, view) for view in range(views)))
@@ -107,9 +113,14 @@ def view_key(digest: str, view: int) -> str:
 
 
 def _encoded(
-    encoder: ClipEncoder, missing: list[_Image], store: FeatureStore, problems: dict[str, Problem], batch_size: int
+    encoder: ClipEncoder,
+    missing: list[_Image],
+    store: FeatureStore,
+    problems: dict[str, Problem],
+    batch_size: int,
 ) -> Iterator[int]:
-    """Encode what is missing and store it; yields how many images each batch had. What is encoded is kept, always."""
+    """Encode what is missing and store it; yields how many images each batch had. What is encoded is kept,
+    always."""
     import torch
 
     pending: dict[str, Tensor] = {}

@@ -1,7 +1,7 @@
 """Features of a data set too large to list, by as many processes as there are, each making shards of its own.
 
-Which process makes a shard changes nothing in it: batches never reach over a part's border. Memory holds one part's
-features and a few pictures.
+Which process makes a shard changes nothing in it: batches never reach over a part's border. Memory holds one
+part's features and a few pictures.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row, ShardInfo
 from clipcap_ext.corpus.features import view_key, view_of
 from clipcap_ext.corpus.parts import Part
-from clipcap_ext.engine.fingerprint import image_fingerprint
-from clipcap_ext.engine.images import open_image
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
+from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clipcap_ext.engine.clip_encoder import ClipEncoder
+    from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 EVERY = 10.0  # seconds between two lines of progress
 SHOWN = 3  # problems of a shard that are told; all are in its problems.jsonl
@@ -42,16 +42,20 @@ class Process:
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> Process:
-        """From RANK and WORLD_SIZE, as torchrun and `accelerate launch` set them; UsageError if they make no sense."""
+        """From RANK and WORLD_SIZE, as torchrun and `accelerate launch` set them; UsageError if they make no
+        sense."""
         rank, count = environment.get("RANK", "0"), environment.get("WORLD_SIZE", "1")
         if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-            raise UsageError(f"RANK={rank} and WORLD_SIZE={count} name no process: RANK goes from 0 to WORLD_SIZE - 1.")
+            raise UsageError(
+                f"RANK={rank} and WORLD_SIZE={count} name no process: RANK goes from 0 to WORLD_SIZE - 1."
+            )
         return cls(int(rank), int(count))
 
 
 @dataclass
 class Tally:
-    """What one process has done. `made` shards, `found` ones that were there; pictures and problems of both."""
+    """What one process has done. `made` shards, `found` ones that were there; pictures and problems of
+    both."""
 
     made: int = 0
     found: int = 0
@@ -67,25 +71,28 @@ class Tally:
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.left_out.items())) or "none"
         return (
-            f"{self.made} shards made, {self.found} found; {self.images} pictures with {self.captions} captions; "
-            f"left out: {kinds}"
+            f"{self.made} shards made, {self.found} found; {self.images} pictures with {self.captions} "
+            f"captions; left out: {kinds}"
         )
 
 
 def make_features(
-    encoder: ClipEncoder, parts: Sequence[Part], out: Path, *, views: int = 1, batch_size: int = 32, workers: int = 2,
-    process: Process = Process(), say: Callable[[str], None] = lambda line: None,
+    encoder: ClipEncoder, parts: Sequence[Part], out: Path, *, views: int = 1, batch_size: int = 32,
+    workers: int = 2, process: Process = Process(), say: Callable[[str], None] = lambda line: None,
 ) -> Tally:  # fmt: skip
-    """Encode this process's parts into the folder `out`, a shard each; those that are finished are passed over.
+    """Encode this process's parts into the folder `out`, a shard each; those that are finished are passed
+    over.
 
-    View 0 is the plain picture, the others are those of `encode_corpus`. A part that has changed since is encoded
-    again. What is of no use is told, counted and named in the shard. Raises UsageError if `out` holds other features,
-    CorpusError if there are no parts.
+    View 0 is the plain picture, the others are those of `encode_corpus`. A part that has changed since is
+    encoded again. What is of no use is told, counted and named in the shard. Raises UsageError if `out` holds
+    other features, CorpusError if there are no parts.
     """
     if not parts:
         raise CorpusError("There are no shards and no rows to make features of.")
     names = tuple(part.name for part in parts)
-    folder = FeatureFolder.create(out, Manifest(encoder.config, encoder.fingerprint, encoder.clip_dim, views, names))
+    folder = FeatureFolder.create(
+        out, Manifest(encoder.config, encoder.fingerprint, encoder.clip_dim, views, names)
+    )
     tally = Tally()
     own = range(process.rank, len(parts), process.count)
     news = _News(f"process {process.rank + 1} of {process.count}", len(own), say)
@@ -104,7 +111,13 @@ def make_features(
 
 
 def _make_shard(
-    encoder: ClipEncoder, folder: FeatureFolder, number: int, part: Part, batch_size: int, workers: int, news: _News
+    encoder: ClipEncoder,
+    folder: FeatureFolder,
+    number: int,
+    part: Part,
+    batch_size: int,
+    workers: int,
+    news: _News,
 ) -> ShardInfo:
     import torch
 
@@ -114,7 +127,9 @@ def _make_shard(
     features: list[Tensor] = []
     for looks in _batches(_looked_at(encoder, part, views, workers), batch_size, rows, problems):
         stacked = torch.cat(looks)  # (B * views, 3, H, W)
-        chunks = [encoder.encode_image(stacked[at : at + batch_size]) for at in range(0, len(stacked), batch_size)]
+        chunks = [
+            encoder.encode_image(stacked[at : at + batch_size]) for at in range(0, len(stacked), batch_size)
+        ]
         features.append(torch.cat(chunks).cpu().view(len(looks), views, -1))
         news.tell(len(looks), len(problems))
     none = torch.empty(0, views, folder.manifest.clip_dim)
@@ -122,7 +137,10 @@ def _make_shard(
     for problem in problems[:SHOWN]:
         news.say(f"left out: {problem}")
     if len(problems) > SHOWN:
-        news.say(f"left out: {len(problems) - SHOWN} more of {part.name}, named in shard-{number:06d}/problems.jsonl")
+        news.say(
+            f"left out: {len(problems) - SHOWN} more of {part.name}, named in "
+            f"shard-{number:06d}/problems.jsonl"
+        )
     return info
 
 
@@ -145,7 +163,9 @@ def _batches(
         yield batch
 
 
-def _looked_at(encoder: ClipEncoder, part: Part, views: int, workers: int) -> Iterator[tuple[Row, Tensor] | Problem]:
+def _looked_at(
+    encoder: ClipEncoder, part: Part, views: int, workers: int
+) -> Iterator[tuple[Row, Tensor] | Problem]:
     """Each sample's row and its views (views, 3, H, W), decoded in threads ahead of the encoder, in order."""
     import torch
 
@@ -197,6 +217,6 @@ class _News:
         self._said = now
         rate = self._images / (now - self._started)
         self.say(
-            f"{self.who}: part {self._at} of {self._parts} ({self._part}), {self._images} pictures, {rate:.1f} a "
-            f"second, {self._left_out + problems} left out"
+            f"{self.who}: part {self._at} of {self._parts} ({self._part}), {self._images} pictures, "
+            f"{rate:.1f} a second, {self._left_out + problems} left out"
         )

@@ -1,4 +1,5 @@
-"""A data set too large to list: parts that are read one after the other, each by one process; it opens no picture."""
+"""A data set too large to list: parts that are read one after the other, each by one process; it opens no
+picture."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Protocol
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.corpus.tar_parts import TAR_SUFFIXES, TarPart
 from clipcap_ext.corpus.tsv_parts import tsv_parts
-from clipcap_ext.engine.image_files import natural_key
+from clipcap_ext.engine.images.finding import natural_key
 from clipcap_ext.errors import CorpusError
 
 BRACES = re.compile(r"\{([^{}]*)\}")
@@ -21,27 +22,32 @@ RANGE = re.compile(r"(\d+)\.\.(\d+)")
 class Part(Protocol):
     """A piece of a data set: one tar, or some rows of a table.
 
-    name: unlike that of any other part of the data set. stamp: another one once the piece has changed on disk.
+    name: unlike that of any other part of the data set. stamp: another one once the piece has changed on
+    disk.
     """
 
     name: str
     stamp: str
 
     def read(self) -> Iterator[Sample | Problem]:
-        """Its samples in order, with a Problem for each thing that is of no use; it never raises for those."""
+        """Its samples in order, with a Problem for each thing that is of no use; it never raises for
+        those."""
         ...
 
 
 def find_parts(places: Iterable[str], images: Path | None = None, image_name: str = "") -> list[Part]:
-    """The parts that `places` name, in order: tars (braces as in `{0000..0099}.tar` are expanded), folders of tars,
-    tables `caption<TAB>url` whose pictures lie in the folder `images` under `image_name` (see tsv_parts).
+    """The parts that `places` name, in order: tars (braces as in `{0000..0099}.tar` are expanded), folders of
+    tars, tables `caption<TAB>url` whose pictures lie in the folder `images` under `image_name` (see
+    tsv_parts).
 
     Raises CorpusError where there is nothing, UsageError for an image_name that does not fit.
     """
     paths = [Path(text).expanduser() for place in places for text in expand_braces(place)]
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise CorpusError(f"{len(missing)} of {len(paths)} shards are not there, the first of them {missing[0]}.")
+        raise CorpusError(
+            f"{len(missing)} of {len(paths)} shards are not there, the first of them {missing[0]}."
+        )
     tars: list[Path] = []
     parts: list[Part] = []
     for path in paths:
@@ -74,14 +80,15 @@ def _tars_in(folder: Path) -> list[Path]:
     names = [path.name for path in folder.iterdir() if path.name.endswith(TAR_SUFFIXES) and path.is_file()]
     if not names:
         raise CorpusError(
-            f"{folder} holds no shards ({', '.join(TAR_SUFFIXES)}). For Conceptual Captions name the .tsv itself; "
-            "other data sets need no shards: training reads them as they lie."
+            f"{folder} holds no shards ({', '.join(TAR_SUFFIXES)}). For Conceptual Captions name the .tsv "
+            "itself; other data sets need no shards: training reads them as they lie."
         )
     return [folder / name for name in sorted(names, key=natural_key)]
 
 
 def _tar_parts(paths: list[Path]) -> list[Part]:
-    """Named by the file alone, so that a moved data set is the same one; by the whole path if two names are alike."""
+    """Named by the file alone, so that a moved data set is the same one; by the whole path if two names are
+    alike."""
     counts = Counter(path.name for path in paths)
     twice = [path for path, count in Counter(map(str, paths)).items() if count > 1]
     if twice:

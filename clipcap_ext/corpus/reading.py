@@ -1,4 +1,5 @@
-"""The one way in: a folder or an annotation file to a Corpus, its layout named or recognised; it opens no image."""
+"""The one way in: a folder or an annotation file to a Corpus, its layout named or recognised; it opens no
+image."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ def read_corpus(
 ) -> Corpus:
     """Read a data set: a folder, or its annotation file. `images` names their folder if it lies elsewhere.
 
-    Rows and images that cannot be used are in `Corpus.problems`. Raises UsageError for an unknown layout, CorpusError
-    if there is nothing of that layout, or nothing usable in it.
+    Rows and images that cannot be used are in `Corpus.problems`. Raises UsageError for an unknown layout,
+    CorpusError if there is nothing of that layout, or nothing usable in it.
     """
     root = Path(place).expanduser()
     if layout != "auto" and layout not in LAYOUTS:
@@ -48,7 +49,8 @@ def _usable(corpus: Corpus, layout: str) -> Corpus:
         return corpus
     shown = "".join(f"\n  {problem}" for problem in corpus.problems[:5])
     raise CorpusError(
-        f"The {layout} data set {corpus.name} has no image with a caption; {len(corpus.problems)} problems:{shown}"
+        f"The {layout} data set {corpus.name} has no image with a caption; {len(corpus.problems)} "
+        f"problems:{shown}"
     )
 
 

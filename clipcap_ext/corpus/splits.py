@@ -9,24 +9,23 @@ from clipcap_ext.corpus.layouts.flickr_lists import WANTED
 from clipcap_ext.errors import CorpusError, UsageError
 
 SCHEMES = ("karpathy", "paper")
-TASKS = ("clipcap", "sbg")
-HELD_OUT = 1000  # images in the paper's test part, and in SBG's validation part
+HELD_OUT = 1000  # images in the paper's test part, and in its validation part, where there is one
 
 
-def split_corpus(corpus: Corpus, scheme: str = "karpathy", task: str = "clipcap") -> Splits:
-    """Split by image. `paper`: the last 1000 images by name are the test part and, for the task sbg, the 1000 before
-    them the validation part (for clipcap it is empty). `karpathy`: as the data set marks its images; unmarked ones
-    are in no part.
+def split_corpus(corpus: Corpus, scheme: str = "karpathy", *, validation: bool = False) -> Splits:
+    """Split by image. `paper`: the last 1000 images by name are the test part and, where `validation` is
+    wanted (the paper's SBG has one), the 1000 before them that part; else it is empty. `karpathy`: as the
+    data set marks its images; unmarked ones are in no part.
 
-    Raises UsageError for unknown words, CorpusError if the data set cannot be split so.
+    Raises UsageError for an unknown scheme, CorpusError if the data set cannot be split so.
     """
-    if scheme not in SCHEMES or task not in TASKS:
-        raise UsageError(f"Split {scheme!r} for {task!r}: the schemes are {SCHEMES}, the tasks {TASKS}.")
-    return _paper(corpus, task) if scheme == "paper" else _karpathy(corpus)
+    if scheme not in SCHEMES:
+        raise UsageError(f"There is no split {scheme!r}; known: {', '.join(SCHEMES)}.")
+    return _paper(corpus, validation) if scheme == "paper" else _karpathy(corpus)
 
 
-def _paper(corpus: Corpus, task: str) -> Splits:
-    held = HELD_OUT * (2 if task == "sbg" else 1)
+def _paper(corpus: Corpus, validation: bool) -> Splits:
+    held = HELD_OUT * (2 if validation else 1)
     if len(corpus) <= held:
         raise CorpusError(
             f"The paper split sets the last {held} images aside, and {corpus.name} has {len(corpus)} in all."
@@ -37,12 +36,15 @@ def _paper(corpus: Corpus, task: str) -> Splits:
 
 
 def _karpathy(corpus: Corpus) -> Splits:
-    parts = {split: [one for one in corpus.examples if one.split == split] for split in ("train", "val", "test")}
+    parts = {
+        split: [one for one in corpus.examples if one.split == split] for split in ("train", "val", "test")
+    }
     missing = [split for split, examples in parts.items() if not examples]
     if missing:
         raise CorpusError(
-            f"{corpus.name} marks no image as {' or '.join(missing)}, so it has no karpathy split. Put the official "
-            f"lists beside the captions ({WANTED}), or Karpathy's dataset_*.json, or mark the rows with a split."
+            f"{corpus.name} marks no image as {' or '.join(missing)}, so it has no karpathy split. Put the "
+            f"official lists beside the captions ({WANTED}), or Karpathy's dataset_*.json, or mark the rows "
+            "with a split."
         )
     return _splits(corpus, parts["train"], parts["val"], parts["test"])
 

@@ -1,8 +1,10 @@
-"""A webdataset shard, a tar of {key}.jpg beside {key}.txt or {key}.json, read from front to back; nothing is unpacked.
+"""A webdataset shard, a tar of {key}.jpg beside {key}.txt or {key}.json, read from front to back; nothing is
+unpacked.
 
-Python's own tarfile reads it, not the webdataset package. That one is a layer on tarfile too, and takes a tar whose
-middle is damaged, or whose end is missing, for one that is whole but shorter; here all that is lost has to be named.
-Its pipelines shuffle and split by generators of their own, while a part here is read by one process, once.
+Python's own tarfile reads it, not the webdataset package. That one is a layer on tarfile too, and takes a tar
+whose middle is damaged, or whose end is missing, for one that is whole but shorter; here all that is lost has
+to be named. Its pipelines shuffle and split by generators of their own, while a part here is read by one
+process, once.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipcap_ext.corpus.examples import Problem, Sample
-from clipcap_ext.engine.image_files import IMAGE_SUFFIXES
+from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 CAPTION_KEYS = ("caption", "captions", "text", "texts")
@@ -37,7 +39,8 @@ class TarPart:
         return str(self.path.stat().st_size)
 
     def read(self) -> Iterator[Sample | Problem]:
-        """Its samples; a Problem for each sample without picture or caption, and for what is lost to damage."""
+        """Its samples; a Problem for each sample without picture or caption, and for what is lost to
+        damage."""
         group: _Group | None = None
         for found in self._members():
             if isinstance(found, Problem):
@@ -74,7 +77,8 @@ class TarPart:
 
 
 class _Member(tarfile.TarInfo):
-    """tarfile takes a damaged header, and an end without end mark, for the end of the archive; here they are errors."""
+    """tarfile takes a damaged header, and an end without end mark, for the end of the archive; here they are
+    errors."""
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -102,17 +106,22 @@ class _Group:
             return Problem(where, f"its caption cannot be read: {error}", "no caption")
         if not captions:
             keys = ", ".join(CAPTION_KEYS)
-            return Problem(where, f"has no caption, neither as .txt nor in a .json under {keys}.", "no caption")
+            return Problem(
+                where, f"has no caption, neither as .txt nor in a .json under {keys}.", "no caption"
+            )
         return Sample(self.key, image, captions)
 
     def _captions(self) -> tuple[str, ...]:
-        """A .txt holds a caption a line; it goes before a .json. ValueError for what is not UTF-8 or not JSON."""
+        """A .txt holds a caption a line; it goes before a .json. ValueError for what is not UTF-8 or not
+        JSON."""
         texts: list[object] = []
         if ".txt" in self.members:
             texts = list(self.members[".txt"].decode("utf-8-sig").splitlines())
         elif ".json" in self.members:
             said = json.loads(self.members[".json"].decode("utf-8-sig"))
-            found = next((said[key] for key in CAPTION_KEYS if key in said), []) if isinstance(said, dict) else []
+            found = (
+                next((said[key] for key in CAPTION_KEYS if key in said), []) if isinstance(said, dict) else []
+            )
             texts = found if isinstance(found, list) else [found]
         return tuple(text.strip() for text in texts if isinstance(text, str) and text.strip())
 

@@ -1,4 +1,5 @@
-"""Conceptual Captions: a table `caption<TAB>url` and a folder of pictures already fetched from there; it fetches none.
+"""Conceptual Captions: a table `caption<TAB>url` and a folder of pictures already fetched from there; it
+fetches none.
 
 A table has millions of rows, so only the byte at which each part begins is kept in memory.
 """
@@ -15,7 +16,15 @@ from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.errors import CorpusError, UsageError
 
 ROWS = 10_000  # rows a part
-NAMES = ("{row}", "{row:08d}", "{row:09d}", "{row}_{crc32}", "{md5}", "{sha1}", "{sha256}")  # tried in this order
+NAMES = (
+    "{row}",
+    "{row:08d}",
+    "{row:09d}",
+    "{row}_{crc32}",
+    "{md5}",
+    "{sha1}",
+    "{sha256}",
+)  # tried in this order
 SUFFIXES = ("", ".jpg", ".jpeg", ".png", ".webp")
 PROBED = 1000  # rows looked at to find out how the pictures are called
 
@@ -55,18 +64,23 @@ class TsvPart:
         name = image_name(self.image_name, row, url)
         path = find_picture(self.images, name)
         if path is None:
-            return Problem(where, f"no picture {name} (or {name}.jpg, ...) in {self.images.name}.", "missing picture")
+            return Problem(
+                where, f"no picture {name} (or {name}.jpg, ...) in {self.images.name}.", "missing picture"
+            )
         return Sample(str(row), path, (caption,))
 
 
 def tsv_parts(path: Path, images: Path | None, template: str = "") -> list[TsvPart]:
-    """The parts of a table. `template`: how its pictures are called, a format of row (from 0), line (from 1), and the
-    digests md5, sha1, sha256 and crc32 of the url, the suffix left out or not; empty tries the usual ones.
+    """The parts of a table. `template`: how its pictures are called, a format of row (from 0), line (from 1),
+    and the digests md5, sha1, sha256 and crc32 of the url, the suffix left out or not; empty tries the usual
+    ones.
 
     Raises UsageError without the folder or for a template that is none, CorpusError if no picture is found.
     """
     if images is None:
-        raise UsageError(f"{path} has only addresses: --images names the folder of the pictures fetched from them.")
+        raise UsageError(
+            f"{path} has only addresses: --images names the folder of the pictures fetched from them."
+        )
     if not images.is_dir():
         raise CorpusError(f"No folder of pictures at {images}.")
     starts, rows, begin = _index(path)
@@ -87,14 +101,17 @@ def image_name(template: str, row: int, url: str) -> str:
         return template.format(row=row, line=row + 1, crc32=zlib.crc32(raw), **digests)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise UsageError(
-            f"--image-name {template!r}: {error!r}. It takes {{row}}, {{line}}, {{md5}}, {{sha1}}, {{sha256}} and "
+            f"--image-name {template!r}: {error!r}. It takes {{row}}, {{line}}, {{md5}}, {{sha1}}, "
+            f"{{sha256}} and "
             "{crc32}, with a width as in {row:08d}."
         ) from error
 
 
 def find_picture(folder: Path, name: str) -> Path | None:
     """The file of that name, with the suffix or without it."""
-    return next((path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()), None)
+    return next(
+        (path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()), None
+    )
 
 
 def _index(path: Path) -> tuple[list[int], int, int]:

@@ -1,4 +1,5 @@
-"""What every captioner over CLIP features does alike: features from pictures, keys, distinct candidates, ranking."""
+"""What every captioner over CLIP features does alike: features from pictures, keys, distinct candidates,
+ranking."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
-from clipcap_ext.engine.clip_encoder import ClipEncoder
-from clipcap_ext.engine.fingerprint import pixel_key
-from clipcap_ext.engine.tokenizer import BpeTokenizer
-from clipcap_ext.engine.words import WordVocabulary
+from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.vocabulary import WordVocabulary
+from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +43,8 @@ class FeatureCaptioner:
         *,
         keys: Sequence[str] | None = None,
     ) -> list[Caption]:
-        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's sampling."""
+        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's
+        sampling."""
         if not images:
             return []
         names = [pixel_key(image) for image in images] if keys is None else keys
@@ -60,8 +62,11 @@ class FeatureCaptioner:
         self.model.to(device)
         return self
 
-    def chosen(self, features: Tensor, found: Sequence[Sequence[Candidate]], options: DecodingOptions) -> list[Caption]:
-        """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options say."""
+    def chosen(
+        self, features: Tensor, found: Sequence[Sequence[Candidate]], options: DecodingOptions
+    ) -> list[Caption]:
+        """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options
+        say."""
         groups = [distinct(group) for group in found]
         if options.rank_by == "similarity":
             groups = rank_by_similarity(self.encoder, features, groups)

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipcap_ext.engine.card import CONFIG_FILE, CheckpointConfig, read_config
-from clipcap_ext.engine.clip_sources import HUB_FOLDER, find_clip
-from clipcap_ext.engine.own_models import FILE as OWN_FILE
-from clipcap_ext.engine.own_models import OwnModel, read_own_models
-from clipcap_ext.engine.published import PUBLISHED, PublishedModel, published
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
+from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
+from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
+from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, published
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 
-BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
 ENCODER_CONFIG_FILE = "open_clip_config.json"
 WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 
@@ -26,7 +26,8 @@ WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 class ModelEntry:
     """One captioner that can be asked for by name. `problem` says why it cannot be used, empty if it can.
 
-    file: weights in a published form, which the folder is made from on first use. about: what is known of it besides.
+    file: weights in a published form, which the folder is made from on first use. about: what is known of it
+    besides.
     """
 
     name: str
@@ -45,7 +46,8 @@ class ModelEntry:
 
 
 def list_models(*folders: Path) -> list[ModelEntry]:
-    """The bundled captioners, then those in each of `folders`, by name; a broken one is listed with its problem."""
+    """The bundled captioners, then those in each of `folders`, by name; a broken one is listed with its
+    problem."""
     entries: list[ModelEntry] = []
     for root in (BUNDLED, *folders):
         if root.is_dir():
@@ -56,7 +58,10 @@ def list_models(*folders: Path) -> list[ModelEntry]:
 def list_to_fetch(*folders: Path) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
     here = {entry.name for entry in list_models(*folders)}
-    models = [*PUBLISHED, *(own.about for folder in folders for own in _own(folder) if own.about and own.about.repo)]
+    models = [
+        *PUBLISHED,
+        *(own.about for folder in folders for own in _own(folder) if own.about and own.about.repo),
+    ]
     return [model for model in models if model.name not in here]
 
 
@@ -74,7 +79,8 @@ def is_ready(entry: ModelEntry, *folders: Path) -> bool:
 
 
 def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
-    """The entry for a name, a checkpoint folder or a file of weights; ModelNotFound lists the names there are.
+    """The entry for a name, a checkpoint folder or a file of weights; ModelNotFound lists the names there
+    are.
 
     CheckpointError for a published model that is not on this disk: how to fetch it.
     """
@@ -97,7 +103,8 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
     near = difflib.get_close_matches(str(name_or_path), [*names, *(model.name for model in to_fetch)], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ModelNotFound(
-        f"No model named {str(name_or_path)!r} and no folder of that name.{hint} Known: {', '.join(names) or 'none'}."
+        f"No model named {str(name_or_path)!r} and no folder of that name.{hint} Known: "
+        f"{', '.join(names) or 'none'}."
     )
 
 
@@ -107,8 +114,8 @@ def how_to_fetch(model: PublishedModel, *folders: Path) -> str:
     if not model.repo:
         place = folders[0] if folders else Path("models/ClipCap")
         return (
-            f"{model.name}{size} is not on this disk, and its authors publish it where only a browser can fetch it "
-            f"(see CLIP_prefix_caption's README). Save its file as {place / (model.name + '.pt')}."
+            f"{model.name}{size} is not on this disk, and its authors publish it where only a browser can "
+            f"fetch it (see CLIP_prefix_caption's README). Save its file as {place / (model.name + '.pt')}."
         )
     return (
         f"{model.name}{size} is not on this disk. Press Download in the Models pane, "
@@ -117,23 +124,28 @@ def how_to_fetch(model: PublishedModel, *folders: Path) -> str:
 
 
 def find_encoder_folder(name: str, beside: Path, *folders: Path) -> Path:
-    """The folder of an encoder of ours: beside the checkpoint that asks for it, bundled, or in one of `folders`."""
+    """The folder of an encoder of ours: beside the checkpoint that asks for it, bundled, or in one of
+    `folders`."""
     looked = [root / name for root in (beside, beside.parent, BUNDLED, *folders)]
     for folder in looked:
         if (folder / ENCODER_CONFIG_FILE).is_file():
             return folder
     places = ", ".join(str(folder) for folder in looked)
-    raise ModelNotFound(f"The encoder {name!r} is not here; looked in {places}. Put its folder in one of them.")
+    raise ModelNotFound(
+        f"The encoder {name!r} is not here; looked in {places}. Put its folder in one of them."
+    )
 
 
 def _in_folder(root: Path) -> Iterator[ModelEntry]:
     """What lies in a models folder, by name, then what its models.json adds."""
-    from clipcap_ext.engine.legacy import legacy_files
-    from clipcap_ext.engine.published_files import made_from
+    from clipcap_ext.engine.published.files import made_from
+    from clipcap_ext.engine.published.inspection import unconverted_files
 
-    names = [path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name != HUB_FOLDER]
+    names = [
+        path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name != HUB_FOLDER
+    ]
     checkpoints = {path: _entry(path) for path in names if (path / CONFIG_FILE).is_file()}
-    files = legacy_files(root)
+    files = unconverted_files(root)
     stale = {file.with_suffix("") for file in files if made_from(_config(checkpoints, file)) == file.name}
     for path in names:
         if path in checkpoints and path not in stale:
@@ -141,7 +153,9 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
         elif path in files:
             yield _file_entry(path, root, taken=path.with_suffix("") in set(checkpoints) - stale)
         elif path.is_dir() and path not in stale and _is_half(path):
-            why = f"{path} holds weights and no {CONFIG_FILE}, so it is no checkpoint. Put the file itself into {root}."
+            why = (
+                f"{path} holds weights and no {CONFIG_FILE}: no checkpoint. Put the file itself into {root}."
+            )
             yield ModelEntry(path.name, path, None, why)
     try:
         own = read_own_models(root)
@@ -191,9 +205,10 @@ def _entry(folder: Path, name: str = "") -> ModelEntry:
 def _file_entry(
     file: Path, root: Path, name: str = "", about: PublishedModel | None = None, taken: bool = False
 ) -> ModelEntry:
-    """A file of weights, judged by some kilobytes of it. taken: a checkpoint of another origin has its name."""
-    from clipcap_ext.engine.legacy import legacy_config
-    from clipcap_ext.engine.published_files import parts_for
+    """A file of weights, judged by some kilobytes of it. taken: a checkpoint of another origin has its
+    name."""
+    from clipcap_ext.engine.published.files import parts_for
+    from clipcap_ext.engine.published.inspection import planned_config
 
     name = name or file.stem
     about = about or next((model for model in PUBLISHED if name in (model.name, Path(model.file).stem)), None)
@@ -205,6 +220,6 @@ def _file_entry(
     if not file.is_file():
         return ModelEntry(name, folder, None, f"{file} is not there.", file, about)
     try:
-        return ModelEntry(name, folder, legacy_config(file, parts_for(about, root)), "", file, about)
+        return ModelEntry(name, folder, planned_config(file, parts_for(about, root)), "", file, about)
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error), file, about)

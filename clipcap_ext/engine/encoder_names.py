@@ -1,4 +1,5 @@
-"""The encoder that a name on a command line means, and the device that a process takes; it encodes nothing."""
+"""The encoder that a name on a command line means, and the device that a process takes; it encodes
+nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from clipcap_ext.engine.card import EncoderConfig
 from clipcap_ext.engine.catalog import ENCODER_CONFIG_FILE, find_encoder_folder, find_model
-from clipcap_ext.engine.clip_encoder import ClipEncoder, load_encoder
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.engine.factory import encoder_of
 from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
 
@@ -17,12 +19,14 @@ from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
 def named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipEncoder, list[Path]]:
     """An encoder and the folders it comes from.
 
-    `name`: an encoder folder, a bundled encoder, open_clip's MODEL/PRETRAINED, or a captioner, whose encoder is meant
-    (and whose choice of features that are not normalised stays).
+    `name`: an encoder folder, a bundled encoder, open_clip's MODEL/PRETRAINED, or a captioner, whose encoder
+    is meant (and whose choice of features that are not normalised stays).
     """
     folder = Path(name).expanduser()
     if (folder / ENCODER_CONFIG_FILE).is_file():
-        return load_encoder(EncoderConfig(folder.resolve().name, "", normalize), folder=folder, device=device), [folder]
+        return load_encoder(
+            EncoderConfig(folder.resolve().name, "", normalize), folder=folder, device=device
+        ), [folder]
     try:
         entry = find_model(name)
     except ModelNotFound:
@@ -40,7 +44,8 @@ def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:
 
 
 def process_device(asked: str, local_rank: int) -> str:
-    """A device's name: auto is this process's GPU if there is one, else the CPU. UsageError for one not there."""
+    """A device's name: auto is this process's GPU if there is one, else the CPU. UsageError for one not
+    there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "auto":
         return f"cuda:{local_rank % count}" if count else "cpu"

@@ -1,28 +1,33 @@
-"""From a name or a folder to a loaded captioner; the only place that knows every kind. Importing it loads no torch."""
+"""From a name or a folder to a loaded captioner; the only place that knows every kind. Importing it loads no
+torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcap_ext.engine.card import CheckpointConfig, read_config
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
+from clipcap_ext.engine.checkpoint.config import CheckpointConfig, read_config
 from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
     import torch
 
     from clipcap_ext.caption import Captioner
-    from clipcap_ext.engine.clip_encoder import ClipEncoder
+    from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 
 def load_captioner(
-    name_or_path: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, *folders: Path
+    name_or_path: str | Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    *folders: Path,
 ) -> Captioner:
-    """Load a bundled model by name, one in `folders` by name, any checkpoint folder, or a file of published weights.
+    """Load a bundled model by name, one in `folders` by name, any checkpoint folder, or a file of published
+    weights.
 
-    Such a file is converted to a checkpoint folder beside it on first use. Nothing is downloaded: CheckpointError says
-    how to, for a published model or a CLIP that is not on this disk.
+    Such a file is converted to a checkpoint folder beside it on first use. Nothing is downloaded:
+    CheckpointError says how to, for a published model or a CLIP that is not on this disk.
 
     dtype: None is float32. Raises ModelNotFound for an unknown name, CheckpointError for a broken checkpoint.
     """
@@ -32,10 +37,12 @@ def load_captioner(
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
     if entry.config.kind not in loaders:
         known = ", ".join(loaders)
-        raise CheckpointError(f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}.")
+        raise CheckpointError(
+            f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}."
+        )
     folder = entry.folder
     if entry.file is not None:  # made into a folder on first use
-        from clipcap_ext.engine.published_files import folder_of
+        from clipcap_ext.engine.published.files import folder_of
 
         folder = folder_of(entry.file, entry.folder, entry.about, *folders)
     encoder = encoder_of(entry.config, entry.folder, device, dtype, *folders)
@@ -43,11 +50,11 @@ def load_captioner(
 
 
 def encoder_of(
-    config: CheckpointConfig, folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None,
-    *folders: Path,
+    config: CheckpointConfig, folder: Path, device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None, *folders: Path,
 ) -> ClipEncoder:  # fmt: skip
     """The encoder a checkpoint asks for: an open_clip model by tag, or an encoder folder found by name."""
-    from clipcap_ext.engine.clip_encoder import load_encoder
+    from clipcap_ext.engine.clip.loading import load_encoder
 
     wanted = config.encoder
     where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, *folders)
@@ -55,31 +62,41 @@ def encoder_of(
 
 
 def _load_clipcap(
-    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+    folder: Path,
+    config: CheckpointConfig,
+    encoder: ClipEncoder,
+    device: torch.device | str,
+    dtype: torch.dtype | None,
 ) -> Captioner:
     import torch
 
-    from clipcap_ext.engine.checkpoint import load_clipcap
-    from clipcap_ext.engine.clipcap import ClipCapCaptioner
-    from clipcap_ext.engine.tokenizer import load_tokenizer
+    from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+    from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
+    from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 
     model = load_clipcap(folder, config, dtype or torch.float32)
     _check_features(folder, config, encoder, model.config.clip_dim)
     model.to(device)
-    return ClipCapCaptioner(folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options())
+    return ClipCapCaptioner(
+        folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options()
+    )
 
 
 def _load_sbg(
-    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+    folder: Path,
+    config: CheckpointConfig,
+    encoder: ClipEncoder,
+    device: torch.device | str,
+    dtype: torch.dtype | None,
 ) -> Captioner:
     import torch
 
-    from clipcap_ext.engine.keywords import KeywordSelector
-    from clipcap_ext.engine.label_files import read_bank
-    from clipcap_ext.engine.label_table import default_cache
-    from clipcap_ext.engine.sbg import SbgCaptioner
-    from clipcap_ext.engine.sbg_files import load_sbg
-    from clipcap_ext.engine.tokenizer import load_tokenizer
+    from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+    from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+    from clipcap_ext.engine.sbg.checkpoint import load_sbg
+    from clipcap_ext.engine.sbg.label_files import read_bank
+    from clipcap_ext.engine.sbg.label_table import default_cache
+    from clipcap_ext.engine.sbg.selector import KeywordSelector
 
     gpt2, constants = load_sbg(folder, config, dtype or torch.float32)
     selector = KeywordSelector.build(encoder, read_bank(folder), constants, default_cache())
@@ -89,17 +106,22 @@ def _load_sbg(
 
 
 def _load_merge_rnn(
-    folder: Path, config: CheckpointConfig, encoder: ClipEncoder, device: torch.device | str, dtype: torch.dtype | None
+    folder: Path,
+    config: CheckpointConfig,
+    encoder: ClipEncoder,
+    device: torch.device | str,
+    dtype: torch.dtype | None,
 ) -> Captioner:
-    from clipcap_ext.engine.merge_rnn import MergeRnnCaptioner, load_merge_rnn
-    from clipcap_ext.engine.words import load_words
+    from clipcap_ext.engine.checkpoint.vocabulary import load_words
+    from clipcap_ext.engine.merge_rnn.captioner import MergeRnnCaptioner
+    from clipcap_ext.engine.merge_rnn.checkpoint import load_merge_rnn
 
     model, words = load_merge_rnn(folder, config), load_words(folder)
     _check_features(folder, config, encoder, model.config.feature_dim)
     if words.vocab_size != model.config.vocab_size:
         raise CheckpointError(
-            f"{folder} holds {words.vocab_size - 2} words where its config says {model.config.vocab_size - 2}: its "
-            "files do not belong together. Copy or download it again."
+            f"{folder} holds {words.vocab_size - 2} words where its config says "
+            f"{model.config.vocab_size - 2}: its files do not belong together. Copy or download it again."
         )
     model.to(device=device, dtype=dtype)
     return MergeRnnCaptioner(folder.resolve().name, encoder, model, words, config.decoding_options())
@@ -108,6 +130,6 @@ def _load_merge_rnn(
 def _check_features(folder: Path, config: CheckpointConfig, encoder: ClipEncoder, wanted: int) -> None:
     if encoder.clip_dim != wanted:
         raise CheckpointError(
-            f"{folder} wants features of length {wanted}, its encoder {config.encoder.model} gives {encoder.clip_dim}: "
-            "the checkpoint names the wrong encoder."
+            f"{folder} wants features of length {wanted}, its encoder {config.encoder.model} gives "
+            f"{encoder.clip_dim}: the checkpoint names the wrong encoder."
         )

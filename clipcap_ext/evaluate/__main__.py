@@ -1,4 +1,5 @@
-"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or compare A B; the rest is in run.py."""
+"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or compare A B; the rest is in
+run.py."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from typing import Any
 
 from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.evaluate.arguments import parser, request_of
-from clipcap_ext.evaluate.compare import WORD, compare_command
-from clipcap_ext.evaluate.results import check_writable, write_results
-from clipcap_ext.evaluate.table import results_table
+from clipcap_ext.evaluate.report.compare import WORD, compare_command
+from clipcap_ext.evaluate.report.printed import results_table
+from clipcap_ext.evaluate.report.results import check_writable, write_results
 from clipcap_ext.flags import given_decoding
 
 
@@ -50,7 +51,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 
 def _record(model: str, results: dict[str, Any]) -> None:
     from clipcap_ext.engine.catalog import find_model
-    from clipcap_ext.evaluate.record import record_scores
+    from clipcap_ext.evaluate.report.checkpoint_scores import record_scores
 
     record_scores(find_model(model).folder, results)
 

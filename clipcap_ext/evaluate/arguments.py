@@ -1,4 +1,5 @@
-"""The words of the command line and what they ask for; the decoding options come from DecodingOptions' own fields."""
+"""The words of the command line and what they ask for; the decoding options come from DecodingOptions' own
+fields."""
 
 from __future__ import annotations
 
@@ -20,18 +21,26 @@ def parser() -> argparse.ArgumentParser:
         description="Score a model, captions from a file, or (--retrieval) an encoder.",
     )
     made.add_argument("model", nargs="?", help="a model's name or folder; with --retrieval an encoder's")
-    made.add_argument("--hypotheses", type=Path, metavar="FILE", help="score the captions of this JSON file instead")
+    made.add_argument(
+        "--hypotheses", type=Path, metavar="FILE", help="score the captions of this JSON file instead"
+    )
     made.add_argument("--retrieval", action="store_true", help="recall at 1, 5 and 10 of the encoder")
     made.add_argument("--data", type=Path, required=True, help="folder or annotation file of the data set")
     made.add_argument("--out", type=Path, help="results.json to write")
-    made.add_argument("--record", action="store_true", help="also write the scores into the checkpoint's config.json")
+    made.add_argument(
+        "--record", action="store_true", help="also write the scores into the checkpoint's config.json"
+    )
     asked = made.add_argument_group("images and protocol")
     asked.add_argument("--split", choices=SPLITS, help="part of the data set (default: test)")
     asked.add_argument("--protocol", choices=tuple(PROTOCOLS), help="default: standard")
-    asked.add_argument("--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)}; also SPICE)")
+    asked.add_argument(
+        "--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)}; also SPICE)"
+    )
     asked.add_argument("--clip-score", metavar="ENCODER",
-                       help="also CLIPScore and RefCLIPScore, by an encoder that ranked none of them")  # fmt: skip
-    asked.add_argument("--human", action="store_true", default=None, help="also score the references themselves")
+                       help="CLIPScore and RefCLIPScore too, by an encoder that ranked none")  # fmt: skip
+    asked.add_argument(
+        "--human", action="store_true", default=None, help="also score the references themselves"
+    )
     asked.add_argument("--layout", help="layout of the data set (default: recognised)")
     asked.add_argument("--images", type=Path, help="folder of the images, if not with the annotations")
     asked.add_argument("--limit", type=int, help="only the first images")
@@ -60,9 +69,12 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
         raise UsageError(
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."
         )
-    if args.retrieval and (args.record or args.metrics or args.clip_score or args.human or given_decoding(args)):
+    if args.retrieval and (
+        args.record or args.metrics or args.clip_score or args.human or given_decoding(args)
+    ):
         raise UsageError(
-            "--retrieval makes no captions: --record, --metrics, --clip-score, --human and decoding options do nothing."
+            "--retrieval makes no captions: --record, --metrics, --clip-score, --human and decoding options "
+            "do nothing."
         )
     names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

@@ -1,4 +1,5 @@
-"""CLIPScore and RefCLIPScore (Hessel et al.) by a CLIP that is named; never by the one that ranked the captions."""
+"""CLIPScore and RefCLIPScore (Hessel et al.) by a CLIP that is named; never by the one that ranked the
+captions."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 from torch.nn.functional import normalize
 
 from clipcap_ext.corpus import Corpus, encode_corpus
-from clipcap_ext.engine.clip_encoder import ClipEncoder
+from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.metrics import MetricTable, Scores
@@ -34,15 +35,16 @@ class ClipJudge:
         self._texts: dict[str, np.ndarray] = {}
 
     def check_independence(self, captioner: ClipEncoder, ranked: bool) -> str:
-        """ScoringError if this tower ranked the captions; a note to print, else empty, if they were made from it."""
+        """ScoringError if this tower ranked the captions; a note to print, else empty, if they were made from
+        it."""
         mine, other = self.encoder.config, captioner.config
         same = (mine.model, mine.pretrained) == (other.model, other.pretrained)
         if not same and self.encoder.fingerprint != captioner.fingerprint:
             return ""
         if ranked:
             raise ScoringError(
-                f"CLIPScore by {self.name} says nothing of these captions: the same encoder chose them among others. "
-                "Name another encoder, or rank by logprob."
+                f"CLIPScore by {self.name} says nothing of these captions: the same encoder chose them among "
+                "others. Name another encoder, or rank by logprob."
             )
         return SAME_TOWER
 
@@ -74,7 +76,9 @@ class ClipJudge:
         missing = [image_id for image_id in image_ids if image_id not in self._images]
         if missing:
             with tempfile.TemporaryDirectory() as cache:
-                table = encode_corpus(self.encoder, self._corpus.subset(missing), cache, batch_size=self._batch_size)
+                table = encode_corpus(
+                    self.encoder, self._corpus.subset(missing), cache, batch_size=self._batch_size
+                )
             if table.problems:
                 raise ScoringError(f"CLIPScore needs every image; {table.problems[0]}")
             unit = normalize(table.features[:, 0].float(), dim=-1).numpy()
@@ -94,10 +98,13 @@ def clip_scores(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
 
 
 def ref_clip_scores(plain: np.ndarray, captions: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
-    """Harmonic means of CLIPScore (n,) and the cosine, not below 0, of each caption with its nearest reference.
+    """Harmonic means of CLIPScore (n,) and the cosine, not below 0, of each caption with its nearest
+    reference.
 
     captions (n, d) and for each its references (r, d), of unit norm.
     """
-    nearest = np.array([max(0.0, float((refs @ one).max())) for one, refs in zip(captions, references, strict=True)])
+    nearest = np.array(
+        [max(0.0, float((refs @ one).max())) for one, refs in zip(captions, references, strict=True)]
+    )
     total = plain + nearest
     return np.divide(2 * plain * nearest, total, out=np.zeros_like(total), where=total > 0)

@@ -1,4 +1,5 @@
-"""The images a score is about: one part of a data set, its references and its name in signatures; no captions made."""
+"""The images a score is about: one part of a data set, its references and its name in signatures; no captions
+made."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SPLITS = ("test", "val", "train", "all")
 
 @dataclass(frozen=True)
 class EvaluationSplit:
-    """Part of a corpus. `label` is its word in a signature; `numbering` the ids that numbers in other files mean."""
+    """Part of a corpus. `label` is its word in a signature; `numbering` the ids that numbers in other files
+    mean."""
 
     corpus: Corpus
     label: str
@@ -44,7 +46,8 @@ class EvaluationSplit:
 def load_split(
     data: Path, split: str, scheme: str, layout: str = "auto", images: Path | None = None
 ) -> EvaluationSplit:
-    """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no image."""
+    """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no
+    image."""
     if split not in SPLITS:
         raise UsageError(f"Unknown split {split!r}; known: {', '.join(SPLITS)}.")
     corpus = read_corpus(data, layout, images)
@@ -55,7 +58,11 @@ def load_split(
         raise CorpusError(
             f"The {split} part of {corpus.name} is empty under the {scheme} split: choose another --split."
         )
-    listed = _listed(official_splits(data if data.is_dir() else data.parent), split) if scheme == "karpathy" else ()
+    listed = (
+        _listed(official_splits(data if data.is_dir() else data.parent), split)
+        if scheme == "karpathy"
+        else ()
+    )
     return EvaluationSplit(part, f"{scheme}-{split}", listed or tuple(part.image_ids))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from clipcap_ext.engine.clip_encoder import ClipEncoder
+from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 CHUNK = 64
 

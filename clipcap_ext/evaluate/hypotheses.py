@@ -17,8 +17,8 @@ SHOWN = 5
 def read_hypotheses(path: Path, image_ids: Collection[str], numbering: Sequence[str]) -> dict[str, str]:
     """image_id -> caption for every one of `image_ids`, from a JSON file of the form above.
 
-    A whole number counts from 0 in `numbering`; a text is the image's file name, with or without its suffix. Raises
-    UsageError for a file of another form, ScoringError for unknown, repeated or missing images.
+    A whole number counts from 0 in `numbering`; a text is the image's file name, with or without its suffix.
+    Raises UsageError for a file of another form, ScoringError for unknown, repeated or missing images.
     """
     rows = _read_rows(path)
     names = _names(image_ids)
@@ -26,9 +26,17 @@ def read_hypotheses(path: Path, image_ids: Collection[str], numbering: Sequence[
     wanted = set(image_ids)
     unknown = [row["image_id"] for image_id, row in found if image_id not in wanted]
     _refuse(path, "captions of images that are not in this split", unknown)
-    _refuse(path, "more than one caption for", [key for key, n in Counter(key for key, _ in found).items() if n > 1])
+    _refuse(
+        path,
+        "more than one caption for",
+        [key for key, n in Counter(key for key, _ in found).items() if n > 1],
+    )
     captions = {str(image_id): row["caption"] for image_id, row in found}
-    _refuse(path, f"no caption for {len(wanted - captions.keys())} of {len(wanted)} images:", wanted - captions.keys())
+    _refuse(
+        path,
+        f"no caption for {len(wanted - captions.keys())} of {len(wanted)} images:",
+        wanted - captions.keys(),
+    )
     return captions
 
 
@@ -38,7 +46,9 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
         raise UsageError(f"--hypotheses {path} holds {type(rows).__name__}, a list was expected: {FORM}.")
     for number, row in enumerate(rows):
         if not _is_row(row):
-            raise UsageError(f"--hypotheses {path}, entry {number}: {str(row)[:80]} is not of the form {FORM}.")
+            raise UsageError(
+                f"--hypotheses {path}, entry {number}: {str(row)[:80]} is not of the form {FORM}."
+            )
     return rows
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.corpus import Example
-from clipcap_ext.engine.checkpoint import trained_on
-from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.folder import trained_on
 from clipcap_ext.errors import ScoringError
 
 SHOWN = 3
@@ -16,7 +16,8 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class TrainingOverlap:
-    """What the folders of a model remember (`remembered` images in all) and which of the scored images are among it."""
+    """What the folders of a model remember (`remembered` images in all) and which of the scored images are
+    among it."""
 
     remembered: int
     image_ids: tuple[str, ...]
@@ -27,18 +28,21 @@ class TrainingOverlap:
             return
         shown = ", ".join(self.image_ids[:SHOWN]) + (", ..." if len(self.image_ids) > SHOWN else "")
         raise ScoringError(
-            f"{model} was trained on {len(self.image_ids)} of these {of} images ({shown}): a score on them says "
-            "nothing of how it captions new ones. Choose another --split, or add --allow-training-images "
-            "to score it anyway; the results then say so."
+            f"{model} was trained on {len(self.image_ids)} of these {of} images ({shown}): a score on them "
+            "says nothing of how it captions new ones. Choose another --split, or add "
+            "--allow-training-images to score it anyway; the results then say so."
         )
 
 
 def training_overlap(folders: Iterable[Path], examples: Sequence[Example]) -> TrainingOverlap:
-    """Compare images with those that the checkpoint and encoder `folders` were trained on, by their files' content."""
+    """Compare images with those that the checkpoint and encoder `folders` were trained on, by their files'
+    content."""
     seen = frozenset().union(*(trained_on(folder) for folder in folders))
     if not seen:
         return TrainingOverlap(0, ())
-    return TrainingOverlap(len(seen), tuple(one.image_id for one in examples if _fingerprint(one.path) in seen))
+    return TrainingOverlap(
+        len(seen), tuple(one.image_id for one in examples if _fingerprint(one.path) in seen)
+    )
 
 
 def _fingerprint(path: Path) -> str | None:

@@ -1,4 +1,5 @@
-"""What an evaluation is asked for, checked before any work; the command line and `reproduce` both fill it in."""
+"""What an evaluation is asked for, checked before any work; the command line and `reproduce` both fill it
+in."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.evaluate.bootstrap import Bootstrap
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics import KNOWN_METRICS, METRICS, PROTOCOLS
 
 
@@ -35,7 +36,9 @@ class EvaluationRequest:
             raise UsageError(f"Unknown protocol {self.protocol!r}; known: {', '.join(PROTOCOLS)}.")
         unknown = sorted(set(self.metrics) - set(KNOWN_METRICS))
         if unknown or not self.metrics:
-            raise UsageError(f"Unknown metrics {', '.join(unknown) or '(none)'}; known: {', '.join(KNOWN_METRICS)}.")
+            raise UsageError(
+                f"Unknown metrics {', '.join(unknown) or '(none)'}; known: {', '.join(KNOWN_METRICS)}."
+            )
         if self.batch_size < 1 or self.resamples < 1:
             raise UsageError("--batch-size and --resamples must be at least 1.")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clipcap_ext import __version__
-from clipcap_ext.evaluate.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.signature import signature_word
 from clipcap_ext.metrics.table import MetricTable, mean_table
 
@@ -19,8 +19,8 @@ def retrieval_tables(images: np.ndarray, texts: np.ndarray, owners: Sequence[int
     """Recall at 1, 5 and 10, both ways, as tables over images.
 
     images (n, d), texts (t, d): features of unit norm. owners: for each text the row of its image, ascending.
-    A tie counts against the encoder. Text to image takes each caption as a query over all images; image to text asks
-    whether any caption of the image is among the first.
+    A tie counts against the encoder. Text to image takes each caption as a query over all images; image to
+    text asks whether any caption of the image is among the first.
     """
     cosines = texts @ images.T  # (t, n)
     owner = np.asarray(owners)
@@ -52,4 +52,5 @@ def retrieval_figures(tables: dict[str, MetricTable], bootstrap: Bootstrap) -> d
 
 def retrieval_signature(data: str, split: str, images: int, texts: int) -> str:
     """Such as `ret|data:flickr8k|split:karpathy-test|images:1000|texts:5000|ties:worst|v:0.1.0`."""
-    return f"ret|data:{signature_word(data)}|split:{split}|images:{images}|texts:{texts}|ties:worst|v:{__version__}"
+    name = signature_word(data)
+    return f"ret|data:{name}|split:{split}|images:{images}|texts:{texts}|ties:worst|v:{__version__}"

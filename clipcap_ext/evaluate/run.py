@@ -1,4 +1,5 @@
-"""The three evaluations: a checkpoint, captions from a file, an encoder's retrieval; each returns results.json."""
+"""The three evaluations: a checkpoint, captions from a file, an encoder's retrieval; each returns
+results.json."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.encoder_names import model_folders, named_encoder
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
-from clipcap_ext.evaluate.captioning import caption_examples
+from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
 from clipcap_ext.evaluate.clip_score import ClipJudge
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
+from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
+from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
 from clipcap_ext.evaluate.request import EvaluationRequest
-from clipcap_ext.evaluate.results import file_fingerprint, folder_fingerprint, provenance
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
-from clipcap_ext.evaluate.scoring import check_scorer, score_captions
 from clipcap_ext.flags import join_options
 
 Say = Callable[[str], None]
@@ -31,7 +32,8 @@ UNKNOWN_RANKER = "CLIPScore means little if its encoder chose these captions, wh
 def evaluate_model(
     model: str, request: EvaluationRequest, decoding: Mapping[str, Any], say: Say = lambda line: None
 ) -> dict[str, Any]:
-    """Caption a split with a checkpoint (a name or a folder) and score it. `decoding`: changes of its own options."""
+    """Caption a split with a checkpoint (a name or a folder) and score it. `decoding`: changes of its own
+    options."""
     check_scorer(request)
     split = request.load()
     entry = find_model(model)
@@ -53,7 +55,10 @@ def evaluate_model(
     say(f"scoring, protocol {request.protocol}")
     figures = score_captions(captions, split, request, judge)
     figures["notes"] += notes
-    seconds = {"captioning": round(captioned - start, 2), "scoring": round(time.perf_counter() - captioned, 2)}
+    seconds = {
+        "captioning": round(captioned - start, 2),
+        "scoring": round(time.perf_counter() - captioned, 2),
+    }
     return {
         **provenance(), "kind": "captions",
         "model": {
@@ -67,24 +72,32 @@ def evaluate_model(
     }  # fmt: skip
 
 
-def evaluate_hypotheses(path: Path, request: EvaluationRequest, say: Say = lambda line: None) -> dict[str, Any]:
+def evaluate_hypotheses(
+    path: Path, request: EvaluationRequest, say: Say = lambda line: None
+) -> dict[str, Any]:
     """Score captions that a JSON file holds for every image of a split."""
     check_scorer(request)
     split = request.load()
     captions = read_hypotheses(path, split.corpus.image_ids, split.numbering)
-    say(f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), {request.protocol}")
+    say(
+        f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), "
+        f"{request.protocol}"
+    )
     start = time.perf_counter()
     judge, notes = _judge(request, split)
     figures = score_captions(captions, split, request, judge)
     figures["notes"] += notes if judge is None else [*notes, UNKNOWN_RANKER]
     return {
-        **provenance(), "kind": "captions", "hypotheses": {"file": path.name, "fingerprint": file_fingerprint(path)},
+        **provenance(), "kind": "captions",
+        "hypotheses": {"file": path.name, "fingerprint": file_fingerprint(path)},
         "problems": [str(problem) for problem in split.problems],
         "seconds": {"scoring": round(time.perf_counter() - start, 2)}, **figures,
     }  # fmt: skip
 
 
-def evaluate_retrieval(encoder_name: str, request: EvaluationRequest, say: Say = lambda line: None) -> dict[str, Any]:
+def evaluate_retrieval(
+    encoder_name: str, request: EvaluationRequest, say: Say = lambda line: None
+) -> dict[str, Any]:
     """Recall of an encoder over the images and captions of a split."""
     from torch.nn.functional import normalize
 
@@ -112,7 +125,8 @@ def evaluate_retrieval(encoder_name: str, request: EvaluationRequest, say: Say =
         },
         "results": retrieval_figures(tables, request.bootstrap),
         "data": {"name": name, "split": split.label, "images": len(images), "references": len(texts)},
-        "bootstrap": {**vars(request.bootstrap), "method": "percentiles over resampled images, whole gallery"},
+        "bootstrap": {**vars(request.bootstrap),
+        "method": "percentiles over resampled images, whole gallery"},
         "problems": [str(problem) for problem in (*split.problems, *table.problems)],
     }  # fmt: skip
 

@@ -25,7 +25,8 @@ MODULE = "clipcap_ext.hub.worker"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the file that is being fetched is. Sizes in bytes; seconds_left is None before there is a pace."""
+    """How far the file that is being fetched is. Sizes in bytes; seconds_left is None before there is a
+    pace."""
 
     file: str
     done: int
@@ -51,7 +52,8 @@ class HubFailure(Exception):
 
 @dataclass
 class HubClient:
-    """Asks the Hub. `cancel` may be set from any thread and ends what runs; `on_progress` is told a few times a second.
+    """Asks the Hub. `cancel` may be set from any thread and ends what runs; `on_progress` is told a few times
+    a second.
 
     One worker serves all requests; `close` (or leaving the `with` block) ends it. HF_ENDPOINT, HF_TOKEN,
     HF_HUB_OFFLINE, proxies and timeouts are huggingface_hub's own business.
@@ -110,8 +112,8 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, encoding="utf-8", env=environment(), cwd=PACKAGE_ROOT,
+            [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=environment(), cwd=PACKAGE_ROOT,
         )  # fmt: skip
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

@@ -1,4 +1,5 @@
-"""From a model's name to a checkpoint folder that captions: weights, vocabulary, encoder, each only if missing."""
+"""From a model's name to a checkpoint folder that captions: weights, vocabulary, encoder, each only if
+missing."""
 
 from __future__ import annotations
 
@@ -7,14 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from clipcap_ext.engine.card import CONFIG_FILE, EncoderConfig, read_config
-from clipcap_ext.engine.catalog import BUNDLED, ModelEntry, find_model, how_to_fetch, list_models, list_to_fetch
-from clipcap_ext.engine.clip_sources import OPEN_CLIP_FILE, find_clip, hub_repo
-from clipcap_ext.engine.legacy import convert_legacy, inspect_legacy
-from clipcap_ext.engine.legacy_parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
-from clipcap_ext.engine.published import GPT2_REPO, TOKENIZER_FILES, PublishedModel
-from clipcap_ext.engine.published_files import folder_of, parts_for
-from clipcap_ext.engine.safefile import write_folder
+from clipcap_ext.engine.catalog import ModelEntry, find_model, how_to_fetch, list_models, list_to_fetch
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.safefile import write_folder
+from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
+from clipcap_ext.engine.published.conversion import convert_file
+from clipcap_ext.engine.published.files import folder_of, parts_for
+from clipcap_ext.engine.published.inspection import inspect_file
+from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
+from clipcap_ext.engine.published.table import GPT2_REPO, TOKENIZER_FILES, PublishedModel
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.hub.client import HubClient
 from clipcap_ext.hub.remote import Listing
@@ -37,14 +40,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Download:
-    """Fetches into one models folder. `say` is told each step in a few words; the client, how far a file is."""
+    """Fetches into one models folder. `say` is told each step in a few words; the client, how far a file
+    is."""
 
     models_dir: Path
     client: HubClient
     say: Say = lambda text: None
 
     def __call__(self, name: str, revision: str = "") -> Path:
-        """Make the model of that name ready; returns its folder. A name MODEL/TAG is a CLIP of open_clip's, alone.
+        """Make the model of that name ready; returns its folder. A name MODEL/TAG is a CLIP of open_clip's,
+        alone.
 
         revision: ask the Hub where that is now, and pin it; else what was pinned, else the model's own.
         Raises DownloadError, Cancelled, ModelNotFound, or CheckpointError for weights that cannot be used.
@@ -77,8 +82,8 @@ class Download:
             raise DownloadError(how_to_fetch(model, self.models_dir))
         self.say(f"Downloading {model.name} from {model.repo}")
         wanted = Wanted(
-            model.repo, model.name, (model.file,) if model.file else (), None if model.file else chooser(model),
-            revision or model.revision,
+            model.repo, model.name, (model.file,) if model.file else (),
+            None if model.file else chooser(model), revision or model.revision,
         )  # fmt: skip
         found = store.ensure(wanted, copies=1, renew=bool(revision))
         pinned = store.pins.listing(model.repo, wanted.revision)
@@ -99,17 +104,20 @@ class Download:
         if not beside and model.tokenizer:
             self._fetch_gpt2(store, model.gpt2, model.tokenizer)
         parts = parts_for(model, self.models_dir)
-        tokenizer = weights.parent if beside else store.path_of(model.tokenizer, "") if model.tokenizer else None
+        tokenizer = (
+            weights.parent if beside else store.path_of(model.tokenizer, "") if model.tokenizer else None
+        )
         self.say(f"Converting {model.name}")
-        convert_legacy(
-            weights, folder, tokenizer=tokenizer, encoder=parts.encoder, gpt2=parts.gpt2 if model.gpt2 else None,
-            decoding=parts.decoding, training={**parts.training, ORIGIN: dict(origin)},
+        known = replace(
+            parts, tokenizer=tokenizer, gpt2=parts.gpt2 if model.gpt2 else None,
+            training={**parts.training, ORIGIN: dict(origin)},
         )  # fmt: skip
+        convert_file(weights, folder, known)
 
     def _from_file(self, store: Store, entry: ModelEntry) -> Path:
         """A file that somebody put there: what it lacks is fetched, then it is converted."""
         assert entry.file is not None
-        layout = inspect_legacy(entry.file)
+        layout = inspect_file(entry.file)
         parts = parts_for(entry.about, self.models_dir)
         try:
             tokenizer_for(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
@@ -123,7 +131,9 @@ class Download:
     def _fetch_gpt2(self, store: Store, whole: bool, repo: str) -> None:
         self.say("Downloading GPT-2" if whole else "Downloading the vocabulary")
         store.ensure(
-            Wanted(repo, "GPT-2" if whole else "The vocabulary", GPT2_FILES if whole else tuple(TOKENIZER_FILES))
+            Wanted(
+                repo, "GPT-2" if whole else "The vocabulary", GPT2_FILES if whole else tuple(TOKENIZER_FILES)
+            )
         )
 
     def _needed_encoder(self, folder: Path) -> None:
@@ -156,9 +166,11 @@ def chooser(model: PublishedModel) -> Callable[[Listing], list[str]]:
 
 
 def weights_folder(listing: Listing) -> tuple[str, str]:
-    """(folder with its slash, file) of a transformers model: at the root, else in the first folder that has one."""
+    """(folder with its slash, file) of a transformers model: at the root, else in the first folder that has
+    one."""
     places = sorted(
-        {str(PurePosixPath(path).parent) for path in listing.files}, key=lambda place: (place.count("/"), place)
+        {str(PurePosixPath(path).parent) for path in listing.files},
+        key=lambda place: (place.count("/"), place),
     )
     prefixes = ["", *(f"{place}/" for place in places if place != ".")]
     for prefix in prefixes:
@@ -166,7 +178,9 @@ def weights_folder(listing: Listing) -> tuple[str, str]:
             if prefix + name in listing.files and f"{prefix}config.json" in listing.files:
                 return prefix, name
     there = ", ".join(sorted(listing.files))
-    raise DownloadError(f"{listing.repo} holds no config.json with {' or '.join(WEIGHTS)} beside it; it holds {there}.")
+    raise DownloadError(
+        f"{listing.repo} holds no config.json with {' or '.join(WEIGHTS)} beside it; it holds {there}."
+    )
 
 
 def copy_checkpoint(found: Mapping[str, Path], folder: Path, origin: Mapping[str, object]) -> None:

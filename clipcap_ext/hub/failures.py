@@ -16,7 +16,8 @@ DEFAULT_ENDPOINT = "https://huggingface.co"
 
 @dataclass(frozen=True)
 class Missing:
-    """One file that did not come: where it is published, where it belongs, and its checksum if that is known."""
+    """One file that did not come: where it is published, where it belongs, and its checksum if that is
+    known."""
 
     repo: str
     revision: str
@@ -29,7 +30,9 @@ class Missing:
         root = endpoint()
         page = f"{root}/{self.repo}/blob/{self.revision}/{self.path}"
         check = f"check its {self.checksum}" if self.checksum else f"check it against the SHA-256 on {page}"
-        return f"fetch {root}/{self.repo}/resolve/{self.revision}/{self.path}, {check}, save it as {self.target}"
+        return (
+            f"fetch {root}/{self.repo}/resolve/{self.revision}/{self.path}, {check}, save it as {self.target}"
+        )
 
 
 def endpoint() -> str:
@@ -53,8 +56,8 @@ def reason_of(failure: HubFailure, repo: str, folder: Path) -> str:
     if failure.kind == "disk":
         return disk_reason(failure.errno, folder, str(failure))
     return (
-        f"no connection to {endpoint()}. Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again: what has "
-        f"arrived is kept. huggingface_hub said: {failure}."
+        f"no connection to {endpoint()}. Check the network, HTTPS_PROXY and HF_ENDPOINT, then try again: "
+        f"what has arrived is kept. huggingface_hub said: {failure}."
     )
 
 
@@ -70,18 +73,28 @@ def disk_reason(number: int, folder: Path, text: str) -> str:
 def _http_reason(failure: HubFailure, repo: str) -> str:
     page, status = f"{endpoint()}/{repo}", failure.status
     if failure.gated:
-        return f"{repo} is gated ({status}). Accept its terms on {page}, then set HF_TOKEN to a token of that account."
+        return (
+            f"{repo} is gated ({status}). Accept its terms on {page}, "
+            "then set HF_TOKEN to a token of that account."
+        )
     if status == 401:
-        return f"{endpoint()} wants to know who asks (401). Check the name {repo}, or set HF_TOKEN if it is private."
+        return (
+            f"{endpoint()} wants to know who asks (401). Check the name {repo}, "
+            "or set HF_TOKEN if it is private."
+        )
     if status == 403:
         return f"this account may not read {repo} (403). Check HF_TOKEN, or ask for access on {page}."
     if status == 404:
         return (
-            f"{endpoint()} has no such repository, revision or file in {repo} (404). Look at {page} for what there is."
+            f"{endpoint()} has no such repository, revision or file in {repo} (404). "
+            f"Look at {page} for what there is."
         )
     if status == 429:
         wait = f" in {failure.wait} seconds" if failure.wait.isdigit() else " in some minutes"
-        return f"{endpoint()} has had too many requests from here (429). Try again{wait}; a token (HF_TOKEN) helps."
+        return (
+            f"{endpoint()} has had too many requests from here (429). "
+            f"Try again{wait}; a token (HF_TOKEN) helps."
+        )
     if status >= 500:
         return f"{endpoint()} has trouble of its own ({status}). Try again later: what has arrived is kept."
     return f"{endpoint()} answered {status} ({failure}). Look at {page}."

@@ -1,4 +1,5 @@
-"""Remembers, in one small file of the models folder, which commit a revision was resolved to, and what it holds."""
+"""Remembers, in one small file of the models folder, which commit a revision was resolved to, and what it
+holds."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.engine.checksums import write_json
+from clipcap_ext.engine.checkpoint.checksums import write_json
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
@@ -21,7 +22,8 @@ class Pins:
     path: Path
 
     def listing(self, repo: str, revision: str) -> Listing | None:
-        """What was found at `revision`, None if it was never asked for; DownloadError if the file is spoilt."""
+        """What was found at `revision`, None if it was never asked for; DownloadError if the file is
+        spoilt."""
         said = self._read()["repos"].get(f"{repo}@{revision}")
         return None if said is None else Listing.of(repo, said)
 
@@ -45,7 +47,9 @@ class Pins:
         """Drop all that is known of a repository."""
         said = self._read()
         said["repos"] = {key: one for key, one in said["repos"].items() if key.split("@")[0] != repo}
-        said["verified"] = {key: one for key, one in said["verified"].items() if not key.startswith(f"{repo}/")}
+        said["verified"] = {
+            key: one for key, one in said["verified"].items() if not key.startswith(f"{repo}/")
+        }
         write_json(self.path, said)
 
     def _read(self) -> dict[str, Any]:
@@ -54,7 +58,9 @@ class Pins:
         except FileNotFoundError:
             return {"format": FORMAT, "repos": {}, "verified": {}}
         except (OSError, ValueError) as error:
-            raise DownloadError(f"{self.path} cannot be read: {error}. Delete it; it is made again.") from error
+            raise DownloadError(
+                f"{self.path} cannot be read: {error}. Delete it; it is made again."
+            ) from error
         if not isinstance(said, dict) or said.get("format") != FORMAT:
             raise DownloadError(
                 f'{self.path} is not ours: its "format" is not "{FORMAT}". Delete it; it is made again.'

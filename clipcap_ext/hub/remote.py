@@ -1,4 +1,5 @@
-"""What the Hub says of a repository at one commit: its files, sizes and checksums. Plain data; it asks nobody."""
+"""What the Hub says of a repository at one commit: its files, sizes and checksums. Plain data; it asks
+nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clipcap_ext.engine.checksums import file_sha256, git_blob_id
+from clipcap_ext.engine.checkpoint.checksums import file_sha256, git_blob_id
 from clipcap_ext.errors import DownloadError
 
 NAME_LENGTH = 200  # characters of a path that is still believed
@@ -46,7 +47,8 @@ class Listing:
 
     @classmethod
     def of(cls, repo: str, said: Mapping[str, Any]) -> Listing:
-        """From JSON; DownloadError for a file name that points out of the folder, or no answer of the Hub's kind."""
+        """From JSON; DownloadError for a file name that points out of the folder, or no answer of the Hub's
+        kind."""
         try:
             files = [RemoteFile(**one) for one in said["files"]]
             commit = str(said["commit"])
@@ -64,7 +66,9 @@ class Listing:
         """The file at `path`; DownloadError lists what there is."""
         if path not in self.files:
             there = ", ".join(sorted(self.files)) or "nothing"
-            raise DownloadError(f"{self.repo} has no file {path} at commit {self.commit[:12]}; it holds {there}.")
+            raise DownloadError(
+                f"{self.repo} has no file {path} at commit {self.commit[:12]}; it holds {there}."
+            )
         return self.files[path]
 
 

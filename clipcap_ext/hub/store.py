@@ -1,7 +1,8 @@
-"""The files of Hub repositories under <models folder>/hub: found, fetched, checked. A file is there whole, or not.
+"""The files of Hub repositories under <models folder>/hub: found, fetched, checked. A file is there whole, or
+not.
 
-A file placed by hand at the same path counts like a fetched one. What the Hugging Face cache already holds is used from
-there. Nothing is asked of the Hub while every file is here.
+A file placed by hand at the same path counts like a fetched one. What the Hugging Face cache already holds is
+used from there. Nothing is asked of the Hub while every file is here.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipcap_ext.engine.clip_sources import HUB_FOLDER
-from clipcap_ext.engine.hub_cache import cached_file
+from clipcap_ext.engine.clip.hub_cache import cached_file
+from clipcap_ext.engine.clip.sources import HUB_FOLDER
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
 from clipcap_ext.hub.pins import Pins
@@ -61,13 +62,17 @@ class Store:
             listing = self._listing(wanted, renew)
             if listing is None:
                 return {path: self.path_of(wanted.repo, path) for path in wanted.files}
-            files = [listing.file(path) for path in (wanted.choose(listing) if wanted.choose else wanted.files)]
+            files = [
+                listing.file(path) for path in (wanted.choose(listing) if wanted.choose else wanted.files)
+            ]
             here = {file.path: self._here(wanted.repo, listing, file) for file in files}
             self._check_space(wanted, listing, [file for file in files if here[file.path] is None], copies)
             return {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
         except OSError as error:
             missing = [self._missing(wanted, path) for path in wanted.files]
-            raise download_error(wanted.label, disk_reason(error.errno or 0, self.root, str(error)), missing) from error
+            raise download_error(
+                wanted.label, disk_reason(error.errno or 0, self.root, str(error)), missing
+            ) from error
 
     def clear(self, repo: str) -> int:
         """Delete the files of a repository, parts included, and keep what is known of it; bytes freed."""
@@ -84,7 +89,8 @@ class Store:
         return freed
 
     def _listing(self, wanted: Wanted, renew: bool) -> Listing | None:
-        """The pinned listing, or a new one that is pinned; None if all is here by hand and nothing is known of it."""
+        """The pinned listing, or a new one that is pinned; None if all is here by hand and nothing is known
+        of it."""
         pinned = self.pins.listing(wanted.repo, wanted.revision)
         if pinned is not None and not renew:
             return pinned
@@ -95,7 +101,9 @@ class Store:
             listing = self.client.listing(wanted.repo, wanted.revision)
         except HubFailure as failure:
             missing = [self._missing(wanted, path) for path in wanted.files]
-            raise download_error(wanted.label, reason_of(failure, wanted.repo, self.root), missing) from failure
+            raise download_error(
+                wanted.label, reason_of(failure, wanted.repo, self.root), missing
+            ) from failure
         self.pins.keep(wanted.revision, listing)
         return listing
 
@@ -125,7 +133,9 @@ class Store:
                 f"{need / 1e6:.0f} MB are needed in {self.root} and {free / 1e6:.0f} MB are free (of which "
                 f"{SPARE / 1e6:.0f} MB stay so). Free some space, or choose another folder."
             )
-            raise download_error(wanted.label, why, [self._missing(wanted, file.path, file) for file in files])
+            raise download_error(
+                wanted.label, why, [self._missing(wanted, file.path, file) for file in files]
+            )
 
     def _fetch(self, wanted: Wanted, listing: Listing, file: RemoteFile) -> Path:
         """Fetch one file, once more if its checksum is wrong, and put it in its place when it is right."""
@@ -144,8 +154,9 @@ class Store:
                     return target
                 part.unlink()
         why = (
-            f"{file.path} arrived twice with another checksum than the Hub's own list gives ({file.checksum}). "
-            "A proxy or mirror may alter it: try another network or HF_ENDPOINT. Nothing of it was kept."
+            f"{file.path} arrived twice with another checksum than the Hub's own list gives "
+            f"({file.checksum}). A proxy or mirror may alter it: try another network or HF_ENDPOINT. Nothing "
+            "of it was kept."
         )
         raise download_error(wanted.label, why, [self._missing(wanted, file.path, file)])
 
@@ -169,7 +180,8 @@ class Store:
             lock.release()
 
     def _receive(self, wanted: Wanted, listing: Listing, file: RemoteFile, part: Path) -> None:
-        """Bring the part file to full length; a cut connection is taken up again for as long as it brings bytes."""
+        """Bring the part file to full length; a cut connection is taken up again for as long as it brings
+        bytes."""
         while True:
             before = _size(part)
             try:

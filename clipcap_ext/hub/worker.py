@@ -1,9 +1,11 @@
-"""The process that talks to the Hub, through huggingface_hub alone: lists a repository or fetches one file of it.
+"""The process that talks to the Hub, through huggingface_hub alone: lists a repository or fetches one file of
+it.
 
-A process of its own, so that a download can be ended at once however the network hangs, and so that nothing it sets
-reaches the WebUI. It reads JSON requests from stdin, a line each, answers each with one JSON line, and ends when stdin
-is closed, so it never outlives who started it. Files come by plain HTTP into a `.part` file that a later call goes on
-with; the client's own cache keeps no part files in its newest versions, and Xet cannot go on where it stopped.
+A process of its own, so that a download can be ended at once however the network hangs, and so that nothing
+it sets reaches the WebUI. It reads JSON requests from stdin, a line each, answers each with one JSON line,
+and ends when stdin is closed, so it never outlives who started it. Files come by plain HTTP into a `.part`
+file that a later call goes on with; the client's own cache keeps no part files in its newest versions, and
+Xet cannot go on where it stopped.
 """
 
 from __future__ import annotations
@@ -40,13 +42,20 @@ def list_files(repo: str, revision: str) -> dict[str, Any]:
     """The commit that `revision` is at, and every file's size and checksum: one request."""
     from huggingface_hub import HfApi
 
-    info = HfApi(library_name=LIBRARY).model_info(repo, revision=revision, files_metadata=True, timeout=LIST_TIMEOUT)
+    info = HfApi(library_name=LIBRARY).model_info(
+        repo, revision=revision, files_metadata=True, timeout=LIST_TIMEOUT
+    )
     files = []
     for sibling in info.siblings or []:
         lfs = sibling.lfs or {}
         size = lfs["size"] if lfs else sibling.size
         files.append(
-            {"path": sibling.rfilename, "size": size, "sha256": lfs.get("sha256", ""), "blob_id": sibling.blob_id or ""}
+            {
+                "path": sibling.rfilename,
+                "size": size,
+                "sha256": lfs.get("sha256", ""),
+                "blob_id": sibling.blob_id or "",
+            }
         )
     return {"commit": info.sha, "files": files}
 

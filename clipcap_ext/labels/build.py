@@ -1,4 +1,5 @@
-"""The whole way from a data set to a label bank with its provenance; only training captions are ever read here."""
+"""The whole way from a data set to a label bank with its provenance; only training captions are ever read
+here."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clipcap_ext.corpus import read_corpus, split_corpus
-from clipcap_ext.engine.labels import LabelBank
+from clipcap_ext.engine.sbg.labels import LabelBank
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.labels.lemmas import count_words, make_labels
 from clipcap_ext.labels.tagging import Tagger
@@ -23,7 +24,7 @@ def build_from_data(
 ) -> LabelBank:  # fmt: skip
     """The bank of the training captions of a data set, as `split` (paper or karpathy) says which they are."""
     corpus = read_corpus(data, layout=layout)
-    train = split_corpus(corpus, split, task="sbg").train
+    train = split_corpus(corpus, split, validation=True).train
     captions = [caption for example in train.examples for caption in example.captions]
     if not captions:
         raise CorpusError(f"The {split} split of {corpus.name} has no training captions.")
@@ -36,7 +37,8 @@ def build_bank(
     captions: Sequence[str], tagger: Tagger, wordnet: WordNet, *, source: dict[str, object],
     min_frequency: int = MIN_FREQUENCY,
 ) -> LabelBank:  # fmt: skip
-    """The bank of `captions`; the same captions and tools give the same bank, whatever order the captions come in."""
+    """The bank of `captions`; the same captions and tools give the same bank, whatever order the captions
+    come in."""
     lowered = [" ".join(caption.lower().split()) for caption in captions]
     labels = make_labels(count_words(tagger.tag(lowered), wordnet), wordnet, min_frequency)
     provenance = {
@@ -47,8 +49,9 @@ def build_bank(
         "wordnet": wordnet.version,
         "min_frequency": min_frequency,
         "method": (
-            "lemmas in lower case, checked by WordNet's morphology; words that WordNet lacks only if frequent; "
-            "words sharing more than half of their meanings merged; taxonomy by the nearest anchor among hypernyms"
+            "lemmas in lower case, checked by WordNet's morphology; words that WordNet lacks only if "
+            "frequent; words sharing more than half of their meanings merged; taxonomy by the nearest anchor "
+            "among hypernyms"
         ),
     }
     return LabelBank(labels, make_taxonomy(labels, wordnet), provenance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from clipcap_ext.engine.labels import PARTS_OF_SPEECH, Label
+from clipcap_ext.engine.sbg.labels import PARTS_OF_SPEECH, Label
 from clipcap_ext.labels.tagging import Word
 from clipcap_ext.labels.wordnet import LETTERS, WordNet
 
@@ -14,7 +14,8 @@ SHARED_MEANINGS = 0.5  # words are synonyms if they share more than this part of
 
 
 def count_words(captions: Iterable[Sequence[Word]], wordnet: WordNet) -> dict[str, Counter[str]]:
-    """lemma -> how often it occurs as each part of speech of a label; marks, signs and figures are left out."""
+    """lemma -> how often it occurs as each part of speech of a label; marks, signs and figures are left
+    out."""
     spoken: Counter[Word] = Counter()
     for words in captions:
         spoken.update(Word(word.text.lower(), word.lemma.lower(), word.pos) for word in words)
@@ -41,12 +42,15 @@ def lemma_of(word: Word, wordnet: WordNet) -> str:
     forms = dict.fromkeys([word.lemma, *wordnet.base_forms(word.text, letter)])
     known = [form for form in forms if wordnet.senses(form, letter)]
     if known:
-        return max(known, key=lambda form: wordnet.weight(form, letter))  # the first, the tagger's, wins a tie
+        return max(
+            known, key=lambda form: wordnet.weight(form, letter)
+        )  # the first, the tagger's, wins a tie
     return word.text if wordnet.knows(word.text) and not wordnet.knows(word.lemma) else word.lemma
 
 
 def make_labels(counts: dict[str, Counter[str]], wordnet: WordNet, min_frequency: int) -> tuple[Label, ...]:
-    """Labels by falling frequency, then by name; each is the part of speech it most often has, synonyms merged in."""
+    """Labels by falling frequency, then by name; each is the part of speech it most often has, synonyms
+    merged in."""
     found = []
     for text, by_pos in counts.items():
         frequency = sum(by_pos.values())

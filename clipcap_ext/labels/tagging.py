@@ -1,4 +1,5 @@
-"""Captions to words with lemma and part of speech: what a tagger must offer, and spaCy as one; it counts nothing."""
+"""Captions to words with lemma and part of speech: what a tagger must offer, and spaCy as one; it counts
+nothing."""
 
 from __future__ import annotations
 
@@ -34,14 +35,17 @@ class Tagger(Protocol):
 
 
 class SpacyTagger:
-    """spaCy's English pipeline, its tagger, its rules and its lemmatizer; parser and entities are left out."""
+    """spaCy's English pipeline, its tagger, its rules and its lemmatizer; parser and entities are left
+    out."""
 
     def __init__(self, pipeline: str | None = None) -> None:
         """pipeline: an installed spaCy pipeline; UsageError says how to get one."""
         installed = [name for name in ((pipeline,) if pipeline else PIPELINES) if find_spec(name)]
         if not find_spec("spacy") or not installed:
             wanted = pipeline or " or ".join(PIPELINES)
-            raise UsageError(f"No English pipeline for spaCy ({wanted}) is installed: pip install clipcap-ext[labels].")
+            raise UsageError(
+                f"No English pipeline for spaCy ({wanted}) is installed: pip install clipcap-ext[labels]."
+            )
         import spacy
 
         self._nlp = spacy.load(installed[0], exclude=["parser", "ner", "senter"])

@@ -1,7 +1,9 @@
-"""Labels into the facets and groups of the taxonomy by WordNet's hypernyms; the anchors are data, in anchors.json.
+"""Labels into the facets and groups of the taxonomy by WordNet's hypernyms; the anchors are data, in
+anchors.json.
 
-A noun or verb goes to the group of the nearest anchor above its meaning. Its meanings are tried in WordNet's order,
-the most frequent first, and the first with an anchor above it counts. Numbers, adverbs and adjectives need no anchor.
+A noun or verb goes to the group of the nearest anchor above its meaning. Its meanings are tried in WordNet's
+order, the most frequent first, and the first with an anchor above it counts. Numbers, adverbs and adjectives
+need no anchor.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from clipcap_ext.engine.labels import FLAT_FACETS, GROUPED_FACETS, Label
+from clipcap_ext.engine.sbg.labels import FLAT_FACETS, GROUPED_FACETS, Label
 from clipcap_ext.labels.wordnet import LETTERS, WordNet
 
 ANCHORS_FILE = Path(__file__).with_name("anchors.json")
 MEANINGS = 4  # of a word are tried
 BY_POS = {"NUM": "number", "ADV": "adverb", "ADJ": "adjective"}
-LEXICOGRAPHER = "lex:"  # an anchor of this form is a whole file of WordNet's verbs, taken if no synset is nearer
+LEXICOGRAPHER = (
+    "lex:"  # an anchor of this form is a whole file of WordNet's verbs, taken if no synset is nearer
+)
 Place = tuple[str, str]  # facet, group ("" in a facet without groups)
 Taxonomy = dict[str, "dict[str, list[str]] | list[str]"]
 
@@ -55,7 +59,8 @@ def place_of(label: Label, wordnet: WordNet, places: dict[str, Place]) -> Place 
 
 
 def anchor_places(wordnet: WordNet) -> dict[str, Place]:
-    """Synset id, or lex:NUMBER, of each anchor -> its facet and group; the first mention of a synset counts."""
+    """Synset id, or lex:NUMBER, of each anchor -> its facet and group; the first mention of a synset
+    counts."""
     places: dict[str, Place] = {}
     for facet, said in read_anchors().items():
         for group, names in said.items() if isinstance(said, dict) else [("", said)]:
@@ -67,5 +72,6 @@ def anchor_places(wordnet: WordNet) -> dict[str, Place]:
 
 @lru_cache(maxsize=1)
 def read_anchors() -> dict[str, dict[str, list[str]] | list[str]]:
-    """The anchors: facet -> {group: names of synsets such as dog.n.1}, or a list where the facet has no groups."""
+    """The anchors: facet -> {group: names of synsets such as dog.n.1}, or a list where the facet has no
+    groups."""
     return json.loads(ANCHORS_FILE.read_text(encoding="utf-8"))

@@ -18,8 +18,8 @@ RULES = {
         ("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"),
         ("men", "man"), ("ies", "y"),
     ),
-    "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
-    "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
+    "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing",
+    "")), "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
 }  # fmt: skip
 # Where distributions put the files: Debian's wordnet-base, WordNet's own installer, nltk's data.
@@ -31,7 +31,8 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Synset:
-    """One meaning: its words (spaces as spaces, lower case), the lexicographer's file, and its direct hypernyms."""
+    """One meaning: its words (spaces as spaces, lower case), the lexicographer's file, and its direct
+    hypernyms."""
 
     id: str  # letter and offset, n02084071
     words: tuple[str, ...]
@@ -49,7 +50,9 @@ class WordNet:
         if missing:
             raise UsageError(f"No WordNet in {folder}: {', '.join(missing)} not found there.")
         self._index = {letter: _read_index(folder / f"index.{name}") for letter, name in FILES.items()}
-        self._exceptions = {letter: _read_exceptions(folder / f"{name}.exc") for letter, name in FILES.items()}
+        self._exceptions = {
+            letter: _read_exceptions(folder / f"{name}.exc") for letter, name in FILES.items()
+        }
         self._data = {letter: (folder / f"data.{name}").read_bytes() for letter, name in FILES.items()}
         self.synset = lru_cache(maxsize=None)(self._synset)
 
@@ -64,7 +67,8 @@ class WordNet:
         return self._index[letter].get(word, ((), 0))[0]
 
     def weight(self, word: str, letter: str) -> int:
-        """How many of the word's meanings occur in WordNet's tagged texts: a rough measure of how common it is."""
+        """How many of the word's meanings occur in WordNet's tagged texts: a rough measure of how common it
+        is."""
         return self._index[letter].get(word, ((), -1))[1]
 
     def knows(self, word: str) -> bool:
@@ -72,9 +76,14 @@ class WordNet:
         return any(word in index for index in self._index.values())
 
     def base_forms(self, word: str, letter: str) -> list[str]:
-        """The words of that part of speech that `word` may be a form of, by WordNet's rules and exceptions."""
+        """The words of that part of speech that `word` may be a form of, by WordNet's rules and
+        exceptions."""
         found = list(self._exceptions[letter].get(word, ()))
-        found += [word[: -len(old)] + new for old, new in RULES[letter] if word.endswith(old) and len(word) > len(old)]
+        found += [
+            word[: -len(old)] + new
+            for old, new in RULES[letter]
+            if word.endswith(old) and len(word) > len(old)
+        ]
         return [form for form in dict.fromkeys([*found, word]) if form in self._index[letter]]
 
     def upwards(self, synset: str) -> Iterator[tuple[int, str]]:
@@ -111,7 +120,8 @@ class WordNet:
 
 
 def find_wordnet(folder: Path | None = None) -> WordNet:
-    """WordNet in `folder`, else where $WNSEARCHDIR says, else in one of PLACES; UsageError says how to get it."""
+    """WordNet in `folder`, else where $WNSEARCHDIR says, else in one of PLACES; UsageError says how to get
+    it."""
     if folder is not None:
         return WordNet(folder)
     places = [os.environ.get("WNSEARCHDIR", ""), *PLACES]
@@ -120,8 +130,8 @@ def find_wordnet(folder: Path | None = None) -> WordNet:
         if (path / "data.noun").is_file():
             return WordNet(path)
     raise UsageError(
-        f"No WordNet found; looked in {', '.join(PLACES)}. Install Debian's wordnet-base, or nltk's wordnet data, or "
-        "name the folder with --wordnet."
+        f"No WordNet found; looked in {', '.join(PLACES)}. Install Debian's wordnet-base, or nltk's wordnet "
+        "data, or name the folder with --wordnet."
     )
 
 

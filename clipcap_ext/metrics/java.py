@@ -1,4 +1,5 @@
-"""Finding Java and the COCO caption toolkit's jars, with an error that says what to install; it runs no metric."""
+"""Finding Java and the COCO caption toolkit's jars, with an error that says what to install; it runs no
+metric."""
 
 from __future__ import annotations
 
@@ -11,12 +12,13 @@ from pathlib import Path
 from clipcap_ext.errors import ScoringError
 
 INSTALL_JAVA = (
-    "METEOR, SPICE and the PTB tokenizer are Java programs. Install a Java runtime, 8 or newer (Debian and Ubuntu: "
-    "apt install default-jre-headless; macOS: brew install openjdk; Windows: winget install "
+    "METEOR, SPICE and the PTB tokenizer are Java programs. Install a Java runtime, 8 or newer (Debian and "
+    "Ubuntu: apt install default-jre-headless; macOS: brew install openjdk; Windows: winget install "
     "EclipseAdoptium.Temurin.17.JRE), or point JAVA_HOME at one. Without Java, the protocols paper "
     "and words still give BLEU, ROUGE-L and CIDEr-D."
 )
-# The toolkit is scored in English, whatever the user's locale: a comma as decimal sign breaks METEOR's output.
+# The toolkit is scored in English, whatever the user's locale: a comma as decimal sign breaks METEOR's
+# output.
 JVM_OPTIONS = ("-Xmx2G", "-Dfile.encoding=UTF-8", "-Duser.language=en", "-Duser.country=US")
 
 
@@ -27,7 +29,9 @@ def find_java() -> str:
     if java is None:
         raise ScoringError(f"No Java found (neither in JAVA_HOME nor on the PATH). {INSTALL_JAVA}")
     try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScoringError(f"{java} does not start: {error}. {INSTALL_JAVA}") from error
     if done.returncode:
@@ -37,7 +41,8 @@ def find_java() -> str:
 
 
 def toolkit_file(relative: str) -> Path:
-    """A file of the installed pycocoevalcap package, such as `meteor/meteor-1.5.jar`; ScoringError if missing."""
+    """A file of the installed pycocoevalcap package, such as `meteor/meteor-1.5.jar`; ScoringError if
+    missing."""
     spec = importlib.util.find_spec("pycocoevalcap")
     if spec is None or not spec.submodule_search_locations:
         raise ScoringError("The package pycocoevalcap is missing: pip install 'pycocoevalcap>=1.2'.")

@@ -22,7 +22,8 @@ _WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])
 
 
 class MeteorProcess:
-    """One run of the METEOR program: start it, send it what to align, then ask for the tables; always closed by `with`.
+    """One run of the METEOR program: start it, send it what to align, then ask for the tables; always closed
+    by `with`.
 
     The program loads for some ten seconds, so start it early and do other work meanwhile.
     """
@@ -31,10 +32,26 @@ class MeteorProcess:
         self._timeout = timeout
         self._expired = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
-        command = [find_java(), *JVM_OPTIONS, "-jar", str(toolkit_file(JAR)), "-", "-", "-stdio", "-l", "en", "-norm"]
+        command = [
+            find_java(),
+            *JVM_OPTIONS,
+            "-jar",
+            str(toolkit_file(JAR)),
+            "-",
+            "-",
+            "-stdio",
+            "-l",
+            "en",
+            "-norm",
+        ]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self._errors, env=java_environment(), cwd=tempfile.gettempdir()
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=self._errors,
+            env=java_environment(),
+            cwd=tempfile.gettempdir(),
         )
         self._watchdog = threading.Timer(timeout, self._expire)
         self._watchdog.daemon = True
@@ -89,7 +106,9 @@ class MeteorProcess:
 
     def _failure(self) -> ScoringError:
         if self._expired:
-            return ScoringError(f"METEOR did not finish in {self._timeout:g} s; score fewer images at a time.")
+            return ScoringError(
+                f"METEOR did not finish in {self._timeout:g} s; score fewer images at a time."
+            )
         self._process.kill()
         self._process.wait()
         self._errors.seek(0)
@@ -118,7 +137,8 @@ def _clean(text: str) -> str:
 
 
 def without_whole_chunks(rows: np.ndarray) -> np.ndarray:
-    """A sentence matched whole, in one chunk, is not fragmented: EVAL counts no chunk for it, also inside a sum."""
+    """A sentence matched whole, in one chunk, is not fragmented: EVAL counts no chunk for it, also inside a
+    sum."""
     whole = (rows[..., 21:23] == rows[..., 0:2]).all(axis=-1) & (rows[..., 20] == 1)
     counted = rows.copy()
     counted[whole, 20] = 0.0
@@ -128,8 +148,9 @@ def without_whole_chunks(rows: np.ndarray) -> np.ndarray:
 def meteor_of(sums: np.ndarray) -> np.ndarray:
     """METEOR of summed statistics (..., 23), as the program's own EVAL computes it.
 
-    Fields: lengths (hypothesis, reference), function words (both), then for each of four stages content matches
-    (both) and function-word matches (both), then chunks (`without_whole_chunks`) and matched words (both).
+    Fields: lengths (hypothesis, reference), function words (both), then for each of four stages content
+    matches (both) and function-word matches (both), then chunks (`without_whole_chunks`) and matched words
+    (both).
     """
     lengths, functions = sums[..., 0:2], sums[..., 2:4]
     matches = sums[..., 4:20].reshape(*sums.shape[:-1], 4, 2, 2)  # (..., stage, content|function, side)

@@ -51,18 +51,24 @@ def rouge_l(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> d
     """ROUGE-L, beta 1.2, best precision and best recall over the references; corpus value is the mean."""
     scorer = _toolkit("rouge.rouge").Rouge()
     pairs = zip(hypotheses, references, strict=True)
-    return {"ROUGE-L": mean_table(np.array([float(scorer.calc_score([text], list(refs))) for text, refs in pairs]))}
+    return {
+        "ROUGE-L": mean_table(
+            np.array([float(scorer.calc_score([text], list(refs))) for text, refs in pairs])
+        )
+    }
 
 
 def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, MetricTable]:
     """CIDEr-D, 0 to 10; corpus value is the mean.
 
-    pycocoevalcap calls it CIDEr but computes CIDEr-D: clipped counts and the Gaussian length penalty (sigma 6, lengths
-    in bigrams), without stemming; document frequencies come from the references scored here. So values depend on the
-    set of images, and one image alone scores 0.
+    pycocoevalcap calls it CIDEr but computes CIDEr-D: clipped counts and the Gaussian length penalty (sigma
+    6, lengths in bigrams), without stemming; document frequencies come from the references scored here. So
+    values depend on the set of images, and one image alone scores 0.
     """
     scorer = _toolkit("cider.cider_scorer").CiderScorer(n=ORDERS, sigma=6.0)
-    if not any(text.split() for refs in references for text in refs):  # the toolkit would stop at an assertion
+    if not any(
+        text.split() for refs in references for text in refs
+    ):  # the toolkit would stop at an assertion
         return {"CIDEr-D": mean_table(np.zeros(len(references)))}
     for hypothesis, refs in zip(hypotheses, references, strict=True):
         scorer += (hypothesis, list(refs))
@@ -73,4 +79,6 @@ def _toolkit(module: str) -> Any:
     try:
         return importlib.import_module(f"pycocoevalcap.{module}")
     except ImportError as error:
-        raise ScoringError(f"Scoring needs pycocoevalcap: pip install 'pycocoevalcap>=1.2' ({error}).") from error
+        raise ScoringError(
+            f"Scoring needs pycocoevalcap: pip install 'pycocoevalcap>=1.2' ({error})."
+        ) from error

@@ -1,4 +1,5 @@
-"""The protocols: how hypotheses and references become the space-separated tokens that metrics see; not a metric."""
+"""The protocols: how hypotheses and references become the space-separated tokens that metrics see; not a
+metric."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _WORD = re.compile(r"n't\b|'(?:s|re|ve|ll|d|m)\b|(?:(?!n't\b)[^\W_])+(?:[-&](?:(
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to prepare texts; `tokenizer` is its word in a signature, `scheme` the split it is used with."""
+    """A named way to prepare texts; `tokenizer` is its word in a signature, `scheme` the split it is used
+    with."""
 
     name: str
     tokenizer: str

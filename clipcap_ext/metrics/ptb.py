@@ -17,7 +17,8 @@ TIMEOUT = 300.0  # seconds; a hundred thousand captions take about ten
 def ptb_tokenize(texts: Sequence[str], timeout: float = TIMEOUT) -> list[str]:
     """Each text lower-cased, PTB-tokenised, without punctuation, its tokens joined by single spaces.
 
-    Every distinct text is tokenised once, in sorted order, so that the result does not depend on the order of `texts`.
+    Every distinct text is tokenised once, in sorted order, so that the result does not depend on the order of
+    `texts`.
     """
     lines = {text: " ".join(text.split()) for text in texts}
     distinct = sorted({line for line in lines.values() if line})
@@ -26,18 +27,29 @@ def ptb_tokenize(texts: Sequence[str], timeout: float = TIMEOUT) -> list[str]:
 
 
 def _run(lines: Sequence[str], timeout: float) -> list[str]:
-    command = [find_java(), *JVM_OPTIONS, "-cp", str(toolkit_file(JAR)), "edu.stanford.nlp.process.PTBTokenizer"]
+    command = [
+        find_java(),
+        *JVM_OPTIONS,
+        "-cp",
+        str(toolkit_file(JAR)),
+        "edu.stanford.nlp.process.PTBTokenizer",
+    ]
     command += ["-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
     sent = ("\n".join(lines) + "\n").encode("utf-8", errors="replace")
     try:
-        done = subprocess.run(command, input=sent, capture_output=True, timeout=timeout, env=java_environment())
+        done = subprocess.run(
+            command, input=sent, capture_output=True, timeout=timeout, env=java_environment()
+        )
     except subprocess.TimeoutExpired as error:
-        raise ScoringError(f"The PTB tokenizer gave no answer for {len(lines)} texts in {timeout:.0f} s.") from error
+        raise ScoringError(
+            f"The PTB tokenizer gave no answer for {len(lines)} texts in {timeout:.0f} s."
+        ) from error
     received = done.stdout.decode("utf-8").rstrip("\n").split("\n")
     if done.returncode or len(received) != len(lines):
         said = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
         raise ScoringError(
-            f"The PTB tokenizer gave {len(received)} lines for {len(lines)} texts (exit code {done.returncode}): {said}"
+            f"The PTB tokenizer gave {len(received)} lines for {len(lines)} texts (exit code "
+            f"{done.returncode}): {said}"
         )
     return received
 

@@ -23,7 +23,8 @@ _PURE: dict[str, Callable[..., dict[str, MetricTable]]] = {
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one system: its images (sorted), the tokens as scored, a table a metric, and the signature."""
+    """The scores of one system: its images (sorted), the tokens as scored, a table a metric, and the
+    signature."""
 
     image_ids: tuple[str, ...]
     tokens: tuple[str, ...]
@@ -56,8 +57,8 @@ def score(
 ) -> Scores:
     """Score one caption an image against its references; both are keyed by image_id.
 
-    Needs Java for the protocol `standard`, for METEOR and SPICE; `score(h, r, "words", ["CIDEr-D"])` needs none.
-    Raises ScoringError where images do not match, there are no references, or a metric cannot run.
+    Needs Java for the protocol `standard`, for METEOR and SPICE; `score(h, r, "words", ["CIDEr-D"])` needs
+    none. Raises ScoringError where images do not match, there are no references, or a metric cannot run.
     """
     systems = {"system": hypotheses}
     return score_systems(systems, references, protocol, metrics, data=data, split=split)["system"]
@@ -79,7 +80,9 @@ def score_systems(
     ids = sorted(references)
     with MeteorProcess() if "METEOR" in chosen else nullcontext() as meteor:
         refs = _prepare_references([references[image_id] for image_id in ids], prepare.prepare_references)
-        texts = prepare.prepare_hypotheses([system[image_id] for system in systems.values() for image_id in ids])
+        texts = prepare.prepare_hypotheses(
+            [system[image_id] for system in systems.values() for image_id in ids]
+        )
         tokens = {name: texts[k * len(ids) : (k + 1) * len(ids)] for k, name in enumerate(systems)}
         tables = {name: _pure_tables(tokens[name], refs, chosen) for name in systems}
         if meteor is not None:
@@ -106,7 +109,9 @@ def _keys(metric: str) -> list[str]:
     return [f"BLEU-{order}" for order in (1, 2, 3, 4)] if metric == "BLEU" else [metric]
 
 
-def _pure_tables(texts: Sequence[str], refs: Sequence[Sequence[str]], metrics: Sequence[str]) -> dict[str, MetricTable]:
+def _pure_tables(
+    texts: Sequence[str], refs: Sequence[Sequence[str]], metrics: Sequence[str]
+) -> dict[str, MetricTable]:
     tables: dict[str, MetricTable] = {}
     for metric in metrics:
         if metric in _PURE:
@@ -127,7 +132,10 @@ def _check_images(name: str, hypotheses: Mapping[str, str], references: Mapping[
         raise ScoringError("There is nothing to score: no image has references.")
     _refuse(f"Images of {name} without a hypothesis", references.keys() - hypotheses.keys())
     _refuse(f"Hypotheses of {name} for images without references", hypotheses.keys() - references.keys())
-    _refuse("Images with an empty list of references", [key for key, texts in references.items() if not len(texts)])
+    _refuse(
+        "Images with an empty list of references",
+        [key for key, texts in references.items() if not len(texts)],
+    )
 
 
 def _refuse(what: str, ids: object) -> None:

@@ -14,7 +14,8 @@ _PARTS = {
 
 
 def signature(protocol: Protocol, metrics: Iterable[str], images: int, data: str, split: str) -> str:
-    """Such as `cap|data:flickr8k|split:karpathy-test|n:1000|tok:ptb|bleu:closest|meteor:1.5|cider:d|v:0.1.0`."""
+    """Such as
+    `cap|data:flickr8k|split:karpathy-test|n:1000|tok:ptb|bleu:closest|meteor:1.5|cider:d|v:0.1.0`."""
     named = [_PARTS[metric] for metric in metrics]
     parts = [
         "cap",

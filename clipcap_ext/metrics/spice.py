@@ -1,4 +1,5 @@
-"""SPICE 1.0 by its own Java program, which needs Stanford's CoreNLP beside it; it tokenises nothing itself."""
+"""SPICE 1.0 by its own Java program, which needs Stanford's CoreNLP beside it; it tokenises nothing
+itself."""
 
 from __future__ import annotations
 
@@ -19,19 +20,22 @@ JAR = "spice/spice-1.0.jar"
 MODELS = ("spice/lib/stanford-corenlp-3.6.0.jar", "spice/lib/stanford-corenlp-3.6.0-models.jar")
 TIMEOUT = 7200.0  # seconds; a thousand images take some minutes
 # Java 9 and newer read this and open to SPICE's serializer what Java 8 never closed; Java 8 does not know it.
-OPENED = " ".join(f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("lang", "util", "math", "nio", "text"))
+OPENED = " ".join(
+    f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("lang", "util", "math", "nio", "text")
+)
 
 
 def find_models() -> None:
-    """ScoringError if CoreNLP, half a gigabyte that pycocoevalcap does not bring, is not where SPICE looks for it."""
+    """ScoringError if CoreNLP, half a gigabyte that pycocoevalcap does not bring, is not where SPICE looks
+    for it."""
     folder = toolkit_file(JAR).parents[1]
     missing = [name for name in MODELS if not (folder / name).is_file()]
     if missing:
         raise ScoringError(
             f"SPICE needs Stanford CoreNLP 3.6.0 and its models, which pycocoevalcap does not bring: put "
-            f"{' and '.join(Path(name).name for name in missing)} into {(folder / missing[0]).parent}. pycocoevalcap "
-            "fetches them (400 MB): python -c 'from pycocoevalcap.spice.get_stanford_models import *; "
-            "get_stanford_models()'. Or leave SPICE out of --metrics."
+            f"{' and '.join(Path(name).name for name in missing)} into {(folder / missing[0]).parent}. "
+            "pycocoevalcap fetches them (400 MB): python -c 'from pycocoevalcap.spice.get_stanford_models "
+            "import *; get_stanford_models()'. Or leave SPICE out of --metrics."
         )
 
 
@@ -45,18 +49,35 @@ def spice(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dic
         given.write_text(json.dumps(asked), encoding="utf-8")
         _run(given, made)
         said = _answers(made, len(asked))
-    return {"SPICE": mean_table(np.array([float(said[row]["scores"]["All"]["f"] or 0.0) for row in range(len(asked))]))}
+    return {
+        "SPICE": mean_table(
+            np.array([float(said[row]["scores"]["All"]["f"] or 0.0) for row in range(len(asked))])
+        )
+    }
 
 
 def _run(given: Path, made: Path) -> None:
     jar = toolkit_file(JAR)
     options = [option for option in JVM_OPTIONS if not option.startswith("-Xmx")]
-    command = [find_java(), "-Xmx8G", *options, "-jar", str(jar), str(given), "-out", str(made), "-subset", "-silent"]
+    command = [
+        find_java(),
+        "-Xmx8G",
+        *options,
+        "-jar",
+        str(jar),
+        str(given),
+        "-out",
+        str(made),
+        "-subset",
+        "-silent",
+    ]
     environment = {**java_environment(), "JDK_JAVA_OPTIONS": OPENED}
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, cwd=jar.parent, env=environment)
     except subprocess.TimeoutExpired as error:
-        raise ScoringError(f"SPICE gave no answer in {TIMEOUT:.0f} s; score fewer images at a time.") from error
+        raise ScoringError(
+            f"SPICE gave no answer in {TIMEOUT:.0f} s; score fewer images at a time."
+        ) from error
     if done.returncode or not made.is_file():
         said = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
         raise ScoringError(f"SPICE stopped (exit code {done.returncode}): {said} (it needs 8 GB of memory).")
@@ -65,7 +86,9 @@ def _run(given: Path, made: Path) -> None:
 def _answers(made: Path, count: int) -> dict[int, Any]:
     try:
         said = {int(row["image_id"]): row for row in json.loads(made.read_text(encoding="utf-8"))}
-        complete = set(said) == set(range(count)) and all("f" in row["scores"]["All"] for row in said.values())
+        complete = set(said) == set(range(count)) and all(
+            "f" in row["scores"]["All"] for row in said.values()
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ScoringError(f"SPICE's answer cannot be read: {error!r}.") from error
     if not complete:

@@ -1,4 +1,5 @@
-"""Tables of image statistics as plain lists and back, so that a score can be derived again without the scorer."""
+"""Tables of image statistics as plain lists and back, so that a score can be derived again without the
+scorer."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ DIGITS = 6
 
 
 def stored(tables: Mapping[str, MetricTable]) -> dict[str, list[Any]]:
-    """Metric -> one entry an image: BLEU's counts (10, for all orders), METEOR's (23), or the image's own value."""
+    """Metric -> one entry an image: BLEU's counts (10, for all orders), METEOR's (23), or the image's own
+    value."""
     kept: dict[str, list[Any]] = {}
     for name, table in tables.items():
         if name.startswith("BLEU"):

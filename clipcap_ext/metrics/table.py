@@ -1,4 +1,5 @@
-"""One metric's numbers over a set of images, kept so that any resample of the images can be scored; not a metric."""
+"""One metric's numbers over a set of images, kept so that any resample of the images can be scored; not a
+metric."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ class MetricTable:
     """A metric over `n` images.
 
     value: the corpus value.  per_image: (n,) the metric of each image alone.
-    rows: (n, k) sufficient statistics, such that `corpus_value(rows.sum(0))` is the corpus value; a corpus value of
-    BLEU or METEOR is not the mean of its images, so it is this that a bootstrap resamples.
+    rows: (n, k) sufficient statistics, such that `corpus_value(rows.sum(0))` is the corpus value; a corpus
+    value of BLEU or METEOR is not the mean of its images, so it is this that a bootstrap resamples.
     """
 
     value: float

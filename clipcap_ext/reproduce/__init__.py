@@ -1,1 +1,2 @@
-"""The tables of the papers, row by row: what they say, what this package measures, and how to complete what is open."""
+"""The tables of the papers, row by row: what they say, what this package measures, and how to complete what
+is open."""

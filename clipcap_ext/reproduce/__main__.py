@@ -1,4 +1,5 @@
-"""The door of the tables: python -m clipcap_ext.reproduce --table NAME --data DIR --out DIR; the work is in run.py."""
+"""The door of the tables: python -m clipcap_ext.reproduce --table NAME --data DIR --out DIR; the work is in
+run.py."""
 
 from __future__ import annotations
 
@@ -19,15 +20,23 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--table", help="flickr8k, flickr30k, coco, nocaps or conceptual")
     made.add_argument("--row", help="one row of the table (default: all)")
     made.add_argument("--data", type=Path, help="folder or annotation file of the data set")
-    made.add_argument("--out", type=Path, required=True, help="folder of results and runs; finished rows are kept")
-    made.add_argument("--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead")
+    made.add_argument(
+        "--out", type=Path, required=True, help="folder of results and runs; finished rows are kept"
+    )
+    made.add_argument(
+        "--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead"
+    )
     made.add_argument("--seeds", default="0", metavar="N,N", help="a run for each (default: 0)")
     made.add_argument("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
     made.add_argument(
-        "--gpt2-bpe", type=Path, help="folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)"
+        "--gpt2-bpe",
+        type=Path,
+        help="folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)",
     )
     made.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
-    made.add_argument("--render", action="store_true", help="only write results.md and plots from OUT/results.json")
+    made.add_argument(
+        "--render", action="store_true", help="only write results.md and plots from OUT/results.json"
+    )
     return made
 
 
@@ -43,7 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.table is None or args.data is None:
             raise UsageError("Give --table and --data (or --render).")
         request = Request(
-            args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache, args.gpt2_bpe
+            args.table,
+            args.data,
+            args.out,
+            args.row,
+            args.stand_in,
+            _seeds(args.seeds),
+            args.cache,
+            args.gpt2_bpe,
         )
         if args.dry_run:
             print("\n".join(plan(request)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipcap_ext.engine.published import published
+from clipcap_ext.engine.published.table import published
 from clipcap_ext.reproduce.recipes import Recipe
 
 OUT = "reproduced"

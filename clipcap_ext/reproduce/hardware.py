@@ -1,4 +1,5 @@
-"""What a figure of hours was measured on: the CPU's model and cores, the GPU if there is one; no host's name."""
+"""What a figure of hours was measured on: the CPU's model and cores, the GPU if there is one; no host's
+name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ FILE = Path(__file__).with_name("paper.json")
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One row: BLEU, METEOR and ROUGE-L from 0 to 1, CIDEr-D from 0 to 10. `protocol`: the one they belong to."""
+    """One row: BLEU, METEOR and ROUGE-L from 0 to 1, CIDEr-D from 0 to 10. `protocol`: the one they belong
+    to."""
 
     name: str
     label: str
@@ -25,7 +26,8 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One table: where it stands, how many images it was scored on (None where that is not stated), its rows."""
+    """One table: where it stands, how many images it was scored on (None where that is not stated), its
+    rows."""
 
     name: str
     title: str

@@ -24,7 +24,12 @@ class Places:
 
     def run(self, recipe: Recipe, seed: int) -> Path:
         """The trainer's folder."""
-        return self.out / "runs" / (recipe.weights_of or recipe.table.name) / f"{recipe.run}-{self.kind}-seed{seed}"
+        return (
+            self.out
+            / "runs"
+            / (recipe.weights_of or recipe.table.name)
+            / f"{recipe.run}-{self.kind}-seed{seed}"
+        )
 
     def scores(self, recipe: Recipe, seed: int) -> Path:
         """The file of one scored run."""

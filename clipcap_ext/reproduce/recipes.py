@@ -1,7 +1,8 @@
-"""How each row is made: which training gives its weights, how it decodes, what stands in where weights are missing.
+"""How each row is made: which training gives its weights, how it decodes, what stands in where weights are
+missing.
 
-A value that starts with @ names something made on the way: @gpt2 (the stand-in GPT-2's folder), @labels (a label bank),
-@gradient (the checkpoint of that row's training).
+A value that starts with @ names something made on the way: @gpt2 (the stand-in GPT-2's folder), @labels (a
+label bank), @gradient (the checkpoint of that row's training).
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ FLICKR = ("flickr8k", "flickr30k")
 class Recipe:
     """One row's making.
 
-    run: rows with the same one share a training. published: the catalogue's name of weights that save the training.
-    weights_of: another table whose training this row takes. substitute: what stands in even with the preset as it is.
+    run: rows with the same one share a training. published: the catalogue's name of weights that save the
+    training.
+    weights_of: another table whose training this row takes. substitute: what stands in even with the preset
+    as it is.
     split, scheme: the images scored.
     """
 
@@ -59,13 +62,23 @@ def _flickr(table: PaperTable) -> list[Recipe]:
             candidates = int(row.name.removeprefix("sbg-"))
             published = "sbg-flickr8k" if data == "flickr8k" else ""
             made.append(
-                Recipe(table, row, "sbg", f"sbg-{data}", ("labels=@labels",), sampling(candidates), published=published)
+                Recipe(
+                    table,
+                    row,
+                    "sbg",
+                    f"sbg-{data}",
+                    ("labels=@labels",),
+                    sampling(candidates),
+                    published=published,
+                )
             )
         elif row.name == "merge-rnn":
             about = "EfficientNet-Lite0 in place of VGG-16"
             cnn = "EfficientNet-Lite0 (ImageNet)"
             made.append(
-                Recipe(table, row, row.name, f"merge-rnn-{data}", substitute=about, needs=cnn, scheme="karpathy")
+                Recipe(
+                    table, row, row.name, f"merge-rnn-{data}", substitute=about, needs=cnn, scheme="karpathy"
+                )
             )
         elif row is FROZEN:
             made.append(Recipe(table, row, row.name, "coco-transformer", FROZEN_ON_FLICKR))
@@ -82,26 +95,30 @@ def sampling(candidates: int) -> dict[str, Any]:
 
 
 FROZEN_ON_FLICKR = (
-    "split=paper", "holdout=250", "epochs=30", "patience=3", "warmup_steps=100", "encoder=ViT-L-14", "normalize=true",
-    "lowercase=true", "validate_images=250",
+    "split=paper", "holdout=250", "epochs=30", "patience=3", "warmup_steps=100", "encoder=ViT-L-14",
+    "normalize=true", "lowercase=true", "validate_images=250",
 )  # fmt: skip
 MLP_ON_COCO = (
-    "encoder=ViT-B-32", "mapper=mlp", "prefix_length=10", "clip_length=0", "mapper_layers=0", "mapper_heads=0",
-    "trained=all",
+    "encoder=ViT-B-32", "mapper=mlp", "prefix_length=10", "clip_length=0", "mapper_layers=0",
+    "mapper_heads=0", "trained=all",
 )  # fmt: skip
 
 
 def _coco(table: PaperTable) -> list[Recipe]:
     weights_of = "coco" if table.name == "nocaps" else ""
     catalogue = {
-        ("coco", "transformer"): "clipcap-coco-transformer", ("nocaps", "transformer"): "clipcap-coco-transformer",
-        ("coco", "mlp"): "clipcap-coco", ("nocaps", "mlp"): "clipcap-coco", ("conceptual", "mlp"): "clipcap-conceptual",
+        ("coco", "transformer"): "clipcap-coco-transformer",
+        ("nocaps", "transformer"): "clipcap-coco-transformer",
+        ("coco", "mlp"): "clipcap-coco", ("nocaps", "mlp"): "clipcap-coco",
+        ("conceptual", "mlp"): "clipcap-conceptual",
     }  # fmt: skip
     split = {"coco": "test", "nocaps": "all", "conceptual": "val"}[table.name]
     return [
         Recipe(
-            table, row, row.name, "coco-transformer", MLP_ON_COCO if row.name == "mlp" else (), {"num_beams": 5},
-            published=catalogue.get((table.name, row.name), ""), weights_of=weights_of, split=split, scheme="karpathy",
+            table, row, row.name, "coco-transformer", MLP_ON_COCO if row.name == "mlp" else (),
+            {"num_beams": 5},
+            published=catalogue.get((table.name, row.name), ""), weights_of=weights_of, split=split,
+            scheme="karpathy",
             needs=f"CLIP {'ViT-B-32' if row.name == 'mlp' else 'RN50x4'} (openai) and GPT-2",
         )
         for row in table.rows

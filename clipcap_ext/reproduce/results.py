@@ -1,6 +1,8 @@
-"""results.json: every row of every table, what the papers say, what was measured, what is open; it renders nothing.
+"""results.json: every row of every table, what the papers say, what was measured, what is open; it renders
+nothing.
 
-It is made anew from the files of the scored runs, so it never holds a figure that cannot be derived from them.
+It is made anew from the files of the scored runs, so it never holds a figure that cannot be derived from
+them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 
 from clipcap_ext import __version__
 from clipcap_ext.errors import UsageError
-from clipcap_ext.evaluate.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.stored import restored
 from clipcap_ext.reproduce.commands import completing, making
 from clipcap_ext.reproduce.paper import PaperRow, read_tables
@@ -49,10 +51,12 @@ def _row(recipe: Recipe, out: Path) -> dict[str, Any]:
     attempts = [_found(recipe, out, kind) for kind in (False, True)]
     made = [attempt for attempt in attempts if attempt is not None]
     if not made or made[0]["stand_in"]:
-        made.insert(0, {"state": NEEDS, "stand_in": False, "needs": recipe.needs, "command": completing(recipe)})
+        made.insert(
+            0, {"state": NEEDS, "stand_in": False, "needs": recipe.needs, "command": completing(recipe)}
+        )
     return {
-        "name": row.name, "label": row.label, "protocol": row.protocol, "paper": dict(row.values), "note": row.note,
-        "attempts": made,
+        "name": row.name, "label": row.label, "protocol": row.protocol, "paper": dict(row.values),
+        "note": row.note, "attempts": made,
     }  # fmt: skip
 
 
@@ -67,15 +71,18 @@ def _found(recipe: Recipe, out: Path, kind: bool) -> dict[str, Any] | None:
 
 
 def attempt(runs: Sequence[Mapping[str, Any]], recipe: Recipe, kind: bool) -> dict[str, Any]:
-    """What the scored runs of one row, one a seed, say together. UsageError if they are of different images."""
+    """What the scored runs of one row, one a seed, say together. UsageError if they are of different
+    images."""
     first, seeds = runs[0], [run["seed"] for run in runs]
     if any(run["image_ids"] != first["image_ids"] for run in runs):
-        raise UsageError(f"{recipe.table.name}, {recipe.row.name}: the seeds were scored on different images.")
+        raise UsageError(
+            f"{recipe.table.name}, {recipe.row.name}: the seeds were scored on different images."
+        )
     hours = [run["hours"] for run in runs if run["hours"] is not None]
     images = first["data"]["images"]
     return {
-        "state": SAME_CODE if recipe.substitute else REPRODUCED, "stand_in": kind, "stands_in": recipe.substitute,
-        "published": first["published"], "data": first["data"],
+        "state": SAME_CODE if recipe.substitute else REPRODUCED, "stand_in": kind,
+        "stands_in": recipe.substitute, "published": first["published"], "data": first["data"],
         "subset": recipe.table.images is not None and images < recipe.table.images,
         "seeds": seeds, "hours": round(float(np.mean(hours)), DIGITS) if hours else None,
         "hardware": sorted({run["hardware"] for run in runs}), "preset": first["preset"],
@@ -101,8 +108,8 @@ def _protocol(runs: Sequence[Mapping[str, Any]], protocol: str, row: PaperRow) -
 def together(statistics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Metric -> mean over the seeds, its interval over resampled images, and each seed's own value.
 
-    Every seed's captions are resampled alike, so the interval is of the mean of the seeds; it does not hold what other
-    seeds would give.
+    Every seed's captions are resampled alike, so the interval is of the mean of the seeds; it does not hold
+    what other seeds would give.
     """
     seeds = [restored(one) for one in statistics]
     weights = Bootstrap().weights(len(next(iter(seeds[0].values())).per_image))
@@ -122,7 +129,9 @@ def together(statistics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
 def _lengths(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """CIDEr-D (standard protocol) of captions by how many words they have, full stops aside."""
     lengths = np.array([len(text.replace(".", " ").split()) for run in runs for text in run["captions"]])
-    scores = np.concatenate([np.array(run["protocols"]["standard"][""]["statistics"]["CIDEr-D"]) for run in runs])
+    scores = np.concatenate(
+        [np.array(run["protocols"]["standard"][""]["statistics"]["CIDEr-D"]) for run in runs]
+    )
     bins = np.searchsorted(LENGTHS, lengths)  # bin k holds lengths up to LENGTHS[k]
     return [
         {"words": _bin(k), "captions": int((bins == k).sum()), "CIDEr-D": _rounded(scores[bins == k].mean())}

@@ -1,4 +1,5 @@
-"""From what was asked for to rows, results.json, results.md and plots; each finished row is kept and not made again."""
+"""From what was asked for to rows, results.json, results.md and plots; each finished row is kept and not made
+again."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import CaptionError, CheckpointError, CorpusError, UsageError
-from clipcap_ext.evaluate.results import write_results, write_text_atomically
+from clipcap_ext.evaluate.report.results import write_results, write_text_atomically
 from clipcap_ext.reproduce.commands import completing
-from clipcap_ext.reproduce.page import results_page
 from clipcap_ext.reproduce.places import PAGE, PLOTS, RESULTS, Places
-from clipcap_ext.reproduce.plots import table_plots
 from clipcap_ext.reproduce.recipes import Recipe, recipes
+from clipcap_ext.reproduce.report.page import results_page
+from clipcap_ext.reproduce.report.plots import table_plots
 from clipcap_ext.reproduce.results import FORMAT, NEEDS, assemble
 from clipcap_ext.reproduce.stand_in import stand_in
 from clipcap_ext.reproduce.weights import Workshop, is_finished, published_here
@@ -38,7 +39,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise UsageError("--seeds takes different whole numbers from 0, separated by commas, such as 0,1,2.")
+            raise UsageError(
+                "--seeds takes different whole numbers from 0, separated by commas, such as 0,1,2."
+            )
 
     @property
     def recipes(self) -> list[Recipe]:
@@ -68,9 +71,11 @@ def plan(request: Request) -> Iterator[str]:
 
 
 def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
-    """Make the rows, one seed after the other, and write the page after each; returns a line for each open row.
+    """Make the rows, one seed after the other, and write the page after each; returns a line for each open
+    row.
 
-    A row whose weights are not here stays open and the others are made. CorpusError if the data set cannot be read.
+    A row whose weights are not here stays open and the others are made. CorpusError if the data set cannot be
+    read.
     """
     rows = request.recipes
     if not request.data.exists():
@@ -122,7 +127,10 @@ def render(out: Path) -> None:
 
 def page_of(results: dict[str, Any], drawn: dict[str, str]) -> str:
     """The page with the plots `drawn`, which lie in the folder PLOTS beside it."""
-    files = {name: [f"{PLOTS}/{file}" for file in drawn if file.startswith(f"{name}-")] for name in results["tables"]}
+    files = {
+        name: [f"{PLOTS}/{file}" for file in drawn if file.startswith(f"{name}-")]
+        for name in results["tables"]
+    }
     return results_page(results, files)
 
 

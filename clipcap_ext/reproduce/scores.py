@@ -1,4 +1,5 @@
-"""Captions of one run and their image statistics under both protocols, in one file; it trains and renders nothing."""
+"""Captions of one run and their image statistics under both protocols, in one file; it trains and renders
+nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.encoder_names import model_folders
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
-from clipcap_ext.evaluate.captioning import caption_examples
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
+from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.leakage import training_overlap
-from clipcap_ext.evaluate.results import write_text_atomically
+from clipcap_ext.evaluate.report.results import write_text_atomically
 from clipcap_ext.flags import join_options
 from clipcap_ext.metrics import METRICS, score
 from clipcap_ext.metrics.stored import stored
@@ -68,14 +69,20 @@ def caption(recipe: Recipe, seed: int, model: str, split: EvaluationSplit, say: 
     options = join_options(entry.config.decoding_options(), {**recipe.decoding, **sampled})
     captioner = load_captioner(model, "cuda" if torch.cuda.is_available() else "cpu")
     say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: captioning {len(split.corpus)} images")
-    captions, problems = caption_examples(captioner, split.corpus.examples, options, BATCH, lambda done, of: None)
+    captions, problems = caption_examples(
+        captioner, split.corpus.examples, options, BATCH, lambda done, of: None
+    )
     for problem in problems:
         say(f"left out: {problem}")
     return captions
 
 
 def _scored(
-    captions: Mapping[str, str], split: EvaluationSplit, parts: Mapping[str, list[str]], protocol: str, say: Say
+    captions: Mapping[str, str],
+    split: EvaluationSplit,
+    parts: Mapping[str, list[str]],
+    protocol: str,
+    say: Say,
 ) -> dict[str, Any]:
     """The statistics of all images, and of each domain: CIDEr-D counts documents in the images it scores."""
     say(f"  scoring, {protocol} protocol")

@@ -1,8 +1,10 @@
-"""What stands in where CLIP and GPT-2 are not to be had: a small encoder and a small GPT-2 from scratch, one budget.
+"""What stands in where CLIP and GPT-2 are not to be had: a small encoder and a small GPT-2 from scratch, one
+budget.
 
-The stand-in GPT-2 is a folder like the real one's: random weights, and GPT-2's own BPE cut to its first merges. So
-"original" and "gradient" read captions through a vocabulary learnt on the web and "custom-tokenizer" through one of the
-same size learnt on the captions, as in the paper, with the trainer's own code for a GPT-2 folder.
+The stand-in GPT-2 is a folder like the real one's: random weights, and GPT-2's own BPE cut to its first
+merges. So "original" and "gradient" read captions through a vocabulary learnt on the web and
+"custom-tokenizer" through one of the same size learnt on the captions, as in the paper, with the trainer's
+own code for a GPT-2 folder.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from clipcap_ext.engine.catalog import BUNDLED
+from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.reproduce.recipes import Recipe
 
@@ -36,10 +38,12 @@ _BUDGET = (
     "weight_decay=0.05", "patience=0", "validate_images=100", "normalize=true", "log_every=20",
 )  # fmt: skip
 _CLIPCAP = ("gpt2=@gpt2", "lr=1.5e-3", "prefix_length=4", "max_tokens=40", "lowercase=true")
-_FROZEN = ("gpt2=@gradient", "lr=1.5e-3", "max_tokens=40", "lowercase=true", "prefix_length=8", "clip_length=8",
+_FROZEN = ("gpt2=@gradient", "lr=1.5e-3", "max_tokens=40", "lowercase=true", "prefix_length=8",
+"clip_length=8",
            "mapper_layers=3", "mapper_heads=6")  # fmt: skip
 _SBG = (
-    "gpt2=@gpt2", "lr=1.5e-3", "max_tokens=40", "labels=@labels", "block=0", "logit_scale=16", "words_most=14",
+    "gpt2=@gpt2", "lr=1.5e-3", "max_tokens=40", "labels=@labels", "block=0", "logit_scale=16",
+    "words_most=14",
     "words_template=a {} .", "picture_template=a picture of a {} .", "group_keywords=1", "num_candidates=1",
 )  # fmt: skip
 
@@ -56,7 +60,16 @@ def stand_in(recipe: Recipe) -> Recipe:
     own = {"sbg": _SBG, "merge-rnn": ("lr=2e-3",), "frozen": _FROZEN}.get(recipe.run, _CLIPCAP)
     learnt = (f"vocab_size={VOCABULARY}",) if recipe.run == "custom-tokenizer" else ()
     epochs = f"epochs={EPOCHS[recipe.table.name]}"
-    changes = (*_BUDGET, epochs, f"encoder={encoder}", f"encoder_weights={weights}", batch, *views, *own, *learnt)
+    changes = (
+        *_BUDGET,
+        epochs,
+        f"encoder={encoder}",
+        f"encoder_weights={weights}",
+        batch,
+        *views,
+        *own,
+        *learnt,
+    )
     about = SAID[encoder] if recipe.run == "merge-rnn" else f"{SAID[encoder]} and a small GPT-2 from scratch"
     return replace(
         recipe,
@@ -75,14 +88,15 @@ def stand_in_labels() -> Path:
 
 
 def write_gpt2(folder: Path, bpe: Path, seed: int) -> Path:
-    """A small GPT-2 with random weights of `seed` over the first entries of the BPE in `bpe`; kept if it is there.
+    """A small GPT-2 with random weights of `seed` over the first entries of the BPE in `bpe`; kept if it is
+    there.
 
     CheckpointError if vocab.json or merges.txt is not in `bpe`.
     """
     if (folder / "config.json").is_file():
         return folder
-    from clipcap_ext.engine.model import build_gpt2
-    from clipcap_ext.train.loop import seed_everything
+    from clipcap_ext.engine.language.gpt2 import build_gpt2
+    from clipcap_ext.train.loop.loop import seed_everything
 
     vocabulary, merges = cut_bpe(bpe, VOCABULARY)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +123,9 @@ def cut_bpe(folder: Path, size: int) -> tuple[dict[str, int], list[str]]:
     """
     missing = [name for name in BPE_FILES if not (folder / name).is_file()]
     if missing:
-        raise CheckpointError(f"GPT-2's BPE: no {' or '.join(missing)} in {folder}. Name its folder by --gpt2-bpe.")
+        raise CheckpointError(
+            f"GPT-2's BPE: no {' or '.join(missing)} in {folder}. Name its folder by --gpt2-bpe."
+        )
     whole = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [line for line in lines if line and not line.startswith("#version")][: size - BYTES - 1]

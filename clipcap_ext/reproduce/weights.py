@@ -1,4 +1,5 @@
-"""The weights of a row: published ones that are here, a finished run, or a run trained now; it scores nothing."""
+"""The weights of a row: published ones that are here, a finished run, or a run trained now; it scores
+nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Weights:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What trainings need: the data set, where things are kept, cached features, GPT-2's BPE for the stand-in."""
+    """What trainings need: the data set, where things are kept, cached features, GPT-2's BPE for the
+    stand-in."""
 
     data: Path
     places: Places
@@ -44,7 +46,9 @@ class Workshop:
         folder = self.places.run(recipe, seed)
         if not is_finished(folder):
             if recipe.weights_of:
-                raise CheckpointError(f"The row takes its weights from the table {recipe.weights_of}: make that first.")
+                raise CheckpointError(
+                    f"The row takes its weights from the table {recipe.weights_of}: make that first."
+                )
             self._train(recipe, seed, folder)
         return Weights(str(folder / "best"), _hours(folder), tuple(_curve(folder)))
 
@@ -55,12 +59,14 @@ class Workshop:
         cache = self.cache or self.places.features
         self.say(f"training {recipe.run}, seed {seed}, into {folder}")
         begun = (folder / "state.pt").is_file()
-        if folder.is_dir() and not begun:  # stopped before its first saved state: there is nothing to go on from
+        if (
+            folder.is_dir() and not begun
+        ):  # stopped before its first saved state: there is nothing to go on from
             for path in sorted(folder.glob("*.*")):
                 path.unlink()
         train(
-            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"], resume=begun, cache=cache,
-            say=self.say,
+            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"], resume=begun,
+            cache=cache, say=self.say,
         )  # fmt: skip
         if not is_finished(folder):
             raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")
@@ -87,7 +93,7 @@ class Workshop:
     def _bpe(self) -> Path:
         if self.gpt2_bpe is not None:
             return self.gpt2_bpe
-        from clipcap_ext.train.captioning import gpt2_folder
+        from clipcap_ext.train.clipcap.module import gpt2_folder
 
         return gpt2_folder("gpt2")
 
@@ -105,13 +111,13 @@ def is_finished(folder: Path) -> bool:
     """Whether the training in `folder` came to its end."""
     if not (folder / "state.pt").is_file():
         return False
-    from clipcap_ext.train.state import load_state
+    from clipcap_ext.train.loop.state import load_state
 
     return load_state(folder)[0].finished
 
 
 def _hours(folder: Path) -> float:
-    from clipcap_ext.train.state import load_state
+    from clipcap_ext.train.loop.state import load_state
 
     return load_state(folder)[0].seconds / 3600
 

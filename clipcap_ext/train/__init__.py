@@ -1,1 +1,2 @@
-"""Training: presets, configuration, tasks and the one loop that serves them all; not evaluation and not decoding."""
+"""Training: presets, configuration, tasks and the one loop that serves them all; not evaluation and not
+decoding."""

@@ -1,4 +1,5 @@
-"""The door of training: python -m clipcap_ext.train PRESET --data DIR --out DIR; everything else is in run.py."""
+"""The door of training: python -m clipcap_ext.train PRESET --data DIR --out DIR; everything else is in
+run.py."""
 
 from __future__ import annotations
 
@@ -12,12 +13,20 @@ from clipcap_ext.errors import CaptionError, UsageError
 
 def parser() -> argparse.ArgumentParser:
     """The words of the command line."""
-    made = argparse.ArgumentParser(prog="python -m clipcap_ext.train", description="Train a preset on a data set.")
+    made = argparse.ArgumentParser(
+        prog="python -m clipcap_ext.train", description="Train a preset on a data set."
+    )
     made.add_argument("preset", nargs="?", help="name of a preset; see --list")
     made.add_argument("--data", type=Path, help="folder or file of the data set")
-    made.add_argument("--out", type=Path, help="new folder for the logs, best/, last/ and the resumable state")
-    made.add_argument("--config", type=Path, help="JSON file of options, for example the config.json of another run")
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one option; repeatable")
+    made.add_argument(
+        "--out", type=Path, help="new folder for the logs, best/, last/ and the resumable state"
+    )
+    made.add_argument(
+        "--config", type=Path, help="JSON file of options, for example the config.json of another run"
+    )
+    made.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one option; repeatable"
+    )
     made.add_argument("--cache", type=Path, help="folder of encoded features (default: OUT/features)")
     made.add_argument("--resume", action="store_true", help="go on with the interrupted run in OUT")
     made.add_argument("--list", action="store_true", help="list the presets; with a preset, its options")
@@ -36,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from clipcap_ext.train.run import train
 
         best = train(
-            args.preset, args.data, args.out, config_file=args.config, assignments=args.set, resume=args.resume,
-            cache=args.cache, say=lambda line: print(line, file=sys.stderr, flush=True),
+            args.preset, args.data, args.out, config_file=args.config, assignments=args.set,
+            resume=args.resume, cache=args.cache, say=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
         print(best)
         return 0

@@ -1,4 +1,5 @@
-"""Training configuration: the options every task shares, typed overrides and the resolved file; no presets here."""
+"""Training configuration: the options every task shares, typed overrides and the resolved file; no presets
+here."""
 
 from __future__ import annotations
 
@@ -15,14 +16,25 @@ from clipcap_ext.json_files import read_json
 
 Config = TypeVar("Config", bound="TrainConfig")
 KINDS = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options
-WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 def option(
     default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: Sequence[str] = ()
 ) -> Any:
     """A dataclass field with its help text and what it may hold."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)})
+    return field(
+        default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +43,28 @@ class TrainConfig:
 
     task: ClassVar[str] = ""
     monitors: ClassVar[Mapping[str, bool]] = {"val_loss": False}  # name -> whether higher is better
+    paper_validation: ClassVar[bool] = False  # whether the paper's split sets validation images aside
 
     seed: int = option(0, "Seed of weights, order, dropout and augmentation.", low=0)
     split: str = option("karpathy", "Which images train, validate and test.", choices=("karpathy", "paper"))
-    layout: str = option("auto", "Form of the data set (auto, kaggle, flickr-token, karpathy, coco, sidecar, ...).")
+    layout: str = option(
+        "auto", "Form of the data set (auto, kaggle, flickr-token, karpathy, coco, sidecar, ...)."
+    )
     limit: int = option(0, "Train on this many images only; 0 is all.", low=0)
     holdout: int = option(
         0, "Training images set aside for validation; needed where the split has no validation part.", low=0
     )
     epochs: int = option(10, "Times each training item is seen.", low=1)
-    batch_size: int = option(128, "Items an optimizer step sees, over all processes and accumulation parts.", low=1)
+    batch_size: int = option(
+        128, "Items an optimizer step sees, over all processes and accumulation parts.", low=1
+    )
     accumulate: int = option(1, "Parts a batch is cut into to save memory.", low=1)
     lr: float = option(1e-3, "Highest learning rate.", low=0)
     schedule: str = option("cosine", "Course after the warm-up.", choices=("cosine", "linear", "constant"))
     warmup_steps: int = option(0, "Steps from zero to the highest learning rate.", low=0)
-    lr_floor: float = option(0.0, "Where the schedule ends, as a part of the highest learning rate.", low=0, high=1)
+    lr_floor: float = option(
+        0.0, "Where the schedule ends, as a part of the highest learning rate.", low=0, high=1
+    )
     weight_decay: float = option(0.01, "AdamW's decay of matrices; biases and norms have none.", low=0)
     beta1: float = option(0.9, "AdamW's first moment.", low=0, high=0.9999)
     beta2: float = option(0.999, "AdamW's second moment.", low=0, high=0.999999)
@@ -57,7 +76,9 @@ class TrainConfig:
     workers: int = option(1, "Threads that prepare batches while the model steps.", low=1, high=64)
     validate_images: int = option(0, "Validation images looked at after each epoch; 0 is all.", low=0)
     monitor: str = option("val_loss", "Figure that chooses the best epoch.")
-    patience: int = option(0, "Stop after this many epochs without a better monitored figure; 0 is never.", low=0)
+    patience: int = option(
+        0, "Stop after this many epochs without a better monitored figure; 0 is never.", low=0
+    )
     save_every: int = option(0, "Also save the state every so many steps; 0 is after each epoch only.", low=0)
     log_every: int = option(50, "Steps between two lines of the log.", low=1)
     save_dtype: str = option("fp32", "Numbers in the exported weights.", choices=("fp32", "fp16"))
@@ -100,7 +121,8 @@ def _kind_words(kind: type) -> str:
 
 
 def override(config: Config, changes: Mapping[str, Any], source: str) -> Config:
-    """A copy of `config` with `changes`; an unknown key or a wrong value is a UsageError that names `source`."""
+    """A copy of `config` with `changes`; an unknown key or a wrong value is a UsageError that names
+    `source`."""
     known = {spec.name for spec in fields(config)}
     for key in changes:
         if key not in known:
@@ -114,7 +136,8 @@ def override(config: Config, changes: Mapping[str, Any], source: str) -> Config:
 
 
 def parse_assignments(config: TrainConfig, assignments: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words of a command line, each value read as its option's type (unknown keys are left to override)."""
+    """`key=value` words of a command line, each value read as its option's type (unknown keys are left to
+    override)."""
     kinds = {spec.name: KINDS[str(spec.type)] for spec in fields(config)}
     found: dict[str, Any] = {}
     for assignment in assignments:

@@ -1,4 +1,5 @@
-"""From a data folder to training, validation and test images, as the configuration splits them; it reads no pixels."""
+"""From a data folder to training, validation and test images, as the configuration splits them; it reads no
+pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +13,18 @@ from clipcap_ext.errors import CorpusError
 from clipcap_ext.train.config import TrainConfig
 
 
-def load_splits(config: TrainConfig, data: Path, say: Callable[[str], None], scheme: str = "clipcap") -> Splits:
-    """Read and split a data set; `holdout` and `limit` applied. CorpusError if a part that is needed is empty."""
+def load_splits(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Splits:
+    """Read and split a data set; `holdout` and `limit` applied. CorpusError if a part that is needed is
+    empty."""
     corpus = read_corpus(data, layout=config.layout)
-    splits = split_corpus(corpus, config.split, task=scheme)
+    splits = split_corpus(corpus, config.split, validation=config.paper_validation)
     train, val = splits.train, splits.val
     if config.holdout:
         train, val = _hold_out(train, config.holdout, config.seed)
     if not val.examples:
         raise CorpusError(
-            f"The {config.split} split of {corpus.name} has no validation images: set holdout to how many training "
-            "images shall be set aside."
+            f"The {config.split} split of {corpus.name} has no validation images: set holdout to how many "
+            "training images shall be set aside."
         )
     if config.limit:
         train = _subset(train, config.limit, config.seed)

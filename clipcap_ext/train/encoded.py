@@ -1,30 +1,28 @@
-"""The photos of a data set as a captioning task meets them: split, encoded, and what its parts saw before; no model."""
+"""The photos of a data set as a captioning task meets them: split, encoded, and what its parts saw before; no
+model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
-from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.engine.catalog import BUNDLED
-from clipcap_ext.engine.checkpoint import trained_on
-from clipcap_ext.engine.clip_encoder import ClipEncoder, is_encoder_folder, load_encoder
-from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.folder import trained_on
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.loading import is_encoder_folder, load_encoder
 from clipcap_ext.errors import UsageError
+from clipcap_ext.train.captioner_config import CaptionerConfig
 from clipcap_ext.train.data import load_splits, validation_subset
-
-if TYPE_CHECKING:
-    from clipcap_ext.train.captioning import CaptioningConfig
-    from clipcap_ext.train.merge_rnn import MergeConfig
-    from clipcap_ext.train.sbg import SbgConfig
 
 
 @dataclass(frozen=True)
 class EncodedSplits:
-    """Training and validation photos with their features, and the encoder, with its folder if it is one of ours.
+    """Training and validation photos with their features, and the encoder, with its folder if it is one of
+    ours.
 
     `saw`: fingerprints of the training photos that could be read and of those the encoder was trained on.
     """
@@ -39,14 +37,17 @@ class EncodedSplits:
 
 
 def encode_splits(
-    config: CaptioningConfig | SbgConfig | MergeConfig, data: Path, cache: Path, say: Callable[[str], None], *,
-    views: int = 1, scheme: str = "clipcap",
+    config: CaptionerConfig, data: Path, cache: Path, say: Callable[[str], None],
+    *, views: int = 1,
 ) -> EncodedSplits:  # fmt: skip
-    """Read the data set and encode its photos, the training ones in `views`, or find their features in `cache`."""
-    splits = load_splits(config, data, say, scheme=scheme)
+    """Read the data set and encode its photos, the training ones in `views`, or find their features in
+    `cache`."""
+    splits = load_splits(config, data, say)
     val = validation_subset(splits.val, config.validate_images, config.seed)
     encoder, folder = load_config_encoder(config)
-    train_features = encode_corpus(encoder, splits.train, cache, views=views, progress=percent(say, "training"))
+    train_features = encode_corpus(
+        encoder, splits.train, cache, views=views, progress=percent(say, "training")
+    )
     val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
     for problem in (*train_features.problems, *val_features.problems):
         say(f"left out: {problem}")
@@ -57,11 +58,12 @@ def encode_splits(
 
 
 def seen_by(*parts: Path | str | None) -> list[str]:
-    """Fingerprints of what the parts of a captioner were trained on: what they saw, it saw. Empty parts are none."""
+    """Fingerprints of what the parts of a captioner were trained on: what they saw, it saw. Empty parts are
+    none."""
     return [one for part in parts if part for one in trained_on(Path(part))]
 
 
-def load_config_encoder(config: CaptioningConfig | SbgConfig | MergeConfig) -> tuple[ClipEncoder, Path | None]:
+def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | None]:
     """The encoder a configuration names, and its folder if it is one of ours."""
     if config.encoder_weights:
         return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None

@@ -6,20 +6,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from clipcap_ext.engine.card import CheckpointConfig, EncoderConfig
-from clipcap_ext.engine.catalog import BUNDLED
-from clipcap_ext.engine.clip_encoder import is_encoder_folder
-from clipcap_ext.train.model_card import captioner_card, training_facts
-from clipcap_ext.train.tasks import RunFacts
-
-if TYPE_CHECKING:
-    from clipcap_ext.train.captioning import CaptioningConfig
-    from clipcap_ext.train.merge_rnn import MergeConfig
-    from clipcap_ext.train.sbg import SbgConfig
+from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.clip.loading import is_encoder_folder
+from clipcap_ext.train.captioner_config import CaptionerConfig
+from clipcap_ext.train.model_card import model_card, training_facts
+from clipcap_ext.train.task import RunFacts
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
@@ -34,24 +30,23 @@ class DataFacts:
 
 
 def describe(
-    kind: str, model: Mapping[str, Any], config: CaptioningConfig | SbgConfig | MergeConfig, facts: RunFacts,
-    data: DataFacts, folder: Path,
-) -> tuple[CheckpointConfig, str]:  # fmt: skip
+    model: Mapping[str, Any], config: CaptionerConfig, facts: RunFacts, data: DataFacts, folder: Path
+) -> tuple[CheckpointConfig, str]:
     """The configuration and the card of a checkpoint in `folder`.
 
-    An encoder of ours that is not bundled is laid beside it, once. model: the architecture in the kind's own words.
+    An encoder of ours that is not bundled is laid beside it, once. model: the architecture in the kind's own
+    words.
     """
     encoder = _encoder_said(config, data.encoder_folder, folder)
     said = CheckpointConfig(
-        kind=kind, name=facts.preset or folder.name, model=model, encoder=encoder, decoding=config.decoding,
-        training=training_facts(config, facts, data.name, data.photos),
+        kind=config.task, name=facts.preset or folder.name, model=model, encoder=encoder,
+        decoding=config.decoding, training=training_facts(config, facts, data.name, data.photos),
     )  # fmt: skip
-    return said, captioner_card(kind, said.name, config, facts, data.name, data.photos, encoder.model)
+    what = config.card.format(encoder.model)
+    return said, model_card(said.name, what, config, facts, data.name, data.photos)
 
 
-def _encoder_said(
-    config: CaptioningConfig | SbgConfig | MergeConfig, source: Path | None, folder: Path
-) -> EncoderConfig:
+def _encoder_said(config: CaptionerConfig, source: Path | None, folder: Path) -> EncoderConfig:
     if source is None:
         return EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
     said = EncoderConfig(source.resolve().name, "", config.normalize)

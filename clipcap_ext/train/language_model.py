@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.config import TrainConfig, option
+from clipcap_ext.train.captioner_config import CaptionerConfig
+from clipcap_ext.train.config import option
 
 SIZES = ("n_layer", "n_head", "n_embd", "n_positions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModelConfig(TrainConfig):
-    """The encoder in front, the sizes of a GPT-2 from scratch; a task adds where its GPT-2 and its words come from."""
+class LanguageModelConfig(CaptionerConfig):
+    """The encoder in front, the sizes of a GPT-2 from scratch; a task adds where its GPT-2 and its words come
+    from."""
 
-    encoder: str = option("ViT-L-14", "An open_clip model, or a bundled encoder's name or an encoder folder.")
-    encoder_weights: str = option("openai", "open_clip's pretrained tag; empty for an encoder of ours.")
-    normalize: bool = option(True, "Scale image features to unit norm.")
     gpt2: str = option("gpt2", "A GPT-2 folder or Hub name to start from, or scratch.")
     n_layer: int = option(0, "Layers of a GPT-2 from scratch.", low=0)
     n_head: int = option(0, "Heads of a GPT-2 from scratch.", low=0)

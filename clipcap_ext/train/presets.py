@@ -1,4 +1,5 @@
-"""The named recipes: each a configuration and the sentences that say where it departs from the published one."""
+"""The named recipes: each a configuration and the sentences that say where it departs from the published
+one."""
 
 from __future__ import annotations
 
@@ -6,33 +7,35 @@ import difflib
 from dataclasses import dataclass, replace
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.captioning import CaptioningConfig
+from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.config import TrainConfig
-from clipcap_ext.train.contrastive import ContrastiveConfig
-from clipcap_ext.train.merge_rnn import MergeConfig
-from clipcap_ext.train.sbg import SbgConfig
+from clipcap_ext.train.contrastive.config import ContrastiveConfig
+from clipcap_ext.train.merge_rnn.config import MergeConfig
+from clipcap_ext.train.sbg.config import SbgConfig
 
 ADAMW = (
-    "AdamW is PyTorch's, which adds epsilon after the bias correction; the published code used transformers' former "
-    "AdamW, which added it before."
+    "AdamW is PyTorch's, which adds epsilon after the bias correction; the published code used transformers' "
+    "former AdamW, which added it before."
 )
 BATCHES = "Batches hold captions of like length, shuffled by seed; the published code shuffles freely."
 STREAMED = (
-    "Shards come in random order and captions are shuffled within a buffer, in batches of like length; the published "
-    "code shuffles all captions freely."
+    "Shards come in random order and captions are shuffled within a buffer, in batches of like length; the "
+    "published code shuffles all captions freely."
 )
 HELD_OUT = (
-    "1000 training pictures are set aside for validation and best/ holds the epoch of the best validation loss; the "
-    "published code keeps every one."
+    "1000 training pictures are set aside for validation and best/ holds the epoch of the best validation "
+    "loss; the published code keeps every one."
 )
 VALIDATION = (
-    "250 training photos are set aside for validation; training stops after 3 epochs without a better validation loss "
-    "and best/ holds the best epoch. The published code trains on all photos outside the test part, stops after 3 "
-    "epochs without a better last batch and keeps the last epoch."
+    "250 training photos are set aside for validation; training stops after 3 epochs without a better "
+    "validation loss and best/ holds the best epoch. The published code trains on all photos outside the "
+    "test part, stops after 3 epochs without a better last batch and keeps the last epoch."
 )
 EPOCHS = "Up to 30 epochs, the nominal number; the published run made 29."
 
-UNSAID = "The encoder is that of the COCO run; which one the published run on Conceptual Captions had is not said."
+UNSAID = (
+    "The encoder is that of the COCO run; which one the published run on Conceptual Captions had is not said."
+)
 
 _PAPER = CaptioningConfig(
     split="paper", holdout=250, epochs=30, batch_size=40, lr=2e-5, schedule="linear", warmup_steps=100,
@@ -41,25 +44,32 @@ _PAPER = CaptioningConfig(
     validate_images=250,
 )  # fmt: skip
 _COCO = CaptioningConfig(
-    split="karpathy", epochs=10, batch_size=40, lr=2e-5, schedule="linear", warmup_steps=5000, weight_decay=0.0,
-    eps=1e-6, encoder="RN50x4", encoder_weights="openai", normalize=False, mapper="transformer", prefix_length=40,
-    clip_length=40, mapper_layers=8, mapper_heads=8, gpt2="gpt2", tokenizer="gpt2", trained="mapper", lowercase=False,
-    ignore_token_zero=True, validate_images=1000,
+    split="karpathy", epochs=10, batch_size=40, lr=2e-5, schedule="linear", warmup_steps=5000,
+    weight_decay=0.0,
+    eps=1e-6, encoder="RN50x4", encoder_weights="openai", normalize=False, mapper="transformer",
+    prefix_length=40,
+    clip_length=40, mapper_layers=8, mapper_heads=8, gpt2="gpt2", tokenizer="gpt2", trained="mapper",
+    lowercase=False, ignore_token_zero=True, validate_images=1000,
 )  # fmt: skip
 _CONCEPTUAL = replace(
     _COCO, holdout=1000, encoder="ViT-B-32", mapper="mlp", prefix_length=10, clip_length=0, mapper_layers=0,
     mapper_heads=0, trained="all",
 )  # fmt: skip
 _TINY_CLIP = ContrastiveConfig(
-    epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98, clip_norm=1.0,
-    freeze_image_epochs=1, freeze_blocks=4, train_size=160, crop_min=0.5, jitter=0.2, image_drop=0.1, embed_dim=512,
+    epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98,
+    clip_norm=1.0,
+    freeze_image_epochs=1, freeze_blocks=4, train_size=160, crop_min=0.5, jitter=0.2, image_drop=0.1,
+    embed_dim=512,
     captions_per_image=2, token_dropout=0.1, text_init="minilm", text_width=192, text_layers=3, text_heads=3,
     vocab_size=4000, ema=0.995, precision="bf16", monitor="t2i_r10", log_every=10, save_every=50,
 )  # fmt: skip
 _TINY = CaptioningConfig(
-    epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1, mapper="mlp",
-    prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80, dropout=0.2,
+    epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05,
+    clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, feature_noise=0.1,
+    mapper="mlp",
+    prefix_length=4, mapper_dropout=0.1, gpt2="scratch", n_layer=3, n_head=4, n_embd=256, n_positions=80,
+    dropout=0.2,
     tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
     monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
 )  # fmt: skip
@@ -70,11 +80,13 @@ _SBG = SbgConfig(
 )  # fmt: skip
 _TINY_SBG = SbgConfig(
     epochs=4, batch_size=24, lr=2.5e-3, schedule="cosine", warmup_steps=60, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, logit_scale=16.0, words_most=14,
-    words_template="a {} .", picture_template="a picture of a {} .", group_keywords=1, block=0, keyword_dropout=0.1,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, logit_scale=16.0,
+    words_most=14,
+    words_template="a {} .", picture_template="a picture of a {} .", group_keywords=1, block=0,
+    keyword_dropout=0.1,
     gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.1, tokenizer="captions",
-    vocab_size=4000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.99, precision="bf16", monitor="cider",
-    validate_images=250, save_dtype="fp16",
+    vocab_size=4000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.99, precision="bf16",
+    monitor="cider", validate_images=250, save_dtype="fp16",
 )  # fmt: skip
 _MERGE_RNN = MergeConfig(
     split="karpathy", epochs=100, batch_size=50, lr=1e-3, schedule="constant", weight_decay=0.0, patience=1,
@@ -82,20 +94,22 @@ _MERGE_RNN = MergeConfig(
     num_beams=3, length_penalty=0.0, max_new_tokens=20,
 )  # fmt: skip
 SBG_DEPARTURES = (
-    "The label bank is made from the training captions by a tagger and WordNet's hypernyms; the published one was made "
-    "from all captions, test captions included, and sorted by zero-shot classification (labels=FOLDER takes that one).",
+    "The label bank is made from the training captions by a tagger and WordNet's hypernyms; the published "
+    "one was made from all captions, test captions included, and sorted by zero-shot classification "
+    "(labels=FOLDER takes that one).",
     "Texts are run together as one stream; the published code drops what is left over in every 1000 texts.",
     "best/ holds the epoch of the best validation loss; the published code keeps the last epoch.",
 )
 
 MERGE_RNN_DEPARTURES = (
-    "Image features are EfficientNet-Lite0's (ImageNet, 1280 pooled, of unit norm); the published ones are VGG-16's "
-    "(ImageNet, 4096, of unit norm), to be had with encoder=vgg16 where timm can fetch its weights.",
-    "Captions are cut into lower-case words by this package; the published ones came cut with Karpathy's data.",
-    "Batches hold captions of like length, shuffled by seed, the last one not full; the published batches are full and "
-    "come in one order.",
-    "Beams go on until no living one can become the best; the published search stops when the likeliest of the three "
-    "is complete. A caption has at least one word.",
+    "Image features are EfficientNet-Lite0's (ImageNet, 1280 pooled, of unit norm); the published ones are "
+    "VGG-16's (ImageNet, 4096, of unit norm), to be had with encoder=vgg16 where timm can fetch its weights.",
+    "Captions are cut into lower-case words by this package; the published ones came cut with Karpathy's "
+    "data.",
+    "Batches hold captions of like length, shuffled by seed, the last one not full; the published batches "
+    "are full and come in one order.",
+    "Beams go on until no living one can become the best; the published search stops when the likeliest of "
+    "the three is complete. A caption has at least one word.",
 )
 
 
@@ -114,8 +128,8 @@ def _paper_presets(data: str) -> tuple[Preset, ...]:
     title = data.capitalize()
     base = (ADAMW, BATCHES, VALIDATION, EPOCHS)
     own = (
-        "The vocabulary learnt on the captions may come out smaller than 50257: there are no more pairs to merge. "
-        "GPT-2's embeddings are then cut to it.",
+        "The vocabulary learnt on the captions may come out smaller than 50257: there are no more pairs to "
+        "merge. GPT-2's embeddings are then cut to it.",
     )
     learnt = replace(_PAPER, tokenizer="captions", vocab_size=50257)
     return (
@@ -125,7 +139,8 @@ def _paper_presets(data: str) -> tuple[Preset, ...]:
             replace(_PAPER, clip_norm=1.0), base,
         ),
         Preset(
-            f"{data}-custom-tokenizer", f"The same with a BPE learnt on the captions of {title}.", learnt, base + own
+            f"{data}-custom-tokenizer", f"The same with a BPE learnt on the captions of {title}.",
+            learnt, base + own,
         ),
     )  # fmt: skip
 
@@ -136,28 +151,34 @@ PRESETS: dict[str, Preset] = {
         *_paper_presets("flickr8k"),
         *_paper_presets("flickr30k"),
         Preset(
-            "coco-transformer", "ClipCap's own paper on COCO: transformer mapper, prefix 40, GPT-2 frozen.", _COCO,
-            (ADAMW, BATCHES, "best/ holds the epoch of the best validation loss; the published code keeps every one."),
+            "coco-transformer", "ClipCap's own paper on COCO: transformer mapper, prefix 40, GPT-2 frozen.",
+            _COCO,
+            (ADAMW, BATCHES,
+            "best/ holds the epoch of the best validation loss; the published code keeps every one."),
         ),
         Preset(
             "conceptual-captions",
-            "ClipCap's own paper on Conceptual Captions: MLP mapper, GPT-2 tuned, on a feature folder.", _CONCEPTUAL,
-            (ADAMW, STREAMED, HELD_OUT),
+            "ClipCap's own paper on Conceptual Captions: MLP mapper, GPT-2 tuned, on a feature folder.",
+            _CONCEPTUAL, (ADAMW, STREAMED, HELD_OUT),
         ),
         Preset(
-            "conceptual-captions-transformer", "The same with the transformer mapper, prefix 40, GPT-2 frozen.",
+            "conceptual-captions-transformer",
+            "The same with the transformer mapper, prefix 40, GPT-2 frozen.",
             replace(_COCO, holdout=1000), (ADAMW, STREAMED, HELD_OUT, UNSAID),
         ),
-        Preset("sbg-flickr8k", "The paper's SBG on Flickr8k: GPT-2 on keywords and captions.", _SBG, SBG_DEPARTURES),
-        Preset("sbg-flickr30k", "The paper's SBG on Flickr30k.", _SBG, SBG_DEPARTURES),
+        Preset("sbg-flickr8k", "The paper's SBG on Flickr8k: GPT-2 on keywords and captions.", _SBG,
+        SBG_DEPARTURES), Preset("sbg-flickr30k", "The paper's SBG on Flickr30k.", _SBG, SBG_DEPARTURES),
         Preset(
-            "merge-rnn-flickr8k", "The tables' baseline on Flickr8k: an LSTM, the image merged behind it.", _MERGE_RNN,
-            MERGE_RNN_DEPARTURES,
+            "merge-rnn-flickr8k", "The tables' baseline on Flickr8k: an LSTM, the image merged behind it.",
+            _MERGE_RNN, MERGE_RNN_DEPARTURES,
         ),
         Preset("merge-rnn-flickr30k", "The tables' baseline on Flickr30k.", _MERGE_RNN, MERGE_RNN_DEPARTURES),
-        Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.", _TINY_CLIP),
-        Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.", _TINY),
-        Preset("sbg-tiny", "The bundled SBG: the bundled encoder's keywords to a GPT-2 from scratch.", _TINY_SBG),
+        Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.",
+        _TINY_CLIP),
+        Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.",
+        _TINY),
+        Preset("sbg-tiny", "The bundled SBG: the bundled encoder's keywords to a GPT-2 from scratch.",
+        _TINY_SBG),
     )
 }  # fmt: skip
 

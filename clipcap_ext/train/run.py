@@ -1,4 +1,5 @@
-"""From a command's words to a finished run: configuration, output folder, task, trainer; the door parses the words."""
+"""From a command's words to a finished run: configuration, output folder, task, trainer; the door parses the
+words."""
 
 from __future__ import annotations
 
@@ -25,13 +26,14 @@ def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]
 
 
 def train(
-    preset_name: str, data: Path, out: Path, *, config_file: Path | None = None, assignments: Sequence[str] = (),
+    preset_name: str, data: Path, out: Path, *, config_file: Path | None = None,
+    assignments: Sequence[str] = (),
     resume: bool = False, cache: Path | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> Path:  # fmt: skip
     """Train a preset on the data set `data` into `out`; returns the folder of the best weights.
 
-    Features are cached in `cache` (default: out/features). Raises UsageError and CorpusError for wrong input, before
-    anything is written.
+    Features are cached in `cache` (default: out/features). Raises UsageError and CorpusError for wrong input,
+    before anything is written.
     """
     preset = find_preset(preset_name)
     config = resolve(preset, config_file, assignments)
@@ -40,8 +42,8 @@ def train(
     accelerator = _accelerator(config)
     say = say if accelerator.is_main_process else lambda line: None
     _check_out(out, preset, config, resume)
-    from clipcap_ext.train.loop import BEST, Trainer, seed_everything
-    from clipcap_ext.train.tasks import build_task
+    from clipcap_ext.train.building import build_task
+    from clipcap_ext.train.loop.loop import BEST, Trainer, seed_everything
 
     seed_everything(config.seed)
     say(f"{preset.name}: {preset.summary}")
@@ -54,8 +56,8 @@ def train(
         (out / CONFIG_FILE).write_text(config.to_json(preset.name), encoding="utf-8")
     with stop_signal(say) as asked:
         trainer = Trainer(
-            task, out, accelerator, preset=preset.name, departures=_departures(preset, config), resume=resume, say=say,
-            stop=asked,
+            task, out, accelerator, preset=preset.name, departures=_departures(preset, config), resume=resume,
+            say=say, stop=asked,
         )  # fmt: skip
         trainer.run()
     return out / BEST
@@ -67,14 +69,19 @@ def _departures(preset: Preset, config: TrainConfig) -> tuple[str, ...]:
 
     said, chosen = settings_of(preset.config), settings_of(config)
     changed = [name for name in chosen if chosen[name] != said[name] and name not in COMFORT]
-    return (*preset.departures, *(f"{name} is {chosen[name]}, not {said[name]} as in the preset." for name in changed))
+    return (
+        *preset.departures,
+        *(f"{name} is {chosen[name]}, not {said[name]} as in the preset." for name in changed),
+    )
 
 
 def _check_out(out: Path, preset: Preset, config: TrainConfig, resume: bool) -> None:
     path = out / CONFIG_FILE
     if not resume:
         if out.is_file() or (out.is_dir() and any(out.iterdir())):
-            raise UsageError(f"--out {out} is not empty: take another folder, or --resume to go on with the run in it.")
+            raise UsageError(
+                f"--out {out} is not empty: take another folder, or --resume to go on with the run in it."
+            )
         return
     if not path.is_file():
         raise UsageError(f"--resume: there is no run in {out} ({CONFIG_FILE} not found).")

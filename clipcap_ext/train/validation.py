@@ -1,4 +1,5 @@
-"""The two figures of a captioner's validation, whatever its kind: mean loss and CIDEr-D of decoded captions."""
+"""The two figures of a captioner's validation, whatever its kind: mean loss and CIDEr-D of decoded
+captions."""
 
 from __future__ import annotations
 
@@ -41,10 +42,13 @@ def in_chunks(names: Sequence[str], chunk: int, captions: Callable[[slice], Sequ
 def figures_of(
     val_loss: float, monitor: str, captions: Callable[[], Captions], references: Mapping[str, Sequence[str]]
 ) -> dict[str, float]:
-    """`val_loss`, and `cider` (CIDEr-D, words protocol) where the scorer is installed; UsageError if it must be."""
+    """`val_loss`, and `cider` (CIDEr-D, words protocol) where the scorer is installed; UsageError if it must
+    be."""
     figures = {"val_loss": val_loss}
     if find_spec("pycocoevalcap"):
         figures["cider"] = score(captions(), references, "words", ["CIDEr-D"]).values["CIDEr-D"]
     elif monitor == "cider":
-        raise UsageError("monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss.")
+        raise UsageError(
+            "monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss."
+        )
     return figures

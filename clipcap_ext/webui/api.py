@@ -1,4 +1,5 @@
-"""The REST routes /clipcap/v1/*: models, caption, unload. No interface; it fetches no address and opens no path.
+"""The REST routes /clipcap/v1/*: models, caption, unload. No interface; it fetches no address and opens no
+path.
 
 Written for pydantic 1 and 2 and for every fastapi from 0.94: models are plain fields, checks are code below.
 """
@@ -16,8 +17,8 @@ from pydantic import BaseModel, Field
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.payload import MAX_BODY_BYTES, MAX_IMAGES, TooLarge, decode_image
-from clipcap_ext.webui.service import CaptionService
 
 PREFIX = "/clipcap/v1"
 STATUS: tuple[tuple[type[CaptionError], int], ...] = (
@@ -34,17 +35,27 @@ class CaptionRequest(BaseModel):
     """What POST caption takes: `image` or `images`."""
 
     image: str | None = Field(None, title="Image", description="One picture, base64 or a data: URI.")
-    images: list[str] | None = Field(None, title="Images", description=f"Up to {MAX_IMAGES} of them, in one batch.")
-    model: str = Field("", title="Model", description="A name from GET models; empty is the one of the settings page.")
-    options: dict[str, Any] = Field({}, title="Options", description="Decoding options that differ from the model's.")
+    images: list[str] | None = Field(
+        None, title="Images", description=f"Up to {MAX_IMAGES} of them, in one batch."
+    )
+    model: str = Field(
+        "", title="Model", description="A name from GET models; empty is the one of the settings page."
+    )
+    options: dict[str, Any] = Field(
+        {}, title="Options", description="Decoding options that differ from the model's."
+    )
 
 
 class CandidateItem(BaseModel):
     """One text the model considered."""
 
     text: str = Field(..., title="Text")
-    avg_logprob: float = Field(..., title="Mean log-probability a token", description="In nats; nearer 0 is likelier.")
-    similarity: float | None = Field(None, title="Similarity", description="Cosine with the picture, where ranked.")
+    avg_logprob: float = Field(
+        ..., title="Mean log-probability a token", description="In nats; nearer 0 is likelier."
+    )
+    similarity: float | None = Field(
+        None, title="Similarity", description="Cosine with the picture, where ranked."
+    )
 
 
 class CaptionItem(BaseModel):
@@ -69,7 +80,9 @@ class ModelItem(BaseModel):
     """A model that can be asked for, or the reason why it cannot."""
 
     name: str = Field(..., title="Name")
-    kind: str = Field(..., title="Kind", description="clipcap, sbg or merge-rnn; empty if the folder cannot be read.")
+    kind: str = Field(
+        ..., title="Kind", description="clipcap, sbg or merge-rnn; empty if the folder cannot be read."
+    )
     size: int = Field(..., title="Bytes on disk")
     problem: str = Field(..., title="Problem", description="Empty if it can be used.")
 
@@ -123,7 +136,9 @@ def limited(request: Request) -> Callable[[], Awaitable[Any]]:
 
 def too_large_body() -> HTTPException:
     """Not a CaptionError: fastapi turns other exceptions met while it reads a body into a plain 400."""
-    return HTTPException(413, detail=f"The request is above {MAX_BODY_BYTES // 2**20} MB: send fewer pictures at once.")
+    return HTTPException(
+        413, detail=f"The request is above {MAX_BODY_BYTES // 2**20} MB: send fewer pictures at once."
+    )
 
 
 def status_of(error: CaptionError) -> int:
@@ -132,23 +147,32 @@ def status_of(error: CaptionError) -> int:
 
 
 def guard(credentials: dict[str, str]) -> list[Any]:
-    """The dependencies of every route: basic authentication if there are users, the host adds none to our routes."""
+    """The dependencies of every route: basic authentication if there are users, the host adds none to our
+    routes."""
     if not credentials:
         return []
 
     def check(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008
         expected = credentials.get(given.username)
         if expected is None or not compare_digest(given.password.encode(), expected.encode()):
-            raise HTTPException(401, detail="Incorrect username or password", headers={"WWW-Authenticate": "Basic"})
+            raise HTTPException(
+                401, detail="Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
+            )
 
     return [Depends(check)]
 
 
 def add_api(
-    app: FastAPI, service: CaptionService, credentials: dict[str, str], pick: Callable[[str], str] = lambda name: name
+    app: FastAPI,
+    service: CaptionService,
+    credentials: dict[str, str],
+    pick: Callable[[str], str] = lambda name: name,
 ) -> None:
-    """Add the routes to the host's app. `pick` turns the asked model name, which may be empty, into one to use."""
-    router = APIRouter(prefix=PREFIX, route_class=LimitedRoute, dependencies=guard(credentials), tags=["ClipCap"])
+    """Add the routes to the host's app. `pick` turns the asked model name, which may be empty, into one to
+    use."""
+    router = APIRouter(
+        prefix=PREFIX, route_class=LimitedRoute, dependencies=guard(credentials), tags=["ClipCap"]
+    )
 
     def models() -> ModelsResponse:
         """The captioners that can be asked for by name."""
@@ -162,8 +186,8 @@ def add_api(
         result = service.caption(images, model, options)
         items = [caption_item(one) for one in result.captions]
         return CaptionResponse(
-            caption=items[0].caption, captions=items, model=result.model, device=result.device, dtype=result.dtype,
-            milliseconds=result.milliseconds,
+            caption=items[0].caption, captions=items, model=result.model, device=result.device,
+            dtype=result.dtype, milliseconds=result.milliseconds,
         )  # fmt: skip
 
     def unload() -> UnloadResponse:

@@ -6,7 +6,8 @@ MOST_UNDO = 50
 
 
 def remembered(history: list[str], text: str | None) -> list[str]:
-    """The history with one more text in it; None and blanks are no text (an untouched box may hold either)."""
+    """The history with one more text in it; None and blanks are no text (an untouched box may hold
+    either)."""
     if not text or not text.strip() or (history and history[-1] == text):
         return history
     return [*history, text][-MOST_UNDO:]

@@ -1,4 +1,5 @@
-"""Pictures that arrive as text: base64 or data: URIs to PIL, within limits; never an address, never a path."""
+"""Pictures that arrive as text: base64 or data: URIs to PIL, within limits; never an address, never a
+path."""
 
 from __future__ import annotations
 
@@ -25,11 +26,14 @@ class TooLarge(UsageError):
 
 
 def decode_image(text: str, name: str) -> Image.Image:
-    """The picture in `text`; UsageError or ImageError name it and say what is wrong, TooLarge above the limit."""
-    from clipcap_ext.engine.images import open_image
+    """The picture in `text`; UsageError or ImageError name it and say what is wrong, TooLarge above the
+    limit."""
+    from clipcap_ext.engine.images.reading import open_image
 
     if ADDRESS.match(text):
-        raise UsageError(f"{name} is an address, and addresses are not fetched: send the picture itself, in base64.")
+        raise UsageError(
+            f"{name} is an address, and addresses are not fetched: send the picture itself, in base64."
+        )
     prefix = DATA_URI.match(text[:256])
     if prefix is None and text[:5].lower() == "data:":
         raise UsageError(f"{name} is a data: URI that is not base64: write data:image/png;base64,... .")
@@ -39,7 +43,9 @@ def decode_image(text: str, name: str) -> Image.Image:
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise UsageError(f"{name} is not base64 ({error}); paths of this machine are not read either.") from error
+        raise UsageError(
+            f"{name} is not base64 ({error}); paths of this machine are not read either."
+        ) from error
     if not data:
         raise UsageError(f"{name} is empty.")
     return open_image(io.BytesIO(data))

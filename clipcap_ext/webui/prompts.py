@@ -1,4 +1,5 @@
-"""A caption on its way into a Stable Diffusion prompt, and the prompt a picture brought with it. No interface."""
+"""A caption on its way into a Stable Diffusion prompt, and the prompt a picture brought with it. No
+interface."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ USER_COMMENT, EXIF_FOLDER = 0x9286, 0x8769
 def escape_prompt(text: str) -> str:
     r"""Text that a WebUI's prompt takes as plain words.
 
-    `( ) [ ] \` get a backslash, `<lora:name:1>` loses its angle brackets, AND and BREAK, which cut prompts, become
-    lower case.
+    `( ) [ ] \` get a backslash, `<lora:name:1>` loses its angle brackets, AND and BREAK, which cut prompts,
+    become lower case.
     """
     text = re.sub(r"[<>]", " ", text)
     text = re.sub(r"([\\()\[\]])", r"\\\1", text)
@@ -39,7 +40,8 @@ def merged_prompt(prompt: str, caption: str, mode: str) -> str:
 
 
 def infotext_of(image: Image.Image) -> str:
-    """The generation parameters that a picture carries (PNG `parameters`, else EXIF UserComment), empty if none."""
+    """The generation parameters that a picture carries (PNG `parameters`, else EXIF UserComment), empty if
+    none."""
     text = image.info.get("parameters")
     if isinstance(text, str) and text.strip():
         return text.strip()

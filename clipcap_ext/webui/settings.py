@@ -1,4 +1,5 @@
-"""What stands on the host's settings page under "Caption": keys, labels and choices; neither host nor gradio."""
+"""What stands on the host's settings page under "Caption": keys, labels and choices; neither host nor
+gradio."""
 
 from __future__ import annotations
 
@@ -6,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipcap_ext.webui.hosts.base import MEMORY_MODES
+from clipcap_ext.service.host import MEMORY_MODES
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One row. kind: dropdown, radio or checkbox; `choices` may be asked for anew each time the page is shown."""
+    """One row. kind: dropdown, radio or checkbox; `choices` may be asked for anew each time the page is
+    shown."""
 
     key: str
     default: Any
@@ -34,6 +36,7 @@ def settings(model_names: Callable[[], Sequence[str]]) -> tuple[Setting, ...]:
             lambda: MEMORY_MODES,
         ),
         Setting(
-            "clipcap_gallery_buttons", True, 'Show "send to Caption" under galleries', "checkbox", "after Reload UI"
+            "clipcap_gallery_buttons", True, 'Show "send to Caption" under galleries', "checkbox",
+            "after Reload UI",
         ),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipcap_ext.engine.fingerprint import pixel_key
+from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class Shown:
-    """Lives in a gr.State, one for each page; events of the page run side by side and see each other's changes here."""
+    """Lives in a gr.State, one for each page; events of the page run side by side and see each other's
+    changes here."""
 
     key: str = ""
     changes: int = 0
@@ -35,7 +36,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Begun:
-    """What was in the box when a run began. The event that tells of a new picture may come after the run's own."""
+    """What was in the box when a run began. The event that tells of a new picture may come after the run's
+    own."""
 
     shown: Shown
     key: str

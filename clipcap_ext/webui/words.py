@@ -9,7 +9,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "localizations"
 
 
 class Words:
-    """Translates whole English texts; one without a translation stays English. Callable: `words("Caption")`."""
+    """Translates whole English texts; one without a translation stays English. Callable:
+    `words("Caption")`."""
 
     def __init__(self, language: str = "", folder: Path = FOLDER) -> None:
         self.language = language

@@ -1,4 +1,5 @@
-"""Captioning a folder: nothing of the user's is ever lost, one bad file stops nothing, a run goes on where it ended."""
+"""Captioning a folder: nothing of the user's is ever lost, one bad file stops nothing, a run goes on where it
+ended."""
 
 from __future__ import annotations
 
@@ -147,7 +148,9 @@ def test_other_settings_do_not_go_on_with_an_interrupted_run(folder: Path) -> No
     assert len(plan.to_write) == 5
 
 
-def test_a_crash_between_journal_and_caption_is_made_good(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_journal_and_caption_is_made_good(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "p0.txt").write_text("old", encoding="utf-8")
     task = FolderTask(folder, Wording("append"))
 
@@ -217,7 +220,9 @@ def test_a_caption_edited_while_the_run_goes_is_left_alone(folder: Path) -> None
     assert texts(folder)["p4.txt"] == "typed just now"
 
 
-def test_a_failed_write_leaves_the_old_text_and_no_rubbish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_text_and_no_rubbish(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = folder / "p0.txt"
     path.write_text("old", encoding="utf-8")
 

@@ -14,7 +14,13 @@ IMAGE = Path("/photos/10_rex dog/a walk.png")
 
 @pytest.mark.parametrize(
     ("text", "plain"),
-    [("two dogs play .", "two dogs play"), ("  a  b .", "a b"), ("done", "done"), (" .", ""), ("é 犬 .", "é 犬")],
+    [
+        ("two dogs play .", "two dogs play"),
+        ("  a  b .", "a b"),
+        ("done", "done"),
+        (" .", ""),
+        ("é 犬 .", "é 犬"),
+    ],
 )
 def test_the_models_full_stop_is_left_out(text: str, plain: str) -> None:
     assert plain_caption(text) == plain

@@ -50,6 +50,8 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "[sub] é").mkdir(parents=True)
     for number, name in enumerate(("1.jpg", "2.png", "10.jpg", "[sub] é/写真.png")):
-        Image.linear_gradient("L").rotate(90 * number).convert("RGB").resize((60, 40 + number)).save(folder / name)
+        Image.linear_gradient("L").rotate(90 * number).convert("RGB").resize((60, 40 + number)).save(
+            folder / name
+        )
     (folder / "3.jpg").write_text("no picture")
     return folder

@@ -31,7 +31,12 @@ def test_json_holds_tree_and_effects(explained: Callable[..., Any]) -> None:
     said = json.loads(explained("--explain", "--json").out)
     assert said["caption"] == said["candidates"][0]["text"]
     assert said["keywords"][0]["text"] == said["effects"][0]["keyword"]["text"]
-    assert {branch["facet"] for branch in said["tree"]["branches"]} >= {"scene", "people", "object", "weather"}
+    assert {branch["facet"] for branch in said["tree"]["branches"]} >= {
+        "scene",
+        "people",
+        "object",
+        "weather",
+    }
 
 
 def test_keywords_by_hand(explained: Callable[..., Any]) -> None:

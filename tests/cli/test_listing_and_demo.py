@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clipcap_ext.cli import demo
-from clipcap_ext.engine.images import open_image
+from clipcap_ext.cli import demo_command as demo
+from clipcap_ext.engine.images.reading import open_image
 
 
 def test_models_are_listed(terminal: Callable, tiny_folder: Path) -> None:
@@ -43,7 +43,12 @@ def test_demo_captions_and_times_every_example(terminal: Callable, no_network: l
     assert ran.code == 0 and len(lines) == len(photos) >= 5
     for line in lines:
         name, milliseconds, unit, caption = line.split(maxsplit=3)
-        assert (demo.PHOTOS / name).is_file() and int(milliseconds) > 0 and unit == "ms" and caption.endswith(".")
+        assert (
+            (demo.PHOTOS / name).is_file()
+            and int(milliseconds) > 0
+            and unit == "ms"
+            and caption.endswith(".")
+        )
 
 
 def test_examples_are_small_and_credited() -> None:

@@ -1,4 +1,5 @@
-"""The feature cache: right values, each image once, found again after copies, edits, damage and interruption."""
+"""The feature cache: right values, each image once, found again after copies, edits, damage and
+interruption."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from shards import MeanColours
 from clipcap_ext.corpus import Corpus, Example, encode_corpus
 from clipcap_ext.corpus import features as module
 from clipcap_ext.corpus.features import view_key, view_of
-from clipcap_ext.engine.images import open_image
+from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError
 
 COUNT = 12
@@ -85,14 +86,19 @@ def test_a_copied_data_set_finds_its_features_and_an_edited_file_does_not(tmp_pa
     shutil.copytree(tmp_path / "photos", tmp_path / "copy")
     moved = Corpus(
         "copy",
-        tuple(Example(f"new{i}", tmp_path / "copy" / e.path.name, e.captions) for i, e in enumerate(corpus.examples)),
+        tuple(
+            Example(f"new{i}", tmp_path / "copy" / e.path.name, e.captions)
+            for i, e in enumerate(corpus.examples)
+        ),
     )
     encode_corpus(encoder, moved, tmp_path / "cache")
     assert encoder.encoded == COUNT
     edited = corpus.examples[4].path
     status = edited.stat()
     shutil.copy(corpus.examples[5].path, edited)
-    os.utime(edited, ns=(status.st_atime_ns, status.st_mtime_ns))  # size may match and time does: the content decides
+    os.utime(
+        edited, ns=(status.st_atime_ns, status.st_mtime_ns)
+    )  # size may match and time does: the content decides
     table = encode_corpus(encoder, corpus, tmp_path / "cache")
     assert torch.equal(table.features[4], table.features[5])
 
@@ -115,7 +121,11 @@ def test_broken_images_are_named_and_the_rest_is_encoded(tmp_path: Path) -> None
         assert len(table.image_ids) == COUNT - 2 == len(table.features)
         assert {"02.png", "07.png"}.isdisjoint(table.image_ids)
         said = sorted(map(str, table.problems))
-        assert "02.png" in said[0] + said[1] and "not a picture" in said[0] + said[1] and "07.png" in said[0] + said[1]
+        assert (
+            "02.png" in said[0] + said[1]
+            and "not a picture" in said[0] + said[1]
+            and "07.png" in said[0] + said[1]
+        )
     with pytest.raises(CorpusError, match="No image of photos could be read"):
         encode_corpus(MeanColours(), corpus.subset(["02.png", "07.png"]), tmp_path / "cache")
 
@@ -156,7 +166,9 @@ def test_a_killed_process_loses_one_shard_at_most(tmp_path: Path) -> None:
     try:
         deadline = time.monotonic() + 120
         while len(list(cache.glob("*/*.safetensors"))) < 3:
-            assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
+            assert process.poll() is None and time.monotonic() < deadline, (
+                "it ended before it could be killed"
+            )
             time.sleep(0.01)
     finally:
         process.kill()
@@ -187,13 +199,15 @@ def test_progress_counts_every_image_and_starts_where_it_stands(tmp_path: Path) 
     corpus = write_photos(tmp_path / "photos")
     told: list[tuple[int, int]] = []
     encode_corpus(MeanColours(), corpus.subset(corpus.image_ids[:4]), tmp_path / "cache")
-    encode_corpus(MeanColours(), corpus, tmp_path / "cache", batch_size=5, progress=lambda *now: told.append(now))
+    encode_corpus(
+        MeanColours(), corpus, tmp_path / "cache", batch_size=5, progress=lambda *now: told.append(now)
+    )
     assert told == [(4, 12), (9, 12), (12, 12)]
 
 
 def test_the_real_encoder_gives_what_it_gives_directly(tmp_path: Path, tiny_folder: Path) -> None:
-    from clipcap_ext.engine.card import EncoderConfig
-    from clipcap_ext.engine.clip_encoder import load_encoder
+    from clipcap_ext.engine.checkpoint.config import EncoderConfig
+    from clipcap_ext.engine.clip.loading import load_encoder
 
     corpus = write_photos(tmp_path / "photos", 5)
     encoder = load_encoder(EncoderConfig("tiny-clip", "", True), folder=tiny_folder / "tiny-clip")

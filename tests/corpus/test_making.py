@@ -1,4 +1,5 @@
-"""Features in shards: the values of the cache, the same from one process or two, only whole ones, all loss counted."""
+"""Features in shards: the values of the cache, the same from one process or two, only whole ones, all loss
+counted."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from clipcap_ext.corpus import __main__ as door
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import Process, Tally, make_features
 from clipcap_ext.corpus.parts import find_parts
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.encoder_names import named_encoder
-from clipcap_ext.engine.fingerprint import image_fingerprint
 from clipcap_ext.errors import CorpusError, UsageError
 
 
@@ -31,7 +32,11 @@ def made(out: Path, *places: Path, encoder: MeanColours | None = None, **named: 
 
 def content(out: Path) -> dict[str, bytes]:
     """Every file of a feature folder."""
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("views", [1, 3])
@@ -57,7 +62,9 @@ def test_the_values_of_the_cache(tmp_path: Path, views: int) -> None:
 def test_processes_share_the_parts_and_make_the_same_bytes(tmp_path: Path, count: int) -> None:
     shards = write_shards(tmp_path / "shards", 5, 4)
     made(tmp_path / "one", *shards, batch_size=3)
-    tallies = [made(tmp_path / "many", *shards, batch_size=3, process=Process(r, count)) for r in range(count)]
+    tallies = [
+        made(tmp_path / "many", *shards, batch_size=3, process=Process(r, count)) for r in range(count)
+    ]
     assert [tally.made for tally in tallies] == [len(range(rank, 5, count)) for rank in range(count)]
     assert content(tmp_path / "many") == content(tmp_path / "one")
 
@@ -83,7 +90,9 @@ def test_an_interruption_leaves_no_half_shard(tmp_path: Path) -> None:
         made(tmp_path / "out", *shards, encoder=encoder, batch_size=2)
     folder = FeatureFolder.open(tmp_path / "out")
     assert [folder.info(i) is not None for i in range(3)] == [True, False, False]
-    with pytest.raises(CorpusError, match=r"2 of the 3 shards .* not made yet \(the first is of shard-0001.tar"):
+    with pytest.raises(
+        CorpusError, match=r"2 of the 3 shards .* not made yet \(the first is of shard-0001.tar"
+    ):
         folder.infos()
     encoder.stop_after = None
     made(tmp_path / "out", *shards, encoder=encoder, batch_size=2)
@@ -99,7 +108,7 @@ encoder = shards.MeanColours()
 encoder.seconds = 0.05
 write = test_making.FeatureFolder.write
 def slow_write(self, number, *rest):  # killed in the middle of writing as often as in the middle of encoding
-    import clipcap_ext.engine.safefile as safefile
+    import clipcap_ext.engine.checkpoint.safefile as safefile
     real = safefile.write_safetensors
     def pause(path, tensors):
         real(path, tensors)
@@ -125,7 +134,9 @@ def test_killed_and_started_again_it_makes_the_same_shards(tmp_path: Path) -> No
         try:
             deadline = time.monotonic() + 120
             while len(list(out.glob("shard-*"))) < wanted or not list(out.glob(".shard-*")):
-                assert process.poll() is None and time.monotonic() < deadline, "it ended before it could be killed"
+                assert process.poll() is None and time.monotonic() < deadline, (
+                    "it ended before it could be killed"
+                )
                 time.sleep(0.005)
         finally:
             process.kill()
@@ -143,8 +154,8 @@ def test_killed_and_started_again_it_makes_the_same_shards(tmp_path: Path) -> No
 
 def test_all_that_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
     members = [
-        ("bare.png", photo(0)), ("broken.png", b"no picture"), ("broken.txt", b"x"), ("../../up.png", photo(3)),
-        ("../../up.txt", b"y"), *photo_members(range(6)),
+        ("bare.png", photo(0)), ("broken.png", b"no picture"), ("broken.txt", b"x"),
+        ("../../up.png", photo(3)), ("../../up.txt", b"y"), *photo_members(range(6)),
     ]  # fmt: skip
     path = write_tar(tmp_path / "shards" / "s.tar", members)
     path.write_bytes(path.read_bytes()[:-11_000])  # the end mark, and some of the last samples with it
@@ -175,7 +186,11 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("clipcap_ext.corpus.making.EVERY", 0.0)
     said: list[str] = []
     made(
-        tmp_path / "out", *write_shards(tmp_path / "shards", 4, 4), batch_size=2, process=Process(1, 2), say=said.append
+        tmp_path / "out",
+        *write_shards(tmp_path / "shards", 4, 4),
+        batch_size=2,
+        process=Process(1, 2),
+        say=said.append,
     )
     assert said[0].startswith("process 2 of 2: part 1 of 2 (shard-0001.tar), 2 pictures, ")
     assert said[3].startswith("process 2 of 2: part 2 of 2 (shard-0003.tar), 8 pictures, ")
@@ -243,7 +258,9 @@ def test_the_door(tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixtu
     torch.testing.assert_close(torch.nn.functional.normalize(raw, dim=-1), features)
 
 
-def test_wrong_words_at_the_door(tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_words_at_the_door(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shards, encoder = write_shards(tmp_path / "shards", 1, 2), tiny_folder / "tiny-clip"
     for arguments, environment, code, message in (
         (words(tmp_path / "none.tar", tmp_path / "out", encoder), {}, 1, "are not there"),
@@ -261,10 +278,19 @@ def test_two_processes_of_torchrun_make_what_one_makes(tmp_path: Path, tiny_fold
     write_shards(tmp_path / "shards", 3, 3)
     encoder = tiny_folder / "tiny-clip"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    launch += ["-m", "clipcap_ext.corpus", *words(tmp_path / "shards", tmp_path / "two", encoder, "--device", "cpu")]
+    launch += [
+        "-m",
+        "clipcap_ext.corpus",
+        *words(tmp_path / "shards", tmp_path / "two", encoder, "--device", "cpu"),
+    ]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        launch, capture_output=True, text=True, timeout=300, cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        launch,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "process 2 of 2: 1 shards made" in done.stderr and "process 1 of 2: 2 shards made" in done.stderr
@@ -279,7 +305,8 @@ def test_two_processes_of_torchrun_make_what_one_makes(tmp_path: Path, tiny_fold
 
 @pytest.mark.slow
 def test_photos_of_flickr8k_through_shards(shared_data: Path, tmp_path: Path) -> None:
-    """Tars written from the data set give the bundled encoder's features of it, with all five captions a photo."""
+    """Tars written from the data set give the bundled encoder's features of it, with all five captions a
+    photo."""
     corpus = read_corpus(shared_data / "flickr8k")
     examples = corpus.examples[:24]
     for tar in range(3):
@@ -294,5 +321,7 @@ def test_photos_of_flickr8k_through_shards(shared_data: Path, tmp_path: Path) ->
     table = encode_corpus(encoder, replace(corpus, examples=examples), tmp_path / "cache", batch_size=8)
     torch.testing.assert_close(torch.cat([folder.features(i) for i in range(3)]), table.features)
     rows = [row for i in range(3) for row in folder.rows(i)]
-    assert [(f"{row.key}.jpg", row.captions) for row in rows] == [(one.image_id, one.captions) for one in examples]
+    assert [(f"{row.key}.jpg", row.captions) for row in rows] == [
+        (one.image_id, one.captions) for one in examples
+    ]
     assert [row.fingerprint for row in rows] == [image_fingerprint(one.path) for one in examples]

@@ -1,4 +1,5 @@
-"""Shards and tables read part by part: every sample once, all that is of no use named, nothing lost in silence."""
+"""Shards and tables read part by part: every sample once, all that is of no use named, nothing lost in
+silence."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from clipcap_ext.errors import CorpusError, UsageError
 def read(*places: Path | str, **named: object) -> tuple[list[Sample], list[Problem]]:
     """Samples and problems of all parts."""
     found = [one for part in find_parts(map(str, places), **named) for one in part.read()]
-    return [one for one in found if isinstance(one, Sample)], [one for one in found if isinstance(one, Problem)]
+    return [one for one in found if isinstance(one, Sample)], [
+        one for one in found if isinstance(one, Problem)
+    ]
 
 
 def test_braces() -> None:
@@ -56,8 +59,10 @@ def test_places(tmp_path: Path) -> None:
 
 def test_captions_of_every_form(tmp_path: Path) -> None:
     said = {
-        "a.txt": b"one\r\n two \n\n", "b.json": b'{"caption": "three"}', "c.json": b'{"captions": ["four", "", 5]}',
-        "d.json": b'{"text": "five", "url": "x"}', "e.txt": b"six", "e.json": b"no json", "f/g.seg.txt": b"seven",
+        "a.txt": b"one\r\n two \n\n", "b.json": b'{"caption": "three"}',
+        "c.json": b'{"captions": ["four", "", 5]}',
+        "d.json": b'{"text": "five", "url": "x"}', "e.txt": b"six", "e.json": b"no json",
+        "f/g.seg.txt": b"seven",
     }  # fmt: skip
     members = []
     for key in ("a", "b", "c", "d", "e", "f/g"):
@@ -66,7 +71,8 @@ def test_captions_of_every_form(tmp_path: Path) -> None:
     samples, problems = read(write_tar(tmp_path / "s.tar", members))
     found = {sample.key: sample.captions for sample in samples}
     assert found == {
-        "a": ("one", "two"), "b": ("three",), "c": ("four",), "d": ("five",), "e": ("six",), "f/g": ("seven",),
+        "a": ("one", "two"), "b": ("three",), "c": ("four",), "d": ("five",), "e": ("six",),
+        "f/g": ("seven",),
     }  # fmt: skip
     assert problems == []
 
@@ -89,7 +95,11 @@ def test_names_that_climb_out_or_cannot_be_printed_are_only_names(tmp_path: Path
     import tarfile
 
     names = ["../../escape", "/etc/passwd", "a\x1b[2J\nb", "\udcff\udcfe"]
-    members = [member for n, name in enumerate(names) for member in ((f"{name}.png", photo(n)), (f"{name}.txt", b"x"))]
+    members = [
+        member
+        for n, name in enumerate(names)
+        for member in ((f"{name}.png", photo(n)), (f"{name}.txt", b"x"))
+    ]
     path = write_tar(tmp_path / "in" / "s.tar", members)
     with tarfile.open(path, "a") as archive:
         link = tarfile.TarInfo("link.png")
@@ -107,9 +117,11 @@ def test_names_that_climb_out_or_cannot_be_printed_are_only_names(tmp_path: Path
 def test_a_cut_or_damaged_tar_is_never_taken_for_a_whole_one(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Cut anywhere before its end mark, or with any header overwritten: what is whole is read, the loss is named."""
+    """Cut anywhere before its end mark, or with any header overwritten: what is whole is read, the loss is
+    named."""
     path = write_tar(
-        tmp_path_factory.mktemp("tar") / "s.tar", [(f"{n}.{e}", b"y" * 600) for n in range(5) for e in ("png", "txt")]
+        tmp_path_factory.mktemp("tar") / "s.tar",
+        [(f"{n}.{e}", b"y" * 600) for n in range(5) for e in ("png", "txt")],
     )
     whole = path.read_bytes()
     member = BLOCK + 2 * BLOCK  # a header and two blocks of content
@@ -143,7 +155,9 @@ def test_a_table_and_its_pictures(tmp_path: Path, name: str, monkeypatch: pytest
     parts = find_parts([str(table)], images)
     assert [part.name for part in parts] == ["captions.tsv:0-3", "captions.tsv:4-7", "captions.tsv:8-9"]
     samples, problems = read(table, images=images)
-    assert [(s.key, s.captions) for s in samples] == [(str(n), (caption(n),)) for n in range(10) if n not in (1, 9)]
+    assert [(s.key, s.captions) for s in samples] == [
+        (str(n), (caption(n),)) for n in range(10) if n not in (1, 9)
+    ]
     assert all(Path(s.image).read_bytes() == photo(int(s.key)) for s in samples)
     assert [(p.where, p.kind) for p in problems] == [
         ("captions.tsv row 1", "missing picture"), ("captions.tsv row 9", "missing picture"),
@@ -177,5 +191,7 @@ def test_wrong_words_for_a_table(tmp_path: Path) -> None:
 
 def test_who_takes_shards_for_a_data_set_is_told_what_to_do(tmp_path: Path) -> None:
     for place in (write_shards(tmp_path, 1, 1)[0], tmp_path):
-        with pytest.raises(CorpusError, match=r"become features first: python -m clipcap_ext.corpus features"):
+        with pytest.raises(
+            CorpusError, match=r"become features first: python -m clipcap_ext.corpus features"
+        ):
             read_corpus(place)

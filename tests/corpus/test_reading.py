@@ -22,7 +22,9 @@ def test_all_layouts_agree(form: str, tmp_path: Path) -> None:
     for asked in ("auto", layout):
         corpus = read_corpus(tmp_path, asked)
         assert {example.image_id: example.captions for example in corpus.examples} == CAPTIONS
-        assert corpus.image_ids == list(CAPTIONS) or form == "coco"  # COCO's files are read by name: test before train
+        assert (
+            corpus.image_ids == list(CAPTIONS) or form == "coco"
+        )  # COCO's files are read by name: test before train
         assert all(example.path.is_file() for example in corpus.examples)
         assert corpus.problems == ()
         if form != "sidecar":
@@ -90,7 +92,11 @@ A, X = {"id": 1, "file_name": "a.jpg"}, {"image_id": 1, "caption": "x"}
 @pytest.mark.parametrize(
     ("layout", "name", "content"),
     [
-        ("karpathy", "dataset_x.json", {"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}, {"imgid": 3}]}),
+        (
+            "karpathy",
+            "dataset_x.json",
+            {"images": [{"filename": "a.jpg", "sentences": [{"raw": "x"}]}, {"imgid": 3}]},
+        ),
         ("coco", "captions_x.json", {"images": [A, {}], "annotations": [X]}),
         ("coco", "captions_x.json", {"images": [A], "annotations": [X, {"image_id": 9, "caption": "y"}]}),
     ],
@@ -107,7 +113,9 @@ def test_broken_jsonl_row_and_missing_sidecar(tmp_path: Path) -> None:
     metadata_jsonl(tmp_path / "hf")
     with (tmp_path / "hf" / "metadata.jsonl").open("a") as stream:
         stream.write('{"file_name": "a.jpg"\n{"text": "x"}\n[]\n')
-    assert [one.where for one in read_corpus(tmp_path / "hf").problems] == [f"metadata.jsonl:{n}" for n in (4, 5, 6)]
+    assert [one.where for one in read_corpus(tmp_path / "hf").problems] == [
+        f"metadata.jsonl:{n}" for n in (4, 5, 6)
+    ]
     sidecar(tmp_path / "side")
     (tmp_path / "side" / "b.txt").unlink()
     (tmp_path / "side" / "c.txt").write_text("\n \n")
@@ -143,7 +151,9 @@ LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_
 
 
 @given(st.lists(LINES, min_size=1, max_size=6))
-def test_any_caption_survives_the_table(tmp_path_factory: pytest.TempPathFactory, captions: list[str]) -> None:
+def test_any_caption_survives_the_table(
+    tmp_path_factory: pytest.TempPathFactory, captions: list[str]
+) -> None:
     captions = [caption.strip() for caption in captions if caption.strip()] or ["x"]
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.jpg").touch()

@@ -18,11 +18,11 @@ def corpus(count: int, split: str | None = None) -> Corpus:
 
 
 @settings(max_examples=12)
-@given(st.integers(2001, 2200), st.sampled_from(["clipcap", "sbg"]))
-def test_paper_split_is_by_name_and_covers_everything(count: int, task: str) -> None:
+@given(st.integers(2001, 2200), st.booleans())
+def test_paper_split_is_by_name_and_covers_everything(count: int, validation: bool) -> None:
     whole = corpus(count)
-    splits = split_corpus(whole, "paper", task)
-    assert len(splits.test) == 1000 and len(splits.val) == (1000 if task == "sbg" else 0)
+    splits = split_corpus(whole, "paper", validation=validation)
+    assert len(splits.test) == 1000 and len(splits.val) == (1000 if validation else 0)
     together = splits.train.image_ids + splits.val.image_ids + splits.test.image_ids
     assert together == sorted(whole.image_ids)
 
@@ -43,10 +43,9 @@ def test_what_cannot_be_split_says_what_is_lacking() -> None:
     with pytest.raises(CorpusError, match="last 1000 images"):
         split_corpus(corpus(1000), "paper")
     with pytest.raises(CorpusError, match="last 2000 images"):
-        split_corpus(corpus(2000), "paper", "sbg")
-    for scheme, task in (("kaggle", "clipcap"), ("paper", "merge")):
-        with pytest.raises(UsageError):
-            split_corpus(corpus(3000), scheme, task)
+        split_corpus(corpus(2000), "paper", validation=True)
+    with pytest.raises(UsageError, match="no split 'kaggle'; known: karpathy, paper"):
+        split_corpus(corpus(3000), "kaggle")
 
 
 def test_subset_keeps_order() -> None:

@@ -46,7 +46,9 @@ def kaggle_flickr30k(root: Path) -> None:
     write_images(root / "flickr30k_images")
     write_lists(root)
     rows = [f"{name}| {n}| {text}\n" for name, texts in CAPTIONS.items() for n, text in enumerate(texts)]
-    (root / "results.csv").write_text("image_name| comment_number| comment\n" + "".join(rows), encoding="utf-8")
+    (root / "results.csv").write_text(
+        "image_name| comment_number| comment\n" + "".join(rows), encoding="utf-8"
+    )
 
 
 def split_column(root: Path) -> None:
@@ -65,10 +67,16 @@ def flickr_token(root: Path) -> None:
 def karpathy(root: Path) -> None:
     write_images(root / "images")
     images = [
-        {"filename": name, "split": SPLITS[name].replace("train", "restval"), "sentences": [{"raw": t} for t in texts]}
+        {
+            "filename": name,
+            "split": SPLITS[name].replace("train", "restval"),
+            "sentences": [{"raw": t} for t in texts],
+        }
         for name, texts in CAPTIONS.items()
     ]
-    (root / "dataset_coco.json").write_text(json.dumps({"images": images, "dataset": "coco"}), encoding="utf-8")
+    (root / "dataset_coco.json").write_text(
+        json.dumps({"images": images, "dataset": "coco"}), encoding="utf-8"
+    )
 
 
 def coco(root: Path) -> None:
@@ -86,7 +94,9 @@ def coco(root: Path) -> None:
 
 def metadata_jsonl(root: Path) -> None:
     write_images(root)
-    rows = [json.dumps({"file_name": n, "text": list(t), "split": SPLITS[n]}) + "\n" for n, t in CAPTIONS.items()]
+    rows = [
+        json.dumps({"file_name": n, "text": list(t), "split": SPLITS[n]}) + "\n" for n, t in CAPTIONS.items()
+    ]
     (root / "metadata.jsonl").write_text("".join(rows), encoding="utf-8")
 
 
@@ -99,6 +109,6 @@ def sidecar(root: Path) -> None:
 WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "kaggle": ("kaggle", kaggle), "kaggle-flickr30k": ("kaggle", kaggle_flickr30k),
     "kaggle-split-column": ("kaggle", split_column), "flickr-token": ("flickr-token", flickr_token),
-    "karpathy": ("karpathy", karpathy), "coco": ("coco", coco), "metadata-jsonl": ("metadata-jsonl", metadata_jsonl),
-    "sidecar": ("sidecar", sidecar),
+    "karpathy": ("karpathy", karpathy), "coco": ("coco", coco),
+    "metadata-jsonl": ("metadata-jsonl", metadata_jsonl), "sidecar": ("sidecar", sidecar),
 }  # fmt: skip

@@ -1,4 +1,5 @@
-"""The same checkpoint says the same under every version of the libraries; the weights are the tiny random ones.
+"""The same checkpoint says the same under every version of the libraries; the weights are the tiny random
+ones.
 
 `golden/captions.json` was written under the newest versions (CLIPCAP_WRITE_GOLDEN=1 writes it again);
 `make test-compat` reads it under the oldest and the middle ones.
@@ -21,8 +22,12 @@ OPTIONS = {
     "greedy": DecodingOptions(max_new_tokens=12),
     "no repeats": DecodingOptions(max_new_tokens=12, no_repeat_ngram_size=2),
     "beams": DecodingOptions(max_new_tokens=12, num_beams=4, num_candidates=2),
-    "sampling": DecodingOptions(max_new_tokens=12, temperature=0.7, top_k=20, top_p=0.95, num_candidates=2, seed=7),
-    "ranked": DecodingOptions(max_new_tokens=12, temperature=0.5, num_candidates=3, rank_by="similarity", seed=1),
+    "sampling": DecodingOptions(
+        max_new_tokens=12, temperature=0.7, top_k=20, top_p=0.95, num_candidates=2, seed=7
+    ),
+    "ranked": DecodingOptions(
+        max_new_tokens=12, temperature=0.5, num_candidates=3, rank_by="similarity", seed=1
+    ),
 }
 Said = list[list[tuple[str, float]]]  # a row an image, a pair a candidate
 

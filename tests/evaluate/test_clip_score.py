@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tiny import tiny_images, write_tiny_encoder
 
 from clipcap_ext.corpus import Corpus, Example
-from clipcap_ext.engine.card import EncoderConfig
-from clipcap_ext.engine.clip_encoder import load_encoder
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.evaluate.clip_score import ClipJudge, clip_scores, ref_clip_scores
-from clipcap_ext.evaluate.human_line import human_line
+from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.metrics import score
 
 
@@ -55,14 +55,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("photos")
     for number, image in enumerate(tiny_images(3)):
         image.save(folder / f"{number}.png")
-    return Corpus("toy", tuple(Example(f"{i}.png", folder / f"{i}.png", ("a dog", "a cat")) for i in range(3)))
+    return Corpus(
+        "toy", tuple(Example(f"{i}.png", folder / f"{i}.png", ("a dog", "a cat")) for i in range(3))
+    )
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("judge") / "judge"
     write_tiny_encoder(folder)
-    return load_encoder(EncoderConfig("judge", "", False), folder=folder)  # unit norm is the metric's own doing
+    return load_encoder(
+        EncoderConfig("judge", "", False), folder=folder
+    )  # unit norm is the metric's own doing
 
 
 def test_a_judge_takes_features_as_they_are(photos: Corpus, encoder) -> None:  # type: ignore[no-untyped-def]
@@ -77,7 +81,9 @@ def test_a_judge_takes_features_as_they_are(photos: Corpus, encoder) -> None:  #
     expected = 2.5 * (images * texts).sum(-1).clamp_min(0)
     assert found.tables["CLIPScore"].per_image == pytest.approx(expected.numpy(), abs=1e-5)
     assert found.values["CLIPScore"] == pytest.approx(float(expected.mean()), abs=1e-5)
-    assert found.signature == scores.signature.replace("|v:", f"|clipscore:w2.5:judge:{encoder.fingerprint[:8]}|v:")
+    assert found.signature == scores.signature.replace(
+        "|v:", f"|clipscore:w2.5:judge:{encoder.fingerprint[:8]}|v:"
+    )
 
 
 def test_broken_photos_and_cnns_give_no_clip_score(tmp_path: Path, encoder, monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -85,7 +91,10 @@ def test_broken_photos_and_cnns_give_no_clip_score(tmp_path: Path, encoder, monk
     tiny_images(1)[0].save(tmp_path / "y.png")
     broken = Corpus("toy", tuple(Example(name, tmp_path / name, ("a dog",)) for name in ("x.png", "y.png")))
     with pytest.raises(ScoringError, match=r"needs every image; x\.png"):
-        captions, references = dict.fromkeys(("x.png", "y.png"), "a"), dict.fromkeys(("x.png", "y.png"), ("b",))
+        captions, references = (
+            dict.fromkeys(("x.png", "y.png"), "a"),
+            dict.fromkeys(("x.png", "y.png"), ("b",)),
+        )
         ClipJudge("judge", encoder, broken).tables(["x.png", "y.png"], captions, references)
     monkeypatch.setattr(type(encoder), "reads_text", False)
     with pytest.raises(ScoringError, match="judge has no text tower"):
@@ -93,7 +102,8 @@ def test_broken_photos_and_cnns_give_no_clip_score(tmp_path: Path, encoder, monk
 
 
 REFERENCES = {
-    "a": ["a dog runs fast", "a dog runs fast", "snow"], "b": ["two men", "two men play", "four people sit down"],
+    "a": ["a dog runs fast", "a dog runs fast", "snow"],
+    "b": ["two men", "two men play", "four people sit down"],
 }  # fmt: skip
 
 
@@ -102,7 +112,9 @@ def test_the_human_line_by_hand() -> None:
     persons = []
     for k in range(3):
         others = {key: [*texts[:k], *texts[k + 1 :]] for key, texts in REFERENCES.items()}
-        persons.append(score({key: texts[k] for key, texts in REFERENCES.items()}, others, "words", ["ROUGE-L"]))
+        persons.append(
+            score({key: texts[k] for key, texts in REFERENCES.items()}, others, "words", ["ROUGE-L"])
+        )
     assert found["one"] == pytest.approx(np.mean([one.values["ROUGE-L"] for one in persons]))
     best = [max(one.per_image[key]["ROUGE-L"] for one in persons) for key in REFERENCES]
     assert best[0] == 1.0 and found["best"] == pytest.approx(np.mean(best))

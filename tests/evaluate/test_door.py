@@ -1,4 +1,5 @@
-"""The command from end to end with a tiny random model, without Java: results.json, the table, refusals, exit codes."""
+"""The command from end to end with a tiny random model, without Java: results.json, the table, refusals, exit
+codes."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 from tiny import tiny_images
 
-from clipcap_ext.engine.card import read_config
-from clipcap_ext.engine.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.config import read_config
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.evaluate.__main__ import main
-from clipcap_ext.evaluate.results import folder_fingerprint
+from clipcap_ext.evaluate.report.results import folder_fingerprint
 
 QUICK = ["--protocol", "words", "--metrics", "BLEU,ROUGE-L,CIDEr-D", "--resamples", "50"]
 TEST_IMAGES = ["4.png", "2.png", "5.png"]
@@ -49,7 +50,18 @@ def remember(folder: Path, data: Path, names: list[str]) -> None:
 def test_a_checkpoint(data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     remember(model, data, ["0.png", "1.png"])
     out = tmp_path / "results.json"
-    words = [str(model), "--data", str(data), *QUICK, "--num-beams", "2", "--batch-size", "2", "--out", str(out)]
+    words = [
+        str(model),
+        "--data",
+        str(data),
+        *QUICK,
+        "--num-beams",
+        "2",
+        "--batch-size",
+        "2",
+        "--out",
+        str(out),
+    ]
     assert main(words) == 0
     said, results = capsys.readouterr(), json.loads(out.read_text())
     signature = results["signature"]
@@ -117,7 +129,10 @@ def test_a_broken_image_is_named_and_left_out(
 
 
 def test_hypotheses(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = [{"image_id": i, "caption": text} for i, text in enumerate(["A dog plays in the snow.", "a cat", "a dog"])]
+    made = [
+        {"image_id": i, "caption": text}
+        for i, text in enumerate(["A dog plays in the snow.", "a cat", "a dog"])
+    ]
     (tmp_path / "made.json").write_text(json.dumps(made))
     words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(data), *QUICK]
     assert main([*words, "--out", str(tmp_path / "r.json")]) == 0
@@ -136,7 +151,9 @@ def test_one_image_alone(data: Path, model: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("name", ["tiny-clip", "tiny-clipcap"])
-def test_retrieval(name: str, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retrieval(
+    name: str, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "r.json"
     assert main([str(model.parent / name), "--retrieval", "--data", str(data), "--out", str(out)]) == 0
     results = json.loads(out.read_text())
@@ -147,7 +164,9 @@ def test_retrieval(name: str, data: Path, model: Path, tmp_path: Path, capsys: p
     assert "text-to-image R@10" in capsys.readouterr().out
 
 
-def test_retrieval_refuses_training_images(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retrieval_refuses_training_images(
+    data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     encoder = model.parent / "tiny-clip"
     remember(encoder, data, ["4.png"])
     assert main([str(encoder), "--retrieval", "--data", str(data)]) == 1
@@ -182,7 +201,10 @@ def test_another_file_that_decides_what_is_said_makes_another_model(model: Path,
         (["MODEL", "--temperature", "1", "--num-beams", "2"], "exclude each other"),
         (["MODEL", "--top-k", "5"], "top_k does nothing"),
         (["MODEL", "--metrics", "CIDEr"], "known: BLEU"),
-        (["MODEL", "--retrieval", "--clip-score", "x"], "--clip-score, --human and decoding options do nothing"),
+        (
+            ["MODEL", "--retrieval", "--clip-score", "x"],
+            "--clip-score, --human and decoding options do nothing",
+        ),
         (["MODEL", "--out", "nowhere/at/all/r.json"], "existing folder"),
     ],
 )
@@ -196,7 +218,8 @@ def test_wrong_usage(
 
 
 @pytest.mark.parametrize(
-    ("name", "flag", "message"), [("no-model", [], "No model named"), ("no-encoder", ["--retrieval"], "is not here")]
+    ("name", "flag", "message"),
+    [("no-model", [], "No model named"), ("no-encoder", ["--retrieval"], "is not here")],
 )
 def test_unknown_names(
     name: str, flag: list[str], message: str, data: Path, capsys: pytest.CaptureFixture[str]
@@ -206,7 +229,11 @@ def test_unknown_names(
 
 
 def test_no_java_is_said_before_captioning(
-    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -228,9 +255,14 @@ def test_clip_score_and_the_human_line(
     assert main([*words, "--clip-score", judge, "--human"]) == 0
     results, said = json.loads(out.read_text()), capsys.readouterr().out
     assert "|clipscore:w2.5:judge:" in results["signature"] and results["notes"] == []
-    assert {"CLIPScore", "RefCLIPScore"} < set(results["results"]) == set(results["images"]["4.png"]["scores"])
+    assert (
+        {"CLIPScore", "RefCLIPScore"} < set(results["results"]) == set(results["images"]["4.png"]["scores"])
+    )
     assert "RefCLIPScore" in results["controls"]["wrong_images"]["results"]
-    assert "best person" in said and set(results["human"]) == set(results["results"]) - {"CLIPScore", "RefCLIPScore"}
+    assert "best person" in said and set(results["human"]) == set(results["results"]) - {
+        "CLIPScore",
+        "RefCLIPScore",
+    }
     # two references that differ in one word of six: five of six words match
     assert results["human"]["BLEU-1"] == {"one": pytest.approx(5 / 6), "best": pytest.approx(5 / 6)}
 
@@ -246,15 +278,28 @@ def test_the_tower_that_made_the_captions_is_told_and_the_one_that_ranked_is_ref
     assert "the same encoder chose them among others" in capsys.readouterr().err
 
 
-def test_clip_score_of_hypotheses(data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clip_score_of_hypotheses(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = [{"image_id": i, "caption": text} for i, text in enumerate(["a dog", "a cat", "a dog"])]
     (tmp_path / "made.json").write_text(json.dumps(made))
     encoder = model.parent / "tiny-clip"
     remember(encoder, data, ["4.png"])
-    words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(data), *QUICK, "--clip-score", str(encoder)]
+    words = [
+        "--hypotheses",
+        str(tmp_path / "made.json"),
+        "--data",
+        str(data),
+        *QUICK,
+        "--clip-score",
+        str(encoder),
+    ]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "The encoder of CLIPScore was trained on 1 of these 3 images" in said and "CLIPScore means little if" in said
+    assert (
+        "The encoder of CLIPScore was trained on 1 of these 3 images" in said
+        and "CLIPScore means little if" in said
+    )
 
 
 @pytest.mark.java
@@ -268,7 +313,7 @@ def test_spice_without_its_models_is_said_before_captioning(
 
 
 def test_a_failed_write_leaves_the_old_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipcap_ext.evaluate import results
+    from clipcap_ext.evaluate.report import results
 
     path = tmp_path / "r.json"
     results.write_results(path, {"old": 1})

@@ -39,7 +39,11 @@ def test_numbers_names_and_stems(tmp_path: Path, pairs: list) -> None:
     [
         (rows((0, "x"), (1, "y")), ScoringError, r"no caption for 1 of 3 images: c\.jpg"),
         (rows((0, "x"), (1, "y"), (2, "z"), (2, "z")), ScoringError, r"more than one caption for c\.jpg"),
-        (rows((0, "x"), ("b.jpg", "x"), (1, "y"), (2, "z")), ScoringError, r"more than one caption for b\.jpg"),
+        (
+            rows((0, "x"), ("b.jpg", "x"), (1, "y"), (2, "z")),
+            ScoringError,
+            r"more than one caption for b\.jpg",
+        ),
         (rows((0, "x"), (1, "y"), (3, "z")), ScoringError, "not in this split 3"),
         (rows((0, "x"), (1, "y"), (-1, "z")), ScoringError, "not in this split -1"),
         (rows((0, "x"), (1, "y"), ("d.jpg", "z")), ScoringError, r"not in this split d\.jpg"),
@@ -75,7 +79,9 @@ def data(tmp_path: Path) -> Path:
     names = [f"{i}.jpg" for i in range(6)]
     for name in names:
         Image.new("RGB", (8, 8)).save(folder / "Images" / name)
-    (folder / "captions.txt").write_text("image,caption\n" + "".join(f"{name},A dog {name} .\n" for name in names))
+    (folder / "captions.txt").write_text(
+        "image,caption\n" + "".join(f"{name},A dog {name} .\n" for name in names)
+    )
     lists = {"train": ["0.jpg", "1.jpg"], "dev": ["2.jpg"], "test": ["5.jpg", "3.jpg", "4.jpg"]}
     for split, listed in lists.items():
         (folder / f"Flickr_8k.{split}Images.txt").write_text("\n".join(listed) + "\n")
@@ -84,7 +90,11 @@ def data(tmp_path: Path) -> Path:
 
 def test_numbers_mean_the_official_lists_order(data: Path) -> None:
     split = load_split(data, "test", "karpathy")
-    assert (split.corpus.name, split.label, split.numbering) == ("toy", "karpathy-test", ("5.jpg", "3.jpg", "4.jpg"))
+    assert (split.corpus.name, split.label, split.numbering) == (
+        "toy",
+        "karpathy-test",
+        ("5.jpg", "3.jpg", "4.jpg"),
+    )
     assert split.references["5.jpg"] == ("A dog 5.jpg .",)
     everything = load_split(data, "all", "karpathy")
     assert everything.label == "all" and len(everything.numbering) == 6

@@ -1,4 +1,5 @@
-"""Kendall's tau against its definition, the readers of the judgement files, and the published agreement figures."""
+"""Kendall's tau against its definition, the readers of the judgement files, and the published agreement
+figures."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from clipcap_ext.corpus import Corpus, Example, read_corpus
 from clipcap_ext.errors import CorpusError, ScoringError
-from clipcap_ext.evaluate.judgements import CROWD, EXPERT, agreements, read_judgements
-from clipcap_ext.evaluate.kendall import kendall_tau
+from clipcap_ext.evaluate.people.judgements import CROWD, EXPERT, agreements, read_judgements
+from clipcap_ext.evaluate.people.kendall import kendall_tau
 from clipcap_ext.metrics import score
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=2, max_size=30)
@@ -59,7 +60,12 @@ def corpus_of() -> Corpus:
 
 
 def test_own_captions_are_left_out(tmp_path: Path) -> None:
-    rows = ["a.jpg\tb.jpg#0\t1\t1\t2", "a.jpg\ta.jpg#1\t4\t4\t4", "b.jpg\ta.jpg#1\t2\t3\t3", "b.jpg\ta.jpg#0\t4\t4\t4"]
+    rows = [
+        "a.jpg\tb.jpg#0\t1\t1\t2",
+        "a.jpg\ta.jpg#1\t4\t4\t4",
+        "b.jpg\ta.jpg#1\t2\t3\t3",
+        "b.jpg\ta.jpg#0\t4\t4\t4",
+    ]
     (tmp_path / EXPERT.file).write_text("\n".join(rows) + "\n")
     found = read_judgements(EXPERT, corpus_of(), tmp_path)
     assert found.captions == {"a.jpg b.jpg#0": "Two men .", "b.jpg a.jpg#1": "A brown dog ."}
@@ -95,7 +101,8 @@ def test_no_judgements(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_agreement_with_experts_without_java(shared_data: Path) -> None:
-    """The words protocol stands in for the PTB tokenizer; benchmarks/human_judgement.py gives the figures proper."""
+    """The words protocol stands in for the PTB tokenizer; benchmarks/human_judgement.py gives the figures
+    proper."""
     folder = shared_data / "flickr8k"
     judged = read_judgements(EXPERT, read_corpus(folder), folder)
     assert judged.ratings.shape == (5664, 3)

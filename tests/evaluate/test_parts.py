@@ -1,4 +1,5 @@
-"""Controls, bootstrap, text statistics and retrieval: the pure parts of an evaluation, by hand and by their laws."""
+"""Controls, bootstrap, text statistics and retrieval: the pure parts of an evaluation, by hand and by their
+laws."""
 
 from __future__ import annotations
 
@@ -7,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcap_ext.evaluate.bootstrap import Bootstrap
-from clipcap_ext.evaluate.controls import CONSTANT, WRONG_IMAGES, control_systems, derangement, typical_caption
+from clipcap_ext.evaluate.control_captions import (
+    CONSTANT,
+    WRONG_IMAGES,
+    control_systems,
+    derangement,
+    typical_caption,
+)
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_tables
-from clipcap_ext.evaluate.text_statistics import text_statistics
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
 from clipcap_ext.metrics.overlap import bleu, rouge_l
 from clipcap_ext.metrics.table import mean_table
 
@@ -41,7 +48,10 @@ def test_the_typical_caption_has_the_words_of_most() -> None:
 def test_intervals_hold_the_value_shrink_with_images_and_repeat() -> None:
     draw = np.random.default_rng(1)
     few, many = (mean_table(draw.normal(0.5, 0.1, n)) for n in (100, 2500))
-    intervals = Bootstrap(samples=400).intervals({"x": few})["x"], Bootstrap(samples=400).intervals({"x": many})["x"]
+    intervals = (
+        Bootstrap(samples=400).intervals({"x": few})["x"],
+        Bootstrap(samples=400).intervals({"x": many})["x"],
+    )
     widths = [high - low for low, high in intervals]
     assert intervals[0][0] < few.value < intervals[0][1]
     # The standard error of a mean: 2 * 1.96 * 0.1 / sqrt(n)
@@ -53,7 +63,12 @@ def test_intervals_hold_the_value_shrink_with_images_and_repeat() -> None:
 
 def test_a_resample_scores_as_the_images_it_drew_would() -> None:
     texts = ["a dog runs in snow", "the cat", "a man on a red bus in town", "two dogs run"]
-    references = [["a dog runs fast"], ["the cat sleeps there"], ["a man on a bus in town"], ["dogs run and jump"]]
+    references = [
+        ["a dog runs fast"],
+        ["the cat sleeps there"],
+        ["a man on a bus in town"],
+        ["dogs run and jump"],
+    ]
     weights = Bootstrap(samples=5).weights(4)
     assert weights.sum(axis=1).tolist() == [4.0] * 5
     for row in weights:
@@ -68,7 +83,12 @@ def test_a_resample_scores_as_the_images_it_drew_would() -> None:
 def test_text_statistics_by_hand() -> None:
     found = text_statistics(["a dog runs", "a dog runs", "the dog", ""])
     assert found["length"] == {"mean": 2.0, "sd": pytest.approx(np.std([3, 3, 2, 0])), "min": 0, "max": 3}
-    assert (found["vocabulary"], found["distinct_captions"], found["duplicates"], found["empty"]) == (4, 3, 1, 1)
+    assert (found["vocabulary"], found["distinct_captions"], found["duplicates"], found["empty"]) == (
+        4,
+        3,
+        1,
+        1,
+    )
     assert found["distinct_1"] == 4 / 8 and found["distinct_2"] == 3 / 5
     assert found["most_frequent"] == {"caption": "a dog runs", "times": 2}
     assert text_statistics(["", ""])["distinct_2"] == 0.0
@@ -81,12 +101,14 @@ def unit(rows: list[list[float]]) -> np.ndarray:
 
 def test_recall_by_hand() -> None:
     images = unit([[1, 0], [0, 1], [-1, 0]])
-    # Texts of image 0: right, and nearer to image 1. Of image 1: right. Of image 2: nearest to image 0, then 1.
+    # Texts of image 0: right, and nearer to image 1. Of image 1: right. Of image 2: nearest to image 0, then
+    # 1.
     texts = unit([[1, 0.1], [0.5, 1], [0, 1], [1, 0.2]])
     values = {name: table.value for name, table in retrieval_tables(images, texts, [0, 0, 1, 2]).items()}
     assert values["text-to-image R@1"] == 2 / 4
     assert values["text-to-image R@5"] == values["image-to-text R@5"] == 1.0
-    # Image 0 is best found by its own first text, image 1 by its own; image 2's own text is its farthest but one.
+    # Image 0 is best found by its own first text, image 1 by its own; image 2's own text is its farthest but
+    # one.
     assert values["image-to-text R@1"] == pytest.approx(2 / 3)
 
 

@@ -1,4 +1,5 @@
-"""Two systems compared: p-values that mean what they say, the command on two results.json, what it refuses."""
+"""Two systems compared: p-values that mean what they say, the command on two results.json, what it
+refuses."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from clipcap_ext.errors import ScoringError, UsageError
 from clipcap_ext.evaluate.__main__ import main
-from clipcap_ext.evaluate.bootstrap import Bootstrap
-from clipcap_ext.evaluate.compare import compare
-from clipcap_ext.evaluate.significance import differences
+from clipcap_ext.evaluate.report.compare import compare
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.significance import differences
 from clipcap_ext.metrics import score
 from clipcap_ext.metrics.stored import restored, stored
 from clipcap_ext.metrics.table import MetricTable, mean_table
@@ -39,7 +40,9 @@ def test_exchanging_the_systems_changes_the_sign_alone() -> None:
     draw = np.random.default_rng(0)
     one, other = means(draw.random(60)), means(draw.random(60) + 0.1)
     (there,), (back,) = differences(one, other, QUICK), differences(other, one, QUICK)
-    assert there.difference == pytest.approx(-back.difference) and there.interval[0] == pytest.approx(-back.interval[1])
+    assert there.difference == pytest.approx(-back.difference) and there.interval[0] == pytest.approx(
+        -back.interval[1]
+    )
     assert there.p_bootstrap == pytest.approx(back.p_bootstrap)
     assert there.p_randomisation == pytest.approx(back.p_randomisation)
 
@@ -49,7 +52,9 @@ def test_p_values_are_right_by_chance_alone() -> None:
     low = {"p_bootstrap": 0, "p_randomisation": 0}
     for trial in range(150):
         draw = np.random.default_rng(trial)
-        (found,) = differences(means(draw.random(50)), means(draw.random(50)), Bootstrap(samples=200, seed=trial))
+        (found,) = differences(
+            means(draw.random(50)), means(draw.random(50)), Bootstrap(samples=200, seed=trial)
+        )
         for name in low:
             low[name] += getattr(found, name) < 0.2
     assert all(15 <= count <= 48 for count in low.values()), low  # 30 in the mean, deviation 4.9
@@ -61,7 +66,9 @@ def test_a_steady_difference_is_seen_and_a_small_one_is_not() -> None:
     (steady,) = differences(means(base), means(base + 0.05 + noise), QUICK)
     (small,) = differences(means(base), means(base + 0.001 + noise - noise.mean()), QUICK)
     assert steady.p_bootstrap < 0.01 and steady.p_randomisation < 0.01 and steady.interval[0] > 0
-    assert small.p_bootstrap > 0.5 and small.p_randomisation > 0.5 and small.interval[0] < 0 < small.interval[1]
+    assert (
+        small.p_bootstrap > 0.5 and small.p_randomisation > 0.5 and small.interval[0] < 0 < small.interval[1]
+    )
 
 
 def test_pairing_sees_what_two_intervals_do_not() -> None:
@@ -79,7 +86,9 @@ def test_pooled_metrics_are_recomputed_not_averaged() -> None:
     other = score({key: "a dog runs in the snow" for key in references}, references, "words", ["BLEU"])
     found = {row.metric: row for row in differences(one.tables, other.tables, QUICK)}
     assert found["BLEU-4"].first == one.values["BLEU-4"] and found["BLEU-4"].second == other.values["BLEU-4"]
-    assert found["BLEU-4"].interval == pytest.approx((found["BLEU-4"].difference,) * 2)  # all images are alike
+    assert found["BLEU-4"].interval == pytest.approx(
+        (found["BLEU-4"].difference,) * 2
+    )  # all images are alike
 
 
 def test_nothing_in_common() -> None:
@@ -95,7 +104,8 @@ def results_of(path: Path, captions: dict[str, str], **changes: str) -> Path:
     scored = score(captions, references, "words", ["BLEU", "CIDEr-D"])
     said = {
         "format": "clipcap-ext-results-1", "kind": "captions", "date": "today", "signature": scored.signature,
-        "data": {"name": "toy", "split": "test", "protocol": "words", **changes}, "images": dict.fromkeys(references),
+        "data": {"name": "toy", "split": "test", "protocol": "words", **changes},
+        "images": dict.fromkeys(references),
         "image_statistics": stored(scored.tables), "hypotheses": {"fingerprint": "0"},
     }  # fmt: skip
     path.write_text(json.dumps(said))
@@ -133,7 +143,11 @@ def test_files_that_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(UsageError, match="score the captions again"):
         compare(first, tmp_path / "old.json", QUICK)
     (tmp_path / "other.json").write_text("[]")
-    for name, message in (("other.json", "is no results.json"), ("none.json", "cannot be read"), (".", "cannot be")):
+    for name, message in (
+        ("other.json", "is no results.json"),
+        ("none.json", "cannot be read"),
+        (".", "cannot be"),
+    ):
         assert main(["compare", str(first), str(tmp_path / name)]) == 2
         assert message in capsys.readouterr().err
     assert main(["compare", str(first), str(first), "--resamples", "0"]) == 2

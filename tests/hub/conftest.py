@@ -14,14 +14,22 @@ from fake_hub import CONTENT, FILE, GPT2, REPO, VIT_L, FakeHub, sha256
 from published import make_talk, published_mlp, save, small_gpt2
 from tiny import WORDS, write_tokenizer
 
-from clipcap_ext.engine.tokenizer import load_tokenizer
+from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """A Hub with one repository: a big LFS file, a small text file, one in a folder."""
     files = {FILE: CONTENT, "vocab.json": b'{"a": 0}', "deep/merges.txt": b"#version: 0.2\n"}
-    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY"):
+    for name in (
+        "HF_TOKEN",
+        "HF_HUB_OFFLINE",
+        "HF_HUB_CACHE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -32,7 +40,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
 
 @pytest.fixture
 def whole_or_empty() -> Callable[[Path], None]:
-    """Asserts that every finished file under a store is byte for byte the published one, whatever else lies there."""
+    """Asserts that every finished file under a store is byte for byte the published one, whatever else lies
+    there."""
 
     def look(root: Path) -> None:
         target = root / "hub" / REPO.replace("/", "--") / FILE
@@ -43,7 +52,8 @@ def whole_or_empty() -> Callable[[Path], None]:
 
 
 def small_clip_of(embed_dim: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """Make every CLIP that open_clip knows a tiny one; the bytes of its weights as open_clip publishes them."""
+    """Make every CLIP that open_clip knows a tiny one; the bytes of its weights as open_clip publishes
+    them."""
     import open_clip
     from safetensors.torch import save_file
     from tiny import CLIP_CONFIG, randomise
@@ -64,7 +74,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
     write_tokenizer(folder)
     vocab_size = load_tokenizer(folder).vocab_size
     words = len(WORDS.split()) + 2
-    clipcap, coco, gpt2 = published_mlp(vocab_size), published_mlp(vocab_size, clip_dim=512), small_gpt2(vocab_size)
+    clipcap, coco, gpt2 = (
+        published_mlp(vocab_size),
+        published_mlp(vocab_size, clip_dim=512),
+        small_gpt2(vocab_size),
+    )
     for model in (clipcap, coco, gpt2):
         make_talk(model, vocab_size, words)
     vocabulary = {name: (folder / name).read_bytes() for name in ("vocab.json", "merges.txt")}
@@ -75,7 +89,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
         "top_hierarchy/training_args.bin": b"not wanted",
     }  # fmt: skip
     return {
-        "Anshler/clip-prefix": {"flickr8k_gradient.pt": save(clipcap.state_dict(), folder / "w.pt").read_bytes()},
+        "Anshler/clip-prefix": {
+            "flickr8k_gradient.pt": save(clipcap.state_dict(), folder / "w.pt").read_bytes()
+        },
         "Anshler/selective-blind-guessing": sbg,
         GPT2: vocabulary,
         "coco": {"coco.pt": save(coco.state_dict(), folder / "c.pt").read_bytes()},
@@ -83,7 +99,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
 
 
 @pytest.fixture
-def models(hub: FakeHub, files: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def models(
+    hub: FakeHub, files: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """An empty models folder; the Hub has the published repositories and a small ViT-L/14."""
     clip = small_clip_of(768, tmp_path, monkeypatch)
     hub.repos = {**files, VIT_L: {"open_clip_model.safetensors": clip}}

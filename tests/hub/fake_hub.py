@@ -1,8 +1,9 @@
-"""A small Hugging Face Hub over HTTP, for the real client to talk to; it can be told to misbehave. Not a test.
+"""A small Hugging Face Hub over HTTP, for the real client to talk to; it can be told to misbehave. Not a
+test.
 
-It speaks: /api/models/{repo}/revision/{rev}; HEAD and GET /{repo}/resolve/{rev}/{file}, with X-Repo-Commit and ETag,
-and for LFS files X-Linked-Etag, X-Linked-Size and a redirect to /cdn/{sha256}; ranges with 206 and Content-Range.
-Asked as a proxy is asked, with a whole address, it answers in the place of that host.
+It speaks: /api/models/{repo}/revision/{rev}; HEAD and GET /{repo}/resolve/{rev}/{file}, with X-Repo-Commit
+and ETag, and for LFS files X-Linked-Etag, X-Linked-Size and a redirect to /cdn/{sha256}; ranges with 206 and
+Content-Range. Asked as a proxy is asked, with a whole address, it answers in the place of that host.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ CONTENT = bytes(range(256)) * 8192  # 2 MiB: eight chunks of the worker's
 class Behaviour:
     """What the hub does wrong. Numbers of times count down; None or 0 is never.
 
-    cut: (share of the body, times) after which the connection is closed. status: (code, times) instead of an answer,
-    where: "api", "resolve" or "cdn". wrong_bytes: how many bodies are altered. bytes_per_second: 0 is full speed.
+    cut: (share of the body, times) after which the connection is closed. status: (code, times) instead of an
+    answer,
+    where: "api", "resolve" or "cdn". wrong_bytes: how many bodies are altered. bytes_per_second: 0 is full
+    speed.
     """
 
     cut: tuple[float, int] = (0.0, 0)
@@ -54,14 +57,18 @@ class FakeHub:
     ranges: list[str] = field(default_factory=list)
     sent: int = 0  # bytes of file bodies
     seen_by_cdn: list[str | None] = field(default_factory=list)  # Authorization headers
-    proxied_for: set[str] = field(default_factory=set)  # hosts it was asked for as a proxy; "" when asked as itself
+    proxied_for: set[str] = field(
+        default_factory=set
+    )  # hosts it was asked for as a proxy; "" when asked as itself
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> FakeHub:
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -79,7 +86,14 @@ class FakeHub:
             if path.endswith(self.lfs):
                 one["lfs"] = {"sha256": sha256(content), "size": len(content), "pointerSize": 134}
             siblings.append(one)
-        return {"id": repo, "modelId": repo, "sha": self.commit, "private": False, "tags": [], "siblings": siblings}
+        return {
+            "id": repo,
+            "modelId": repo,
+            "sha": self.commit,
+            "private": False,
+            "tags": [],
+            "siblings": siblings,
+        }
 
     def takes(self, field_name: str, where: str = "") -> int:
         """Use up one of the times a misbehaviour is meant to happen; its value, 0 if it is not due."""

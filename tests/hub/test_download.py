@@ -1,4 +1,5 @@
-"""From a name to a captioner: weights, vocabulary and CLIP come from the Hub once; afterwards nobody is asked."""
+"""From a name to a captioner: weights, vocabulary and CLIP come from the Hub once; afterwards nobody is
+asked."""
 
 from __future__ import annotations
 
@@ -46,11 +47,15 @@ def test_a_published_model_is_fetched_once_and_captions(hub: FakeHub, models: Pa
     assert hub.requests == asked
 
 
-def test_what_is_not_here_is_named_with_the_command_and_nothing_is_fetched(hub: FakeHub, models: Path) -> None:
+def test_what_is_not_here_is_named_with_the_command_and_nothing_is_fetched(
+    hub: FakeHub, models: Path
+) -> None:
     for name in (PAPER, SBG):
         with pytest.raises(CheckpointError, match=f"python -m clipcap_ext download {name}"):
             load_captioner(name, "cpu", None, models)
-    with pytest.raises(CheckpointError, match=r"only a browser can fetch it .* Save its file as .*clipcap-coco\.pt"):
+    with pytest.raises(
+        CheckpointError, match=r"only a browser can fetch it .* Save its file as .*clipcap-coco\.pt"
+    ):
         load_captioner(COCO, "cpu", None, models)
     with pytest.raises(ModelNotFound, match=f"Did you mean {PAPER}"):
         load_captioner("clipcap-flickr8k-gradients", "cpu", None, models)
@@ -77,7 +82,7 @@ def test_sbg_is_found_in_whatever_folder_its_repository_keeps_it(hub: FakeHub, m
 
 
 def test_a_file_put_there_by_hand_gets_what_it_lacks(hub: FakeHub, models: Path, monkeypatch) -> None:
-    from clipcap_ext.engine.clip_sources import OPENAI
+    from clipcap_ext.engine.clip.sources import OPENAI
 
     monkeypatch.setitem(OPENAI, "ViT-B-32", OPENAI["ViT-L-14"])  # one small CLIP is enough
     models.mkdir()
@@ -94,7 +99,10 @@ def test_a_file_put_there_by_hand_gets_what_it_lacks(hub: FakeHub, models: Path,
 def test_own_repositories_come_from_models_json(hub: FakeHub, models: Path) -> None:
     made = download(models, PAPER)
     hub.repos["team/captioner"] = {path.name: path.read_bytes() for path in made.iterdir()}
-    said = {"format": "clipcap-ext-models-1", "models": {"ours": {"repo": "team/captioner", "licence": "mit"}}}
+    said = {
+        "format": "clipcap-ext-models-1",
+        "models": {"ours": {"repo": "team/captioner", "licence": "mit"}},
+    }
     (models / "models.json").write_text(json.dumps(said), encoding="utf-8")
     assert "ours" in {model.name for model in list_to_fetch(models)}
     assert download(models, "ours") == models / "ours"
@@ -134,7 +142,9 @@ def terminal(models: Path) -> Callable[..., tuple[int, str, str]]:
     return run
 
 
-def test_the_commands_download_list_and_remove(terminal: Callable[..., tuple[int, str, str]], hub: FakeHub) -> None:
+def test_the_commands_download_list_and_remove(
+    terminal: Callable[..., tuple[int, str, str]], hub: FakeHub
+) -> None:
     def line(name: str) -> str:
         return next(one for one in terminal("models")[1].splitlines() if one.startswith(name))
 
@@ -171,7 +181,9 @@ def test_ctrl_c_says_how_to_go_on(
     assert code == 130 and "run the same command again to go on" in err
 
 
-def test_what_is_refused_is_listed_with_the_reason(terminal: Callable[..., tuple[int, str, str]], models: Path) -> None:
+def test_what_is_refused_is_listed_with_the_reason(
+    terminal: Callable[..., tuple[int, str, str]], models: Path
+) -> None:
     (models / "half").mkdir(parents=True)
     (models / "half" / "weights.pt").write_bytes(b"x")
     (models / "photo.pt").write_bytes(b"no weights")

@@ -16,15 +16,15 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py runs this where it is")
 
-from clipcap_ext.webui.controls import DecodingForm
-from clipcap_ext.webui.downloads import Downloads
-from clipcap_ext.webui.hosts.base import HostComponents
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.downloads import Downloads
+from clipcap_ext.service.host import HostComponents
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import chosen, facts_line, offered
-from clipcap_ext.webui.tab.single_run import begin_word, caption_picture
+from clipcap_ext.webui.tab.single.run import begin_word, caption_picture
 from clipcap_ext.webui.words import Words
 
 PICTURE = Image.linear_gradient("L").convert("RGBA")
@@ -86,7 +86,9 @@ def test_a_failure_leaves_the_box_and_the_button_as_they_were(hub: FakeHub, cont
     assert " ms" in last[0]
 
 
-def test_another_picture_meanwhile_is_not_given_the_first_one_s_caption(hub: FakeHub, context: Context) -> None:
+def test_another_picture_meanwhile_is_not_given_the_first_one_s_caption(
+    hub: FakeHub, context: Context
+) -> None:
     hub.behaviour.bytes_per_second = 400_000
     shown = Shown()
     shown.put(PICTURE, "the first")

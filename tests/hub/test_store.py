@@ -1,4 +1,5 @@
-"""The real huggingface_hub client against a Hub that cuts, lies, refuses and stalls; a file is there whole or not."""
+"""The real huggingface_hub client against a Hub that cuts, lies, refuses and stalls; a file is there whole or
+not."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def parts(models: Path) -> list[Path]:
 def test_files_arrive_whole_and_are_never_asked_for_again(hub: FakeHub, tmp_path: Path) -> None:
     told: list[Progress] = []
     found = fetch(tmp_path, *ALL, client=HubClient(on_progress=told.append))
-    assert {path: file.read_bytes() for path, file in found.items()} == {path: hub.repos[REPO][path] for path in ALL}
+    assert {path: file.read_bytes() for path, file in found.items()} == {
+        path: hub.repos[REPO][path] for path in ALL
+    }
     assert found[FILE] == tmp_path / "hub" / "someone--weights" / FILE
     assert told[-1].done == told[-1].total == len(hub.repos[REPO]["deep/merges.txt"])
     assert any(one.file == FILE and one.done == len(CONTENT) for one in told)
@@ -51,7 +54,9 @@ def test_a_checksum_is_not_computed_again_until_the_file_changes(
     path = fetch(tmp_path)[FILE]
     read: list[Path] = []
     matches = store_module.RemoteFile.matches
-    monkeypatch.setattr(store_module.RemoteFile, "matches", lambda self, at: read.append(at) or matches(self, at))
+    monkeypatch.setattr(
+        store_module.RemoteFile, "matches", lambda self, at: read.append(at) or matches(self, at)
+    )
     fetch(tmp_path)
     assert read == []
     path.write_bytes(b"spoilt")
@@ -87,10 +92,14 @@ def test_another_process_goes_on_with_what_a_cancelled_one_left(
     hub.behaviour.bytes_per_second, hub.sent = 0, 0
     assert fetch(tmp_path)[FILE].read_bytes() == CONTENT
     assert hub.ranges[-1] == f"bytes={size}-" and not parts(tmp_path)
-    assert hub.sent <= len(CONTENT) - size + 2 * BLOCK  # the first connection may have sent a block after it was left
+    assert (
+        hub.sent <= len(CONTENT) - size + 2 * BLOCK
+    )  # the first connection may have sent a block after it was left
 
 
-def test_cancel_does_not_wait_for_a_hub_that_hangs(hub: FakeHub, tmp_path: Path, whole_or_empty: Look) -> None:
+def test_cancel_does_not_wait_for_a_hub_that_hangs(
+    hub: FakeHub, tmp_path: Path, whole_or_empty: Look
+) -> None:
     hub.behaviour.bytes_per_second = 1000  # one block takes 16 seconds
     client = HubClient()
     timer = threading.Timer(1.0, client.cancel.set)
@@ -170,12 +179,16 @@ def test_offline_with_the_files_works(hub: FakeHub, tmp_path: Path, monkeypatch:
     assert fetch(tmp_path, *ALL) == found
 
 
-def test_nobody_listening_is_said_in_words(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_listening_is_said_in_words(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(DownloadError) as caught:
         fetch(tmp_path)
     first, _, rest = str(caught.value).partition(". ")
-    assert first.endswith("could not be downloaded: no connection to http://127.0.0.1:9"), "the page folds the rest"
+    assert first.endswith("could not be downloaded: no connection to http://127.0.0.1:9"), (
+        "the page folds the rest"
+    )
     assert rest.startswith("Check the network, HTTPS_PROXY and HF_ENDPOINT") and "Connection refused" in rest
 
 
@@ -195,10 +208,12 @@ def test_two_processes_fetch_a_file_once(hub: FakeHub, tmp_path: Path, whole_or_
     hub.behaviour.bytes_per_second = 2_000_000
     code = (
         "import sys; from pathlib import Path; from clipcap_ext.hub.store import Store, Wanted\n"
-        f"store = Store(Path({str(tmp_path)!r})); found = store.ensure(Wanted({REPO!r}, 'The model', ({FILE!r},)))\n"
-        "store.client.close(); print(found)"
+        f"store = Store(Path({str(tmp_path)!r})); found = store.ensure(Wanted({REPO!r}, 'The model', "
+        f"({FILE!r},)))\nstore.client.close(); print(found)"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     said = [process.communicate(timeout=240)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0] and said[0] == said[1]
     assert hub.sent == len(CONTENT)
@@ -214,7 +229,9 @@ def test_a_killed_process_leaves_no_worker_and_a_part_to_go_on_with(hub: FakeHub
         f"Store(Path({str(tmp_path)!r})).ensure(Wanted({REPO!r}, 'The model', ({FILE!r},)))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
-    while not any(part.stat().st_size >= CHUNK for part in tmp_path.rglob(f".{FILE}.*.part")):  # not the pins' own
+    while not any(
+        part.stat().st_size >= CHUNK for part in tmp_path.rglob(f".{FILE}.*.part")
+    ):  # not the pins' own
         assert process.poll() is None
         time.sleep(0.05)
     process.kill()
@@ -307,7 +324,9 @@ def test_a_file_in_the_hugging_face_cache_is_used_from_there(hub: FakeHub, tmp_p
     assert fetch(tmp_path)[FILE] != cached and hub.sent == len(CONTENT)
 
 
-@pytest.mark.parametrize("path", ["../evil.pt", "/etc/evil.pt", "a/../../evil.pt", "C:\\evil.pt", "a//b.pt", "x\0y.pt"])
+@pytest.mark.parametrize(
+    "path", ["../evil.pt", "/etc/evil.pt", "a/../../evil.pt", "C:\\evil.pt", "a//b.pt", "x\0y.pt"]
+)
 def test_a_file_name_that_leaves_the_folder_is_refused(hub: FakeHub, tmp_path: Path, path: str) -> None:
     hub.repos[REPO][path] = b"x"
     with pytest.raises(DownloadError, match="no plain path inside a folder"):

@@ -1,6 +1,8 @@
-"""Label banks from captions: counting, lemmas, synonyms, taxonomy, and that test captions never reach the bank.
+"""Label banks from captions: counting, lemmas, synonyms, taxonomy, and that test captions never reach the
+bank.
 
-A WordNet of a few words is written by the tests; where the real one and spaCy are installed they are tried as well.
+A WordNet of a few words is written by the tests; where the real one and spaCy are installed they are tried as
+well.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from clipcap_ext.engine.label_files import bank_json, read_bank
-from clipcap_ext.engine.labels import FLAT_FACETS, GROUPED_FACETS, Label
+from clipcap_ext.engine.sbg.label_files import bank_json, read_bank
+from clipcap_ext.engine.sbg.labels import FLAT_FACETS, GROUPED_FACETS, Label
 from clipcap_ext.errors import UsageError
 from clipcap_ext.labels import taxonomy as taxonomy_module
 from clipcap_ext.labels.__main__ import main
@@ -106,9 +108,16 @@ def test_the_reader_finds_senses_and_what_is_above(small: WordNet) -> None:
     assert small.version == "9.9"
     first, second = small.senses("dog", "n")
     assert small.synset(first).words == ("dog", "domestic dog")
-    assert [small.synset(one).words[0] for _, one in small.upwards(first)] == ["dog", "mammal", "animal", "entity"]
+    assert [small.synset(one).words[0] for _, one in small.upwards(first)] == [
+        "dog",
+        "mammal",
+        "animal",
+        "entity",
+    ]
     assert [distance for distance, _ in small.upwards(first)] == [0, 1, 2, 3]
-    assert small.sense("dog.n.2") == second and small.synset(small.senses("wooded", "a")[0]).words == ("wooded",)
+    assert small.sense("dog.n.2") == second and small.synset(small.senses("wooded", "a")[0]).words == (
+        "wooded",
+    )
     assert small.base_forms("geese", "n") == ["goose"] and small.base_forms("riding", "v") == ["ride", "rid"]
     for name in ("dog.n.3", "cat.n.1"):
         with pytest.raises(UsageError, match=name):
@@ -132,14 +141,21 @@ def test_lemmas_are_checked(small: WordNet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("dog", True), ("t-shirt", True), ("o'clock", True), ("é", True), ("2", False), ("-", False)]
+    ("text", "word"),
+    [("dog", True), ("t-shirt", True), ("o'clock", True), ("é", True), ("2", False), ("-", False)],
 )
 def test_what_a_word_is(text: str, word: bool) -> None:
     assert is_word(text) is word
 
 
 def test_labels_are_counted_sorted_and_merged(small: WordNet) -> None:
-    captions = ["the dogs riding . two dog", "dog riding 2 sofa", "couch couch couch sofa bmx", "typo fast", "fast"]
+    captions = [
+        "the dogs riding . two dog",
+        "dog riding 2 sofa",
+        "couch couch couch sofa bmx",
+        "typo fast",
+        "fast",
+    ]
     labels = make_labels(count_words(ListTagger().tag(captions), small), small, min_frequency=1)
     assert labels == (
         Label("couch", "NOUN", 5, ("sofa",)), Label("dog", "NOUN", 3), Label("fast", "ADV", 2),
@@ -157,7 +173,8 @@ def test_a_word_of_many_meanings_is_no_synonym_of_one_of_them(small: WordNet) ->
 
 def test_taxonomy(small: WordNet) -> None:
     labels = [
-        Label("dog", "NOUN", 9), Label("goose", "NOUN", 8), Label("couch", "NOUN", 7), Label("ride", "VERB", 6),
+        Label("dog", "NOUN", 9), Label("goose", "NOUN", 8), Label("couch", "NOUN", 7),
+        Label("ride", "VERB", 6),
         Label("rid", "VERB", 5), Label("entity", "NOUN", 4), Label("red", "ADJ", 3), Label("two", "NUM", 2),
         Label("fast", "ADV", 1),
     ]  # fmt: skip
@@ -165,18 +182,26 @@ def test_taxonomy(small: WordNet) -> None:
     assert made["animal"] == {"mammal": ["dog"], "bird": ["goose"]}
     assert made["activity"] == {"moving": ["ride"], "holding": ["rid"]}
     assert made["object"] == {"furniture": ["couch"]} and made["weather"] == {"rainy": []}
-    assert (made["human"], made["adjective"], made["number"], made["adverb"]) == ([], ["red"], ["two"], ["fast"])
+    assert (made["human"], made["adjective"], made["number"], made["adverb"]) == (
+        [],
+        ["red"],
+        ["two"],
+        ["fast"],
+    )
 
 
 def test_the_order_of_captions_changes_nothing(small: WordNet) -> None:
     captions = [f"dog couch word{i} {'riding ' * (i % 4)}" for i in range(60)]
     first = bank_json(build_bank(captions, ListTagger(), small, source={"corpus": "x"}, min_frequency=1))
     shuffled = random.Random(3).sample(captions, len(captions))
-    assert bank_json(build_bank(shuffled, ListTagger(), small, source={"corpus": "x"}, min_frequency=1)) == first
+    assert (
+        bank_json(build_bank(shuffled, ListTagger(), small, source={"corpus": "x"}, min_frequency=1)) == first
+    )
 
 
 def write_corpus(folder: Path, held_out_word: str) -> Path:
-    """Twelve training images, two for validation and two for the test; held_out_word is in the captions of those."""
+    """Twelve training images, two for validation and two for the test; held_out_word is in the captions of
+    those."""
     rows, lists = [], {"train": [], "dev": [], "test": []}
     (folder / "Images").mkdir(parents=True)
     for i in range(16):
@@ -230,7 +255,9 @@ def test_every_anchor_is_in_the_real_wordnet() -> None:
     assert set(read_anchors()) <= {*GROUPED_FACETS, *FLAT_FACETS}
     places = anchor_places(wordnet)
     assert len(places) > 300
-    made = make_taxonomy([Label("dog", "NOUN", 2), Label("surfer", "NOUN", 1), Label("walk", "VERB", 1)], wordnet)
+    made = make_taxonomy(
+        [Label("dog", "NOUN", 2), Label("surfer", "NOUN", 1), Label("walk", "VERB", 1)], wordnet
+    )
     assert made["animal"]["mammal"] == ["dog"] and made["human"] == ["surfer"]  # type: ignore[index]
     assert made["activity"]["moving"] == ["walk"]  # type: ignore[index]
 
@@ -248,7 +275,7 @@ def test_spacy_tags_captions() -> None:
 
 
 def test_the_bundled_bank_knows_no_word_of_test_captions_alone(shared_data: Path) -> None:
-    from clipcap_ext.engine.catalog import BUNDLED
+    from clipcap_ext.engine.checkpoint.places import BUNDLED
 
     path = BUNDLED / "tiny-sbg-flickr8k" / "labels.json"
     if not path.is_file():
@@ -256,14 +283,17 @@ def test_the_bundled_bank_knows_no_word_of_test_captions_alone(shared_data: Path
     bank = read_bank(path)
     folder = shared_data / "flickr8k"
     parts = {
-        part: set((folder / f"Flickr_8k.{part}Images.txt").read_text().split()) for part in ("train", "dev", "test")
+        part: set((folder / f"Flickr_8k.{part}Images.txt").read_text().split())
+        for part in ("train", "dev", "test")
     }
     words: dict[str, set[str]] = {part: set() for part in parts}
     for line in (folder / "Flickr8k.token.txt").read_text(encoding="utf-8").splitlines():
         name, caption = line.split("\t")
         for part, names in parts.items():
             if name.split("#")[0] in names:
-                words[part] |= set(caption.lower().replace("-", " ").replace("'", " ").replace(".", " ").split())
+                words[part] |= set(
+                    caption.lower().replace("-", " ").replace("'", " ").replace(".", " ").split()
+                )
     texts = {text for label in bank.labels for text in (label.text, *label.merged)}
     assert len(texts) > 1000
     unseen = texts & ((words["test"] | words["dev"]) - words["train"])

@@ -38,7 +38,9 @@ def test_no_caption_beats_the_only_reference(own: str, text: str) -> None:
 
 @given(SENTENCE, st.lists(SENTENCE, min_size=1, max_size=3), st.integers(0, 2))
 @settings(max_examples=60)
-def test_a_reference_twice_changes_nothing_where_the_best_counts(text: str, references: list[str], which: int) -> None:
+def test_a_reference_twice_changes_nothing_where_the_best_counts(
+    text: str, references: list[str], which: int
+) -> None:
     twice = [*references, references[which % len(references)]]
     once, again = (of_x(text, some, ("BLEU", "ROUGE-L")) for some in (references, twice))
     assert once == pytest.approx(again, abs=1e-12)
@@ -59,15 +61,17 @@ def test_one_more_reference_never_lowers_rouge(text: str, references: list[str],
 
 @given(st.permutations(["x", "y", "z"]), SENTENCE, SENTENCE)
 @settings(max_examples=40)
-def test_neither_the_order_of_images_nor_their_names_count(order: list[str], text: str, reference: str) -> None:
+def test_neither_the_order_of_images_nor_their_names_count(
+    order: list[str], text: str, reference: str
+) -> None:
     said, references = {"x": text, **REST_SAID}, {"x": [reference], **REST}
     first = score(said, references, "words", PURE)
     second = score({key: said[key] for key in order}, {key: references[key] for key in order}, "words", PURE)
     assert first.per_image == second.per_image and first.values == second.values
     renamed = dict(zip("xyz", "cab", strict=True))
     third = score(
-        {renamed[key]: one for key, one in said.items()}, {renamed[key]: one for key, one in references.items()},
-        "words", PURE,
+        {renamed[key]: one for key, one in said.items()},
+        {renamed[key]: one for key, one in references.items()}, "words", PURE,
     )  # fmt: skip
     assert third.values == pytest.approx(first.values, abs=1e-12)
     assert third.per_image["c"] == pytest.approx(first.per_image["x"], abs=1e-12)
@@ -88,5 +92,7 @@ def test_the_laws_hold_for_meteor_too() -> None:
     found = [score({"x": text, **REST_SAID}, references, "words", ["METEOR"]) for text in said]
     values = [one.per_image["x"]["METEOR"] for one in found]
     assert values[0] == max(values) == pytest.approx(1.0)
-    doubled = score({"x": said[1], **REST_SAID}, {**references, "x": references["x"] * 2}, "words", ["METEOR"])
+    doubled = score(
+        {"x": said[1], **REST_SAID}, {**references, "x": references["x"] * 2}, "words", ["METEOR"]
+    )
     assert doubled.per_image["x"]["METEOR"] == pytest.approx(values[1])

@@ -1,4 +1,5 @@
-"""METEOR by its real program: known values, awkward texts, and what happens when Java is missing, dies or hangs."""
+"""METEOR by its real program: known values, awkward texts, and what happens when Java is missing, dies or
+hangs."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ def meteor() -> Iterator[MeteorProcess]:
 
 @pytest.mark.java
 def test_known_values(meteor: MeteorProcess) -> None:
-    # By the program's formula: all words match (precision = recall = 1); in one whole chunk there is no penalty, in two
-    # chunks of four words it is 0.6 * (2 / 4) ** 0.2.
+    # By the program's formula: all words match (precision = recall = 1); in one whole chunk there is no
+    # penalty, in two chunks of four words it is 0.6 * (2 / 4) ** 0.2.
     texts = ["a dog runs fast", "runs fast a dog", "unrelated text entirely here"]
     table = meteor.table(texts, [["a dog runs fast"]] * 3)["METEOR"]
     assert table.per_image == pytest.approx([1.0, 1 - 0.6 * 0.5**0.2, 0.0])
@@ -43,8 +44,15 @@ def test_stems_synonyms_and_paraphrases_count(meteor: MeteorProcess) -> None:
 
 
 @pytest.mark.java
-def test_a_reference_itself_is_best_and_the_order_of_references_changes_nothing(meteor: MeteorProcess) -> None:
-    texts = [*REFERENCES, "a brown cat runs through the snow", "dog", "snow deep the through runs dog brown a"]
+def test_a_reference_itself_is_best_and_the_order_of_references_changes_nothing(
+    meteor: MeteorProcess,
+) -> None:
+    texts = [
+        *REFERENCES,
+        "a brown cat runs through the snow",
+        "dog",
+        "snow deep the through runs dog brown a",
+    ]
     forward = meteor.table(texts, [REFERENCES] * len(texts))["METEOR"]
     backward = meteor.table(texts, [REFERENCES[::-1]] * len(texts))["METEOR"]
     assert forward.per_image == pytest.approx(backward.per_image)
@@ -115,7 +123,9 @@ def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_sh
 def test_a_java_that_does_not_start(java_folder: Path) -> None:
-    (java_folder / "java").write_text("#!/bin/sh\necho 'The operation could not find a Java Runtime.' >&2\nexit 1\n")
+    (java_folder / "java").write_text(
+        "#!/bin/sh\necho 'The operation could not find a Java Runtime.' >&2\nexit 1\n"
+    )
     (java_folder / "java").chmod(0o755)
     with pytest.raises(ScoringError, match="could not find a Java Runtime"):
         find_java()
@@ -143,7 +153,10 @@ def test_a_program_that_dies_says_why(java_folder: Path) -> None:
 @needs_sh
 def test_a_program_that_hangs_is_ended(java_folder: Path) -> None:
     fake_java(java_folder, "exec sleep 60")
-    with MeteorProcess(timeout=0.3) as process, pytest.raises(ScoringError, match=r"did not finish in 0\.3 s"):
+    with (
+        MeteorProcess(timeout=0.3) as process,
+        pytest.raises(ScoringError, match=r"did not finish in 0\.3 s"),
+    ):
         process.table(["a dog"], [["a dog"]])
     assert process._process.poll() is not None
 

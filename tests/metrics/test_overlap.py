@@ -1,4 +1,5 @@
-"""BLEU, ROUGE-L and CIDEr-D against numbers worked out by hand, against the toolkit, and against their own laws."""
+"""BLEU, ROUGE-L and CIDEr-D against numbers worked out by hand, against the toolkit, and against their own
+laws."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def values(tables: dict) -> dict[str, float]:
     [
         ("the cat sat on the mat", ["the cat is on the mat"], [5 / 6, math.sqrt(0.5), 0.5, 0.0]),
         # No trigrams at all: the toolkit's guards make that 1e-15 / 1e-9 an order, not 0.
-        ("a dog", ["a dog runs fast"], [math.exp(-1), math.exp(-1), 1e-2 * math.exp(-1), 1e-3 * math.exp(-1)]),
+        (
+            "a dog",
+            ["a dog runs fast"],
+            [math.exp(-1), math.exp(-1), 1e-2 * math.exp(-1), 1e-3 * math.exp(-1)],
+        ),
         ("a a a a", ["a dog", "the a a cat"], [2 / 4, math.sqrt(2 / 4 * 1 / 3), 0.0, 0.0]),
         ("", ["a dog"], [0.0, 0.0, 0.0, 0.0]),
     ],
@@ -61,8 +66,9 @@ def test_rouge_by_hand(hypothesis: str, references: list[str], expected: float) 
 
 
 def test_cider_is_cider_d_by_hand() -> None:
-    # Two images, so every n-gram of one image has idf log 2. The second hypothesis repeats a word: counts are clipped
-    # to the reference's, and one bigram too many costs exp(-1 / (2 * 6**2)). Plain CIDEr would do neither.
+    # Two images, so every n-gram of one image has idf log 2. The second hypothesis repeats a word: counts are
+    # clipped to the reference's, and one bigram too many costs exp(-1 / (2 * 6**2)). Plain CIDEr would do
+    # neither.
     clipped = 2 / (math.sqrt(5) * math.sqrt(2)) + 1 / math.sqrt(2)
     table = cider_d(["a b", "c c d"], [["a b"], ["c d"]])["CIDEr-D"]
     assert table.per_image == pytest.approx([5.0, 10 / 4 * clipped * math.exp(-1 / 72)])
@@ -85,7 +91,9 @@ def test_equal_to_the_toolkit(images: list[tuple[str, list[str]]]) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         toolkit = [*Bleu(4).compute_score(gts, res)[0], Rouge().compute_score(gts, res)[0]]
         toolkit.append(Cider().compute_score(gts, res)[0])
-    ours = values(bleu(hypotheses, references) | rouge_l(hypotheses, references) | cider_d(hypotheses, references))
+    ours = values(
+        bleu(hypotheses, references) | rouge_l(hypotheses, references) | cider_d(hypotheses, references)
+    )
     assert list(ours.values()) == pytest.approx(toolkit, abs=1e-12)
 
 
@@ -134,5 +142,7 @@ def test_the_order_of_references_changes_nothing(text: str, references: list[str
     shuffled = random.sample(references, len(references))
     rest = ["a man"], [["a red cat"]]
     for metric in (bleu, rouge_l, cider_d):
-        before, after = (values(metric([text, *rest[0]], [refs, *rest[1]])) for refs in (references, shuffled))
+        before, after = (
+            values(metric([text, *rest[0]], [refs, *rest[1]])) for refs in (references, shuffled)
+        )
         assert before == pytest.approx(after, abs=1e-12)

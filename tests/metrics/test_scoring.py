@@ -63,7 +63,9 @@ def test_unknown_metrics(metrics: list[str]) -> None:
         score(HYPOTHESES, REFERENCES, "words", metrics)
 
 
-WORDS = st.lists(st.sampled_from(["a", "dog", "cat", "man", "runs", ",", ".", "the"]), max_size=7).map(" ".join)
+WORDS = st.lists(st.sampled_from(["a", "dog", "cat", "man", "runs", ",", ".", "the"]), max_size=7).map(
+    " ".join
+)
 
 
 IMAGES = st.dictionaries(
@@ -75,8 +77,12 @@ IMAGES = st.dictionaries(
 @settings(max_examples=30)
 def test_the_order_of_images_changes_nothing(images: dict, protocol: str, random) -> None:
     keys = random.sample(sorted(images), len(images))
-    first = score({k: v[0] for k, v in images.items()}, {k: v[1] for k, v in images.items()}, protocol, NO_JAVA)
-    second = score({k: images[k][0] for k in keys}, {k: images[k][1] for k in reversed(keys)}, protocol, NO_JAVA)
+    first = score(
+        {k: v[0] for k, v in images.items()}, {k: v[1] for k, v in images.items()}, protocol, NO_JAVA
+    )
+    second = score(
+        {k: images[k][0] for k in keys}, {k: images[k][1] for k in reversed(keys)}, protocol, NO_JAVA
+    )
     assert first.values == second.values and first.per_image == second.per_image
 
 

@@ -1,4 +1,5 @@
-"""SPICE around its Java program: what is asked of it, what its answers mean, what is said when it cannot run."""
+"""SPICE around its Java program: what is asked of it, what its answers mean, what is said when it cannot
+run."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def test_answers_in_any_order_belong_to_their_images(pretend) -> None:  # type: 
 def test_it_is_asked_as_the_toolkit_asks(pretend, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     note = tmp_path / "note.json"
     pretend(
-        f"json.dump([asked, sys.argv[1:-5], os.environ['JDK_JAVA_OPTIONS'], os.getcwd()], open({str(note)!r}, 'w'))\n"
+        "json.dump([asked, sys.argv[1:-5], os.environ['JDK_JAVA_OPTIONS'], os.getcwd()], "
+        f"open({str(note)!r}, 'w'))\n"
         "json.dump([{'image_id': 0, 'scores': {'All': {'f': 1}}}], made)"
     )
     assert spice.spice(["two men"], [["men", "two men"]])["SPICE"].value == 1.0

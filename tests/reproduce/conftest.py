@@ -1,4 +1,5 @@
-"""A drawn data set and GPT-2-like BPE files, and rows made of them with budgets so small that they take seconds."""
+"""A drawn data set and GPT-2-like BPE files, and rows made of them with budgets so small that they take
+seconds."""
 
 from __future__ import annotations
 
@@ -15,10 +16,7 @@ from clipcap_ext.reproduce.__main__ import main
 
 SMALL = {"n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 512}
 VOCABULARY = 265  # bytes, the merges below and the end of text
-SHORT = {
-    "precision=bf16": "precision=fp32",
-    "warmup_steps=100": "warmup_steps=1",
-}
+SHORT = {"precision=bf16": "precision=fp32", "warmup_steps=100": "warmup_steps=1"}
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +51,9 @@ def small() -> Iterator[None]:
         patch.setattr(stand_in, "VOCABULARY", VOCABULARY)
         patch.setattr(stand_in, "EPOCHS", dict.fromkeys(stand_in.EPOCHS, 1))
         patch.setattr(stand_in, "_BUDGET", tuple(SHORT.get(text, text) for text in stand_in._BUDGET))
-        patch.setattr(stand_in, "_FROZEN", tuple(text.replace("heads=6", "heads=2") for text in stand_in._FROZEN))
+        patch.setattr(
+            stand_in, "_FROZEN", tuple(text.replace("heads=6", "heads=2") for text in stand_in._FROZEN)
+        )
         patch.setattr(scores, "METRICS", ("BLEU", "ROUGE-L", "CIDEr-D"))
         yield
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from clipcap_ext.reproduce.paper import read_tables
-from clipcap_ext.reproduce.plots import table_plots
 from clipcap_ext.reproduce.recipes import recipes
+from clipcap_ext.reproduce.report.plots import table_plots
 from clipcap_ext.reproduce.results import attempt
 from clipcap_ext.reproduce.run import page_of, read_results
 from clipcap_ext.reproduce.scores import read_scores
@@ -40,7 +40,9 @@ def test_a_row_follows_from_its_kept_statistics(path: Path) -> None:
     kept = read_scores(path)
     (recipe,) = recipes(kept["table"], kept["row"])
     rows = read_results(DOCS / "results.json")["tables"][kept["table"]]["rows"]
-    (said,) = (one for row in rows if row["name"] == kept["row"] for one in row["attempts"] if one["stand_in"])
+    (said,) = (
+        one for row in rows if row["name"] == kept["row"] for one in row["attempts"] if one["stand_in"]
+    )
     assert said["seeds"] == [kept["seed"]]
     assert json.loads(json.dumps(attempt([kept], stand_in(recipe), True))) == said
     assert path.stat().st_size < 300_000

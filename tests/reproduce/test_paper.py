@@ -1,4 +1,5 @@
-"""The papers' figures in paper.json against the same figures typed here, and against FACTS.md where it is at hand."""
+"""The papers' figures in paper.json against the same figures typed here, and against FACTS.md where it is at
+hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Parts of the tables: statistics kept and derived again, the cut BPE, recipes against the trainer's own options."""
+"""Parts of the tables: statistics kept and derived again, the cut BPE, recipes against the trainer's own
+options."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipcap_ext.engine.tokenizer import load_tokenizer
+from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.errors import CheckpointError, UsageError
-from clipcap_ext.evaluate.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics import score
 from clipcap_ext.metrics.stored import restored, stored
 from clipcap_ext.reproduce.paper import read_tables
@@ -46,7 +47,11 @@ def test_kept_statistics_give_the_scores_and_intervals_again(photos: list[tuple[
 @pytest.mark.java
 def test_kept_statistics_of_meteor() -> None:
     hypotheses = {"a": "a dog runs", "b": "two men in the snow", "c": "a dog runs on grass"}
-    references = {"a": ["a dog runs", "a dog"], "b": ["a man walks on snow"], "c": ["the dogs run over a meadow"]}
+    references = {
+        "a": ["a dog runs", "a dog"],
+        "b": ["a man walks on snow"],
+        "c": ["the dogs run over a meadow"],
+    }
     table = score(hypotheses, references, "words", ["METEOR"]).tables["METEOR"]
     again = restored(stored({"METEOR": table}))["METEOR"]
     assert again.value == pytest.approx(table.value, abs=1e-5)
@@ -57,7 +62,9 @@ def test_seeds_are_averaged_and_resampled_together() -> None:
     both = together([one, other])["CIDEr-D"]
     assert both["value"] == 2.0 and both["seeds"] == [1.5, 2.5]
     alone = together([one])["CIDEr-D"]["interval"]
-    assert both["interval"] == pytest.approx([end + 0.5 for end in alone])  # the seeds differ by 1 on every image
+    assert both["interval"] == pytest.approx(
+        [end + 0.5 for end in alone]
+    )  # the seeds differ by 1 on every image
     weights = Bootstrap().weights(4)
     means = weights @ np.arange(4.0) / 4
     assert alone == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-4)
@@ -98,7 +105,9 @@ def test_every_recipe_is_one_the_trainer_takes(table: str, kind: str, tmp_path: 
         return
     for recipe in recipes(table):
         made = stand_in(recipe) if kind == "stand-in" else recipe
-        config = resolve(find_preset(made.preset), None, [text.replace("=@", "=/") for text in made.assignments])
+        config = resolve(
+            find_preset(made.preset), None, [text.replace("=@", "=/") for text in made.assignments]
+        )
         assert made.scheme == ("karpathy" if kind == "stand-in" else recipe.scheme)
         assert config.split == made.scheme or table in ("conceptual", "nocaps")
 
@@ -106,7 +115,9 @@ def test_every_recipe_is_one_the_trainer_takes(table: str, kind: str, tmp_path: 
 def test_the_stand_ins_of_a_table_have_one_budget() -> None:
     seen = set()
     for recipe in map(stand_in, recipes("flickr8k")):
-        config = resolve(find_preset(recipe.preset), None, [text.replace("=@", "=/") for text in recipe.assignments])
+        config = resolve(
+            find_preset(recipe.preset), None, [text.replace("=@", "=/") for text in recipe.assignments]
+        )
         captions = config.batch_size * (5 if recipe.run == "sbg" else 1)
         assert 120 <= captions <= 128
         seen.add((config.epochs, config.split, config.schedule, config.encoder, config.patience))

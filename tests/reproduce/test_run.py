@@ -1,4 +1,5 @@
-"""The command on drawn photos: rows trained, scored both ways, kept and rendered; what it refuses, what stays open."""
+"""The command on drawn photos: rows trained, scored both ways, kept and rendered; what it refuses, what stays
+open."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pytest
 from tiny_rows import words
 from tiny_tasks import captions_of
 
-from clipcap_ext.engine.card import read_config
+from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.metrics import score
 from clipcap_ext.reproduce import run
 from clipcap_ext.reproduce.__main__ import main
@@ -67,7 +68,7 @@ def test_values_are_those_of_the_scorer_on_the_kept_captions(made: Path, drawn: 
 
 @java
 def test_the_frozen_row_keeps_the_gpt2_of_the_gradient_row(made: Path) -> None:
-    from clipcap_ext.engine.checkpoint import load_clipcap
+    from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 
     def gpt2(run: str) -> dict[str, Any]:
         folder = made / "runs" / "flickr8k" / f"{run}-stand-in-seed0" / "best"
@@ -78,7 +79,9 @@ def test_the_frozen_row_keeps_the_gpt2_of_the_gradient_row(made: Path) -> None:
 
 
 @java
-def test_finished_rows_are_kept(made: Path, drawn: Path, bpe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finished_rows_are_kept(
+    made: Path, drawn: Path, bpe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in (made / "scores").rglob("*.json")}
     assert main(words(drawn, bpe, made, "--row", "gradient", "--seeds", "0,1")) == 0
     assert {path: path.stat().st_mtime_ns for path in (made / "scores").rglob("*.json")} == before
@@ -89,12 +92,16 @@ def test_finished_rows_are_kept(made: Path, drawn: Path, bpe: Path, capsys: pyte
 
 
 @java
-def test_a_finished_training_is_scored_and_not_repeated(made: Path, drawn: Path, bpe: Path, tmp_path: Path) -> None:
+def test_a_finished_training_is_scored_and_not_repeated(
+    made: Path, drawn: Path, bpe: Path, tmp_path: Path
+) -> None:
     shutil.copytree(made, tmp_path / "again")
     scores = next((tmp_path / "again" / "scores").rglob("frozen-*.json"))
     whole = scores.read_text(encoding="utf-8")
     scores.unlink()
-    weights = tmp_path / "again" / "runs" / "flickr8k" / "frozen-stand-in-seed0" / "best" / "model.safetensors"
+    weights = (
+        tmp_path / "again" / "runs" / "flickr8k" / "frozen-stand-in-seed0" / "best" / "model.safetensors"
+    )
     trained_at = weights.stat().st_mtime_ns
     assert main(words(drawn, bpe, tmp_path / "again", "--row", "frozen")) == 0
     assert weights.stat().st_mtime_ns == trained_at
@@ -149,7 +156,9 @@ def test_a_row_without_weights_stays_open_and_others_go_on(
         (["--render"], "make a row first"),
     ],
 )
-def test_wrong_usage(more: list[str], words_of_error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage(
+    more: list[str], words_of_error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--out", str(tmp_path / "out"), *more]) == 2
     assert words_of_error in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

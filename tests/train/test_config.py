@@ -1,4 +1,5 @@
-"""Configuration: typed, strict, near names for a wrong one; presets hold the paper's figures to the letter."""
+"""Configuration: typed, strict, near names for a wrong one; presets hold the paper's figures to the
+letter."""
 
 from __future__ import annotations
 
@@ -10,17 +11,19 @@ from typing import Any
 import pytest
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.captioning import CaptioningConfig
+from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.config import describe, override, parse_assignments, read_overrides
-from clipcap_ext.train.contrastive import ContrastiveConfig
+from clipcap_ext.train.contrastive.config import ContrastiveConfig
 from clipcap_ext.train.presets import PRESETS, find_preset
 from clipcap_ext.train.run import resolve
 
 PAPER = {
     "split": "paper", "epochs": 30, "batch_size": 40, "lr": 2e-5, "schedule": "linear", "warmup_steps": 100,
     "weight_decay": 0.0, "eps": 1e-6, "patience": 3, "encoder": "ViT-L-14", "encoder_weights": "openai",
-    "normalize": True, "mapper": "mlp", "prefix_length": 10, "gpt2": "gpt2", "trained": "all", "lowercase": True,
-    "ignore_token_zero": True, "accumulate": 1, "precision": "fp32", "label_smoothing": 0.0, "ema": 0.0, "views": 1,
+    "normalize": True, "mapper": "mlp", "prefix_length": 10, "gpt2": "gpt2", "trained": "all",
+    "lowercase": True,
+    "ignore_token_zero": True, "accumulate": 1, "precision": "fp32", "label_smoothing": 0.0, "ema": 0.0,
+    "views": 1,
 }  # fmt: skip
 
 
@@ -37,12 +40,19 @@ def test_the_paper_to_the_letter(data: str) -> None:
 def test_coco_as_published() -> None:
     config = find_preset("coco-transformer").config
     assert isinstance(config, CaptioningConfig)
-    assert (config.prefix_length, config.clip_length, config.mapper_layers, config.mapper_heads) == (40, 40, 8, 8)
+    assert (config.prefix_length, config.clip_length, config.mapper_layers, config.mapper_heads) == (
+        40,
+        40,
+        8,
+        8,
+    )
     assert (config.trained, config.epochs, config.batch_size, config.warmup_steps) == ("mapper", 10, 40, 5000)
 
 
 def test_all_presets_asked_for_are_there() -> None:
-    variants = {f"flickr{n}k-{kind}" for n in (8, 30) for kind in ("original", "gradient", "custom-tokenizer")}
+    variants = {
+        f"flickr{n}k-{kind}" for n in (8, 30) for kind in ("original", "gradient", "custom-tokenizer")
+    }
     assert variants | {"coco-transformer", "tiny-flickr8k", "tiny-clip-flickr8k"} <= set(PRESETS)
     with pytest.raises(UsageError, match=r"Did you mean flickr8k-original\?"):
         find_preset("flickr8k-orginal")
@@ -52,7 +62,10 @@ def test_all_presets_asked_for_are_there() -> None:
 def test_every_option_explains_itself(config: Any) -> None:
     listed = describe(config)
     for spec in fields(config):
-        assert spec.metadata["help"].endswith((".", ")")) and f"{spec.name}={getattr(config, spec.name)}" in listed
+        assert (
+            spec.metadata["help"].endswith((".", ")"))
+            and f"{spec.name}={getattr(config, spec.name)}" in listed
+        )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,13 @@ def test_assignments_are_read_as_their_type() -> None:
     found = override(config, parse_assignments(config, words), "--set")
     assert (found.lr, found.epochs, found.normalize, found.encoder) == (1e-4, 3, False, "a=b")
     assert override(config, {"lr": 1}, "file").lr == 1.0
-    for wrong in ({"epochs": True}, {"epochs": "3"}, {"epochs": 3.0}, {"encoder": None}, {"lr": float("nan")}):
+    for wrong in (
+        {"epochs": True},
+        {"epochs": "3"},
+        {"epochs": 3.0},
+        {"encoder": None},
+        {"lr": float("nan")},
+    ):
         with pytest.raises(UsageError):
             override(config, wrong, "file")
 

@@ -1,4 +1,5 @@
-"""The door: a whole run from the command line, its folder, and an exit code and a sentence for each wrong word."""
+"""The door: a whole run from the command line, its folder, and an exit code and a sentence for each wrong
+word."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import pytest
 from PIL import Image
 from tiny_tasks import CAPTIONING
 
-from clipcap_ext.engine.checkpoint import trained_on
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
+from clipcap_ext.engine.checkpoint.folder import trained_on
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.fingerprint import image_fingerprint
 from clipcap_ext.train.__main__ import main
 
 
@@ -37,9 +38,12 @@ def test_a_whole_run(
     out = tmp_path / "out"
     assert main(words(flickr_folder, out, tiny_folder / "tiny-clip")) == 0
     printed, told = capsys.readouterr()
-    assert printed.strip() == str(out / "best") and '"epochs": 1' in told and "8 training, 4 validation" in told
+    assert (
+        printed.strip() == str(out / "best") and '"epochs": 1' in told and "8 training, 4 validation" in told
+    )
     assert {path.name for path in out.iterdir()} >= {
-        "best", "last", "tiny-clip", "features", "config.json", "state.pt", "log.csv", "log.jsonl", "loss.png",
+        "best", "last", "tiny-clip", "features", "config.json", "state.pt", "log.csv", "log.jsonl",
+        "loss.png",
     }  # fmt: skip
     captioner = load_captioner(out / "best")  # finds its encoder beside it
     caption = captioner.caption([Image.open(flickr_folder / "Images" / "013.jpg")])[0]
@@ -53,7 +57,9 @@ def test_a_whole_run(
     assert "is not empty" in capsys.readouterr().err
     assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume", "--set", "epochs=2")) == 2
     assert "has other settings" in capsys.readouterr().err
-    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume")) == 0  # finished: nothing to do
+    assert (
+        main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume")) == 0
+    )  # finished: nothing to do
 
 
 def test_nothing_is_left_behind_by_a_wrong_word(

@@ -1,4 +1,5 @@
-"""The two tasks: every option does something, frozen parts stand still, figures mean what they say, exports load."""
+"""The two tasks: every option does something, frozen parts stand still, figures mean what they say, exports
+load."""
 
 from __future__ import annotations
 
@@ -12,13 +13,14 @@ import torch
 from PIL import Image
 from tiny_tasks import captioning_task, contrastive_task, same, trainer, weights
 
-from clipcap_ext.engine.card import EncoderConfig, read_config
-from clipcap_ext.engine.clip_encoder import load_encoder
-from clipcap_ext.engine.clip_text import ClipTokens
+from clipcap_ext.engine.checkpoint.config import EncoderConfig, read_config
+from clipcap_ext.engine.clip.loading import load_encoder
+from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.captioning import CaptioningConfig
-from clipcap_ext.train.contrastive import ContrastiveConfig, contrastive_loss
-from clipcap_ext.train.tasks_contrastive import recalls
+from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.contrastive.config import ContrastiveConfig
+from clipcap_ext.train.contrastive.module import contrastive_loss
+from clipcap_ext.train.contrastive.task import recalls
 
 # Options that leave the weights alone, or that other tests show at work.
 ELSEWHERE = {
@@ -26,11 +28,13 @@ ELSEWHERE = {
     "monitor", "patience", "save_every", "log_every", "save_dtype",
 }  # fmt: skip
 SHARED: dict[str, Any] = {
-    "seed": 1, "epochs": 1, "batch_size": 2, "lr": 2e-2, "schedule": "constant", "warmup_steps": 2, "lr_floor": 0.5,
+    "seed": 1, "epochs": 1, "batch_size": 2, "lr": 2e-2, "schedule": "constant", "warmup_steps": 2,
+    "lr_floor": 0.5,
     "weight_decay": 0.5, "beta1": 0.5, "beta2": 0.5, "eps": 0.1, "clip_norm": 0.1, "ema": 0.9,
 }  # fmt: skip
 CAPTIONING: dict[str, Any] = {
-    **SHARED, "views": 3, "feature_noise": 0.5, "prefix_length": 2, "mapper_dropout": 0.5, "n_layer": 1, "n_head": 4,
+    **SHARED, "views": 3, "feature_noise": 0.5, "prefix_length": 2, "mapper_dropout": 0.5, "n_layer": 1,
+    "n_head": 4,
     "n_embd": 16, "n_positions": 30, "dropout": 0.5, "vocab_size": 280, "lowercase": False, "end_stop": True,
     "max_tokens": 4, "label_smoothing": 0.3,
     "mapper": {"mapper": "transformer", "clip_length": 2, "mapper_layers": 1, "mapper_heads": 2},
@@ -39,14 +43,16 @@ CAPTIONING: dict[str, Any] = {
     "mapper_heads": {"mapper": "transformer", "clip_length": 2, "mapper_layers": 1, "mapper_heads": 4},
 }  # fmt: skip
 CAPTIONING_ELSEWHERE = {
-    "buffer", "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained", "ignore_token_zero",
-    "num_beams", "length_penalty", "no_repeat_ngram_size",
+    "buffer", "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained",
+    "ignore_token_zero", "num_beams", "length_penalty", "no_repeat_ngram_size",
 }  # fmt: skip
 CONTRASTIVE: dict[str, Any] = {
-    **SHARED, "image_size": 40, "train_size": 24, "resize_mode": "shortest", "embed_dim": 8, "image_drop": 0.5,
-    "image_lr": 1e-3, "freeze_image_epochs": 1, "freeze_blocks": 2, "batch_norm": "train",
-    "text_width": 8, "text_layers": 2, "text_heads": 4, "context_length": 6, "vocab_size": 280, "token_dropout": 0.5,
-    "captions_per_image": 1, "temperature": 0.2, "label_smoothing": 0.3, "crop_min": 0.3, "flip": 0.0, "jitter": 0.5,
+    **SHARED, "image_size": 40, "train_size": 24, "resize_mode": "shortest", "embed_dim": 8,
+    "image_drop": 0.5, "image_lr": 1e-3, "freeze_image_epochs": 1, "freeze_blocks": 2, "batch_norm": "train",
+    "text_width": 8, "text_layers": 2, "text_heads": 4, "context_length": 6, "vocab_size": 280,
+    "token_dropout": 0.5,
+    "captions_per_image": 1, "temperature": 0.2, "label_smoothing": 0.3, "crop_min": 0.3, "flip": 0.0,
+    "jitter": 0.5,
 }  # fmt: skip
 CONTRASTIVE_ELSEWHERE = {"image_model", "image_init", "text_init", "drop_path"}
 
@@ -64,13 +70,19 @@ def plain_captioning(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torc
 
 
 @pytest.fixture(scope="module")
-def plain_contrastive(tmp_path_factory: pytest.TempPathFactory, flickr_folder: Path) -> dict[str, torch.Tensor]:
+def plain_contrastive(
+    tmp_path_factory: pytest.TempPathFactory, flickr_folder: Path
+) -> dict[str, torch.Tensor]:
     return exported_weights(contrastive_task(flickr_folder), tmp_path_factory.mktemp("plain"))
 
 
 def test_no_option_is_forgotten() -> None:
-    assert {spec.name for spec in fields(CaptioningConfig)} == ELSEWHERE | CAPTIONING_ELSEWHERE | set(CAPTIONING)
-    assert {spec.name for spec in fields(ContrastiveConfig)} == ELSEWHERE | CONTRASTIVE_ELSEWHERE | set(CONTRASTIVE)
+    assert {spec.name for spec in fields(CaptioningConfig)} == ELSEWHERE | CAPTIONING_ELSEWHERE | set(
+        CAPTIONING
+    )
+    assert {spec.name for spec in fields(ContrastiveConfig)} == ELSEWHERE | CONTRASTIVE_ELSEWHERE | set(
+        CONTRASTIVE
+    )
 
 
 @pytest.mark.parametrize("name", CAPTIONING)
@@ -98,21 +110,33 @@ def test_the_same_again_is_the_same(
     tmp_path: Path, flickr_folder: Path, plain_captioning: dict, plain_contrastive: dict
 ) -> None:
     assert same(exported_weights(captioning_task(workers=3), tmp_path / "a"), plain_captioning)
-    assert same(exported_weights(contrastive_task(flickr_folder, workers=3), tmp_path / "b"), plain_contrastive)
+    assert same(
+        exported_weights(contrastive_task(flickr_folder, workers=3), tmp_path / "b"), plain_contrastive
+    )
 
 
 def test_bf16_learns_nearly_the_same(tmp_path: Path, plain_captioning: dict) -> None:
     found = exported_weights(captioning_task(precision="bf16"), tmp_path / "bf16")
     name = "clipcap.mapper.model.0.weight"
     assert not torch.equal(found[name], plain_captioning[name])
-    assert torch.nn.functional.cosine_similarity(found[name].flatten(), plain_captioning[name].flatten(), dim=0) > 0.9
+    assert (
+        torch.nn.functional.cosine_similarity(found[name].flatten(), plain_captioning[name].flatten(), dim=0)
+        > 0.9
+    )
 
 
 @pytest.mark.parametrize("mapper", ["mlp", "transformer"])
 def test_mapper_only_lowers_the_loss_and_leaves_gpt2_alone(tmp_path: Path, mapper: str) -> None:
     """GPT-2 from a folder that training made; then the mapper alone on it."""
     source = gpt2_folder(tmp_path)
-    scratch = {"n_layer": 0, "n_head": 0, "n_embd": 0, "n_positions": 0, "gpt2": str(source), "tokenizer": "gpt2"}
+    scratch = {
+        "n_layer": 0,
+        "n_head": 0,
+        "n_embd": 0,
+        "n_positions": 0,
+        "gpt2": str(source),
+        "tokenizer": "gpt2",
+    }
     shape = {"clip_length": 2, "mapper_layers": 2, "mapper_heads": 2} if mapper == "transformer" else {}
     task = captioning_task(trained="mapper", mapper=mapper, epochs=5, dropout=0.3, **shape, **scratch)
     before = weights(task)
@@ -205,7 +229,9 @@ def test_contrastive_loss_by_hand() -> None:
 
 
 def test_recall_by_hand() -> None:
-    similarity = torch.tensor([[0.9, 0.1, 0.8], [0.2, 0.3, 0.7]])  # captions 0 and 1 are of photo 0, 2 is of photo 1
+    similarity = torch.tensor(
+        [[0.9, 0.1, 0.8], [0.2, 0.3, 0.7]]
+    )  # captions 0 and 1 are of photo 0, 2 is of photo 1
     found = recalls(similarity, torch.tensor([0, 0, 1]))
     assert found["t2i_r1"] == pytest.approx(1 / 3) and found["t2i_r5"] == 1
     assert found["i2t_r1"] == 1  # photo 0 finds caption 0, photo 1 caption 2
@@ -229,7 +255,7 @@ def test_broken_photos_are_named_and_left_out(tmp_path: Path) -> None:
     from tiny_tasks import CONTRASTIVE as TINY
     from tiny_tasks import write_flickr
 
-    from clipcap_ext.train.tasks_contrastive import ContrastiveTask
+    from clipcap_ext.train.contrastive.task import ContrastiveTask
 
     write_flickr(tmp_path)
     (tmp_path / "Images" / "002.jpg").write_text("not a photo")

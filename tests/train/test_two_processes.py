@@ -13,8 +13,8 @@ import torch
 from tiny_tasks import write_features
 from two_processes import train_all
 
-from clipcap_ext.train.record import Record
-from clipcap_ext.train.state import load_state
+from clipcap_ext.train.loop.run_log import Record
+from clipcap_ext.train.loop.state import load_state
 
 
 def free_port() -> int:
@@ -49,4 +49,6 @@ def test_two_processes_learn_the_same_as_one(tmp_path: Path, flickr_folder: Path
         assert (len(alone), len(both)) == (1, 2)
         for part in ("module", "average"):
             for key, tensor in first[part].items():
-                torch.testing.assert_close(second[part][key], tensor, rtol=1e-3, atol=2e-5, msg=f"{name} {key}")
+                torch.testing.assert_close(
+                    second[part][key], tensor, rtol=1e-3, atol=2e-5, msg=f"{name} {key}"
+                )

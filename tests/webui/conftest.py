@@ -12,7 +12,7 @@ from fake_modules import FakeHost, installed
 @pytest.fixture
 def fake_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], FakeHost]]:
     """Ask it for one of fake_modules.FAMILIES, and that program runs us until the test ends."""
-    from clipcap_ext.webui import extension
+    from clipcap_ext.webui.hosts import extension
 
     def start(family: str) -> FakeHost:
         host = FakeHost(family, tmp_path)

@@ -1,4 +1,5 @@
-"""The REST routes on whichever fastapi and pydantic are here; test_beside_the_hosts.py brings the hosts' own."""
+"""The REST routes on whichever fastapi and pydantic are here; test_beside_the_hosts.py brings the hosts'
+own."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from fake_modules import FakeHost
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui import api, payload
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
 
 MODEL = "tiny-clipcap"
 
@@ -73,7 +74,11 @@ def test_one_picture(web: TestClient, service: CaptionService) -> None:
     assert (answer["model"], answer["device"], answer["dtype"]) == (MODEL, "cpu", "fp32")
     assert answer["milliseconds"] > 0
     (candidate,) = answer["captions"][0]["candidates"]
-    assert candidate["text"] == answer["caption"] and candidate["avg_logprob"] < 0 and candidate["similarity"] is None
+    assert (
+        candidate["text"] == answer["caption"]
+        and candidate["avg_logprob"] < 0
+        and candidate["similarity"] is None
+    )
 
 
 def test_many_pictures_keep_their_order(web: TestClient) -> None:
@@ -139,7 +144,9 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(("body", "code", "said"), BAD)
-def test_bad_input_is_a_4xx_with_a_reason(web: TestClient, body: dict[str, Any], code: int, said: str) -> None:
+def test_bad_input_is_a_4xx_with_a_reason(
+    web: TestClient, body: dict[str, Any], code: int, said: str
+) -> None:
     answer = ask(web, **body)
     assert answer.status_code == code, answer.text
     assert said in detail(answer)
@@ -159,7 +166,9 @@ def test_a_picture_that_is_too_large(web: TestClient, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("says_its_length", [True, False])
-def test_a_request_that_is_too_large(web: TestClient, monkeypatch: pytest.MonkeyPatch, says_its_length: bool) -> None:
+def test_a_request_that_is_too_large(
+    web: TestClient, monkeypatch: pytest.MonkeyPatch, says_its_length: bool
+) -> None:
     monkeypatch.setattr(api, "MAX_BODY_BYTES", 1000)
     body = b'{"image": "' + b"A" * 2000 + b'"}'
     content = body if says_its_length else (body[i : i + 100] for i in range(0, len(body), 100))
@@ -183,7 +192,9 @@ ROUTES = [("GET", "models"), ("POST", "caption"), ("POST", "unload")]
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)
-@pytest.mark.parametrize("user", [None, ("ann", "wrong"), ("bob", "apple"), ("nobody", "apple"), ("ann", "äpple")])
+@pytest.mark.parametrize(
+    "user", [None, ("ann", "wrong"), ("bob", "apple"), ("nobody", "apple"), ("ann", "äpple")]
+)
 def test_with_api_auth_nothing_is_open(service: CaptionService, method: str, route: str, user: Any) -> None:
     web = client(service, {"ann": "apple", "bob": "p:ear"})
     headers = {}
@@ -226,7 +237,7 @@ def test_the_routes_are_documented(web: TestClient) -> None:
 def test_the_host_decides_whether_there_are_routes(
     fake_host: Callable[[str], FakeHost], models_in: Path, family: str
 ) -> None:
-    from clipcap_ext.webui.extension import register
+    from clipcap_ext.webui.hosts.callbacks import register
 
     program = fake_host(family)
     register()

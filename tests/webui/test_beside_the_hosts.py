@@ -1,5 +1,5 @@
-"""Runs what needs a host's own libraries in the environments that have them, where those are built: the tests of the
-REST routes beside fastapi and pydantic of then, those of the tab's own steps beside gradio.
+"""Runs what needs a host's own libraries in the environments that have them, where those are built: the tests
+of the REST routes beside fastapi and pydantic of then, those of the tab's own steps beside gradio.
 """
 
 from __future__ import annotations

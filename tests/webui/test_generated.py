@@ -14,8 +14,8 @@ from PIL import Image
 
 from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Caption
-from clipcap_ext.webui import extension
-from clipcap_ext.webui.service import Result
+from clipcap_ext.service.service import Result
+from clipcap_ext.webui.hosts import extension
 
 Start = Callable[[str], FakeHost]
 RED, BLUE = (Image.new("RGB", (40, 30), colour) for colour in ("red", "blue"))
@@ -24,7 +24,8 @@ KEY = "ClipCap caption"
 
 @pytest.fixture(params=FAMILIES)
 def program(request: pytest.FixtureRequest, fake_host: Start, models_in: Path) -> FakeHost:
-    """Each family, with the tiny captioners in its models folder; tiny-clipcap is the one of the settings page."""
+    """Each family, with the tiny captioners in its models folder; tiny-clipcap is the one of the settings
+    page."""
     host = fake_host(request.param)
     host.opts.clipcap_model = "tiny-clipcap"
     return host
@@ -150,12 +151,19 @@ def test_captions_leave_worded_as_in_the_tab(program: FakeHost, monkeypatch: pyt
     assert extension.interrogate(RED) == r"a dog \(left\) runs", "a prompt box takes brackets for weights"
 
 
-def test_the_controls_come_in_the_order_the_hooks_take(program: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_controls_come_in_the_order_the_hooks_take(
+    program: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = ModuleType("clipcap_ext.webui.tab.parts")
     parts.generated_controls = lambda elem_id, models: [elem_id("on"), *models]
     parts.extras_controls = lambda models: ("on", models)
     monkeypatch.setitem(sys.modules, "clipcap_ext.webui.tab.parts", parts)
-    names = ["tiny-flickr8k", "tiny-sbg-flickr8k", "tiny-clipcap", "tiny-transformer"]  # the bundled come first
+    names = [
+        "tiny-flickr8k",
+        "tiny-sbg-flickr8k",
+        "tiny-clipcap",
+        "tiny-transformer",
+    ]  # the bundled come first
     script = generated()
     assert script.ui(is_img2img=False) == ["script_on", *names]
     assert (script.title(), script.show(True)) == (KEY, program.modules["modules.scripts"].AlwaysVisible)
@@ -163,7 +171,8 @@ def test_the_controls_come_in_the_order_the_hooks_take(program: FakeHost, monkey
 
 
 def test_the_scripts_hold_only_the_doors(program: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run scripts/*.py as the host does: outside sys.modules, classes registered by what the file's namespace holds."""
+    """Run scripts/*.py as the host does: outside sys.modules, classes registered by what the file's namespace
+    holds."""
     root = Path(__file__).resolve().parents[2]
     found = {}
     for path in sorted((root / "scripts").glob("*.py")):

@@ -1,4 +1,5 @@
-"""The contract with the hosts: who is recognised, which locks are held when, what is moved, what settings do."""
+"""The contract with the hosts: who is recognised, which locks are held when, what is moved, what settings
+do."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ import torch
 from fake_modules import FAMILIES, FakeHost
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.hosts import find_host
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
 
 Start = Callable[[str], FakeHost]
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,9 @@ def test_a_failed_job_lets_go(fake_host: Start, family: str) -> None:
     assert not program.queue_lock.locked()
     assert program.state.job == ""
     with host.loading():
-        assert program.queue_lock.locked(), "the failed job must not be taken for one that still holds the queue"
+        assert program.queue_lock.locked(), (
+            "the failed job must not be taken for one that still holds the queue"
+        )
 
 
 LOCKS = {"AUTOMATIC1111": ["+queue", "+model", "-model", "-queue"], "Forge": ["+queue", "-queue"]}
@@ -93,7 +96,8 @@ def test_loading_inside_a_job_takes_the_queue_once(fake_host: Start, family: str
 
 
 def test_a_job_goes_on_in_another_thread(fake_host: Start, family: str) -> None:
-    """gradio resumes a generator in any of its threads: the queue that the job holds must not be asked for there."""
+    """gradio resumes a generator in any of its threads: the queue that the job holds must not be asked for
+    there."""
     fake_host(family)
     host = find_host()
     done = []
@@ -109,7 +113,9 @@ def test_a_job_goes_on_in_another_thread(fake_host: Start, family: str) -> None:
     assert done == [True]
 
 
-def test_inside_a_generation_no_queue_is_taken_and_its_job_is_left_alone(fake_host: Start, family: str) -> None:
+def test_inside_a_generation_no_queue_is_taken_and_its_job_is_left_alone(
+    fake_host: Start, family: str
+) -> None:
     program = fake_host(family)
     host = find_host()
     with program.queue_lock:  # the generation
@@ -253,12 +259,16 @@ def test_standalone_has_one_job_at_a_time(tmp_path: Path) -> None:
         assert not job.stopped
     assert host.models_dir == tmp_path
     assert (host.device(), host.dtype(CPU)) == (CPU, torch.float32)
-    assert host.after_caption(Captioner("cpu")) and not StandaloneHost(tmp_path).after_caption(Captioner("cpu"))
+    assert host.after_caption(Captioner("cpu")) and not StandaloneHost(tmp_path).after_caption(
+        Captioner("cpu")
+    )
     with pytest.raises(UsageError, match="toaster"):
         StandaloneHost(tmp_path, device="toaster").device()
 
 
-def test_standalone_models_live_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_standalone_models_live_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("CLIPCAP_MODELS", raising=False)
     assert StandaloneHost().models_dir == tmp_path / "clipcap-ext" / "models"
@@ -270,7 +280,7 @@ def test_importing_the_hosts_loads_no_torch_and_is_quick() -> None:
     """Processor time, not the clock: other work on the machine must not fail this."""
     code = (
         "import time; start = time.process_time()\n"
-        "import clipcap_ext.webui.hosts, clipcap_ext.webui.extension, sys\n"
+        "import clipcap_ext.webui.hosts, clipcap_ext.webui.hosts.extension, sys\n"
         "print(time.process_time() - start, 'torch' in sys.modules)"
     )
     runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

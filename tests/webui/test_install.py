@@ -1,4 +1,5 @@
-"""The host's install phase and its flags: nothing to do is quick and silent, a failure is one line, pins stay."""
+"""The host's install phase and its flags: nothing to do is quick and silent, a failure is one line, pins
+stay."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ class Pip:
         self.gone.clear()
 
 
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pip: Pip, timm: str = "1.0.27") -> str:
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pip: Pip, timm: str = "1.0.27"
+) -> str:
     install = load("install")
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in pip.gone else find("sys"))
@@ -71,7 +74,9 @@ def test_nothing_missing_costs_no_time() -> None:
     assert min(float(seconds) for seconds, _ in printed) < 0.05
 
 
-def test_what_is_missing_is_added_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_added_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pip = Pip({"open_clip"})
     assert "installed" in run(monkeypatch, capsys, pip)
     (command,) = pip.commands
@@ -88,7 +93,9 @@ def test_an_old_timm_gets_the_open_clip_that_fits_it(
 
 
 @pytest.mark.parametrize("error", ["", "no network\nCould not find a version"])
-def test_a_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str) -> None:
+def test_a_failure_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str
+) -> None:
     pip = Pip({"open_clip"}, error)
     if not error:
         pip.run_pip = lambda command, desc: None  # as the host's does under --skip-install
@@ -98,7 +105,9 @@ def test_a_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert ("Could not find" in said) is bool(error)
 
 
-def test_skip_install_is_honoured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skip_install_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pip = Pip({"open_clip"}, skip=True)
     assert "--skip-install" in run(monkeypatch, capsys, pip)
     assert pip.commands == []

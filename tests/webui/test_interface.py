@@ -1,4 +1,5 @@
-"""What we hang into a host's interface: tab, settings, gallery buttons, Interrogate; a fault of ours must stay ours."""
+"""What we hang into a host's interface: tab, settings, gallery buttons, Interrogate; a fault of ours must
+stay ours."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from fake_modules import FAMILIES, Component, FakeHost
 
-from clipcap_ext.webui import extension
+from clipcap_ext.webui.hosts import callbacks, extension
 
 Start = Callable[[str], FakeHost]
 GALLERIES = ("txt2img", "img2img", "extras")
@@ -42,7 +43,9 @@ def tab(monkeypatch: pytest.MonkeyPatch) -> Tab:
 
 
 @pytest.fixture(params=FAMILIES)
-def program(request: pytest.FixtureRequest, fake_host: Start, tab: Tab, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+def program(
+    request: pytest.FixtureRequest, fake_host: Start, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> FakeHost:
     """Each family in turn, its scripts loaded and its settings page built."""
     host = fake_host(request.param)
     host.made = []
@@ -52,7 +55,7 @@ def program(request: pytest.FixtureRequest, fake_host: Start, tab: Tab, monkeypa
         return host.made[-1]
 
     host.modules["modules.ui_components"].ToolButton = make
-    extension.register()
+    callbacks.register()
     host.run("ui_settings")
     return host
 
@@ -76,9 +79,13 @@ def test_galleries_send_to_our_picture(program: FakeHost, tab: Tab) -> None:
     program.run("ui_tabs")
     program.connect_bindings()
     assert [button.elem_id for button in program.made] == [f"{name}_send_to_clipcap" for name in GALLERIES]
-    assert [binding.source_image_component for binding in program.bindings] == [made[f"{n}_gallery"] for n in GALLERIES]
+    assert [binding.source_image_component for binding in program.bindings] == [
+        made[f"{n}_gallery"] for n in GALLERIES
+    ]
     assert {binding.tabname for binding in program.bindings} == {"clipcap"}
-    assert all(binding.source_text_component is None for binding in program.bindings), "text would wipe the prompt"
+    assert all(binding.source_text_component is None for binding in program.bindings), (
+        "text would wipe the prompt"
+    )
     assert program.paste_fields["clipcap"]["init_img"] is tab.picture
 
 
@@ -105,10 +112,10 @@ def test_reload_ui_builds_everything_again(program: FakeHost, tab: Tab) -> None:
     program.run("ui_tabs")
     program.bindings.clear()
     program.paste_fields.clear()
-    for callbacks in program.callbacks.values():
-        callbacks.clear()
+    for registered in program.callbacks.values():
+        registered.clear()
     service = extension.service()
-    extension.register()
+    callbacks.register()
     second = program.build_interface()
     program.run("ui_tabs")
     program.connect_bindings()

@@ -9,7 +9,9 @@ from PIL import Image, PngImagePlugin
 
 from clipcap_ext.webui.prompts import escape_prompt, infotext_of, merged_prompt, prompt_of
 
-INFOTEXT = "a (dog:1.2) in snow, été\nsecond line\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
+INFOTEXT = (
+    "a (dog:1.2) in snow, été\nsecond line\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
+)
 
 
 @pytest.mark.parametrize(

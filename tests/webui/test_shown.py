@@ -1,4 +1,5 @@
-"""A run is told when its picture is no longer the one in the box, in whatever order the events of a page come."""
+"""A run is told when its picture is no longer the one in the box, in whatever order the events of a page
+come."""
 
 from __future__ import annotations
 

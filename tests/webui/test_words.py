@@ -1,4 +1,5 @@
-"""The words on screen: every one has an entry in each language file, no entry is idle, no placeholder is lost."""
+"""The words on screen: every one has an entry in each language file, no entry is idle, no placeholder is
+lost."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def spoken() -> set[str]:
     found = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("words", "context.words") and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("words", "context.words")
+                and node.args
+            ):
                 constants = (one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant))
                 found |= {value for value in constants if isinstance(value, str)}
     return found
@@ -54,7 +59,9 @@ def test_every_word_is_listed_and_no_entry_is_idle() -> None:
 def test_a_translation_is_whole(language: str) -> None:
     translated = entries(language)
     assert set(translated) == set(entries("en_US"))
-    assert [text for text, other in translated.items() if not other.strip() or places(text) != places(other)] == []
+    assert [
+        text for text, other in translated.items() if not other.strip() or places(text) != places(other)
+    ] == []
     assert sum(text != other for text, other in translated.items()) > 0.85 * len(translated)
 
 

@@ -13,7 +13,8 @@ from clipcap_ext.corpus.collecting import Collector
 class Layout:
     """One way data sets lie on disk.
 
-    find: a folder, or one annotation file -> the annotation files of this layout there, none if it is another's.
+    find: a folder, or one annotation file -> the annotation files of this layout there, none if it is
+    another's.
     read: those files, and the root they were found under -> rows into a collector.
     """
 

@@ -1,4 +1,5 @@
-"""The layout `coco`: COCO captions JSON, images and annotations joined by id; other COCO tasks are not read."""
+"""The layout `coco`: COCO captions JSON, images and annotations joined by id; other COCO tasks are not
+read."""
 
 from __future__ import annotations
 
@@ -10,9 +11,12 @@ from clipcap_ext.errors import CorpusError
 
 
 def find(place: Path) -> list[Path]:
-    """captions_*.json in a folder or in its `annotations`; or the file itself if it has images and annotations."""
+    """captions_*.json in a folder or in its `annotations`; or the file itself if it has images and
+    annotations."""
     if place.is_dir():
-        return sorted(place.glob("captions_*.json")) or sorted((place / "annotations").glob("captions_*.json"))
+        return sorted(place.glob("captions_*.json")) or sorted(
+            (place / "annotations").glob("captions_*.json")
+        )
     return [place] if place.suffix == ".json" and _parts(read_json(place)) else []
 
 

@@ -1,4 +1,5 @@
-"""Flickr's official split lists (one image name a line), which any layout may find beside its captions; no captions."""
+"""Flickr's official split lists (one image name a line), which any layout may find beside its captions; no
+captions."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ WANTED = ", ".join(names[0] for names in LISTS.values())
 
 
 def official_splits(root: Path) -> dict[str, str]:
-    """Image name -> train, val or test, from the lists in `root` or in its Flickr8k_text; empty if one is missing."""
+    """Image name -> train, val or test, from the lists in `root` or in its Flickr8k_text; empty if one is
+    missing."""
     splits: dict[str, str] = {}
     for split, names in LISTS.items():
         places = [folder / name for folder in (root, root / "Flickr8k_text") for name in names]

@@ -10,7 +10,10 @@ from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
 
 NAMES = ("captions.txt", "captions.csv", "captions.csv.gz", "results.csv")
-IMAGE_COLUMNS, CAPTION_COLUMNS = ("image", "image_name", "file_name", "filename"), ("caption", "comment", "text")
+IMAGE_COLUMNS, CAPTION_COLUMNS = (
+    ("image", "image_name", "file_name", "filename"),
+    ("caption", "comment", "text"),
+)
 
 
 def find(place: Path) -> list[Path]:
@@ -20,7 +23,8 @@ def find(place: Path) -> list[Path]:
 
 
 def read(files: list[Path], root: Path, collector: Collector) -> None:
-    """Rows into the collector; the splits come from a `split` column or from the official lists beside the table."""
+    """Rows into the collector; the splits come from a `split` column or from the official lists beside the
+    table."""
     collector.splits.update(official_splits(root))
     for path in files:
         lines = text_lines(path, collector)
@@ -40,7 +44,8 @@ def _delimiter(header: str) -> str:
 
 
 def _columns(header: str) -> tuple[int, int, int | None]:
-    """Where the image, the caption and (if there is one) the split stand; an empty tuple for another kind of file."""
+    """Where the image, the caption and (if there is one) the split stand; an empty tuple for another kind of
+    file."""
     names = [name.strip().lower() for name in header.split(_delimiter(header))]
     image = next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
     caption = next((names.index(name) for name in CAPTION_COLUMNS if name in names), None)

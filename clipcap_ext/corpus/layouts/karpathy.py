@@ -21,7 +21,9 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
     for path in files:
         images = _images(read_json(path))
         if not images:
-            raise CorpusError(f"{path} has no list of images with sentences: it is not one of Karpathy's files.")
+            raise CorpusError(
+                f"{path} has no list of images with sentences: it is not one of Karpathy's files."
+            )
         for number, image in enumerate(images):
             where = f"{path.name}:images[{number}]"
             try:
@@ -39,4 +41,6 @@ def _images(content: object) -> list:
     return images if any(isinstance(image, dict) and "sentences" in image for image in images[:100]) else []
 
 
-KARPATHY = Layout("karpathy", "dataset_flickr8k.json, dataset_flickr30k.json or dataset_coco.json", find, read)
+KARPATHY = Layout(
+    "karpathy", "dataset_flickr8k.json, dataset_flickr30k.json or dataset_coco.json", find, read
+)

@@ -1,4 +1,5 @@
-"""The layout `metadata-jsonl`: Hugging Face's imagefolder, a row {"file_name", "text"} for each image or caption."""
+"""The layout `metadata-jsonl`: Hugging Face's imagefolder, a row {"file_name", "text"} for each image or
+caption."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def find(place: Path) -> list[Path]:
 
 
 def read(files: list[Path], root: Path, collector: Collector) -> None:
-    """Rows into the collector; the split is the row's own or the folder's. An image is called by its path from root."""
+    """Rows into the collector; the split is the row's own or the folder's. An image is called by its path
+    from root."""
     for path in files:
         folder = path.parent.relative_to(root).as_posix()
         prefix = "" if folder == "." else f"{folder}/"

@@ -1,4 +1,5 @@
-"""The layout `sidecar`: a folder of images, each with a text file of the same name beside it, a caption a line."""
+"""The layout `sidecar`: a folder of images, each with a text file of the same name beside it, a caption a
+line."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from pathlib import Path
 
 from clipcap_ext.corpus.collecting import Collector, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
-from clipcap_ext.engine.image_files import find_images
+from clipcap_ext.engine.images.finding import find_images
 
 SUFFIXES = (".txt", ".caption")
 
@@ -18,7 +19,8 @@ def find(place: Path) -> list[Path]:
 
 
 def read(files: list[Path], root: Path, collector: Collector) -> None:
-    """Each image's lines; an image is called by its path below the root. An image without a text is a problem."""
+    """Each image's lines; an image is called by its path below the root. An image without a text is a
+    problem."""
     for image in files:
         name = image.relative_to(root).as_posix()
         text = _beside(image)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from clipcap_ext.webui.hosts.base import Host
+from clipcap_ext.service.host import Host
 
 
 def find_host() -> Host:
     """The program that runs us, told by what it has imported by now; standalone where there is none."""
     loaded = sys.modules
     if "modules.shared" not in loaded:
-        from clipcap_ext.webui.hosts.standalone import StandaloneHost
+        from clipcap_ext.service.standalone import StandaloneHost
 
         return StandaloneHost()
     if "modules.modeldata" in loaded or "modules.scripts_manager" in loaded:

@@ -1,4 +1,5 @@
-"""AUTOMATIC1111 1.6 to 1.10: a model lock beside the queue, and low-VRAM modes that can be told to step aside."""
+"""AUTOMATIC1111 1.6 to 1.10: a model lock beside the queue, and low-VRAM modes that can be told to step
+aside."""
 
 from __future__ import annotations
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clipcap_ext.webui.hosts.extension import chosen_model, model_names, service
 from clipcap_ext.webui.hosts.interface import Interface
 from clipcap_ext.webui.hosts.webui import WebuiHost
 
 if TYPE_CHECKING:
-    from clipcap_ext.webui.service import CaptionService
+    from clipcap_ext.service.service import CaptionService
 
 SECTION = ("clipcap", "Caption")
 TAB_ID = "clipcap"
+
+
+def register() -> None:
+    """Give the host our tab, settings, gallery buttons and routes. Called each time the host loads its
+    scripts."""
+    register_callbacks(service())
 
 
 def register_callbacks(service: CaptionService) -> None:
@@ -31,7 +38,6 @@ def add_settings(service: CaptionService) -> None:
     """Our section of the settings page."""
     from modules import shared
 
-    from clipcap_ext.webui.extension import model_names
     from clipcap_ext.webui.settings import settings
     from clipcap_ext.webui.tab.parts import setting_component
 
@@ -66,7 +72,6 @@ def add_routes(service: CaptionService, app: Any) -> None:
         return
     try:
         from clipcap_ext.webui.api import add_api
-        from clipcap_ext.webui.extension import chosen_model
 
         add_api(app, service, host.api_credentials, chosen_model)
     except Exception:

@@ -19,7 +19,7 @@ class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
 
     def ui(self) -> dict[str, Any]:
         """A switch and a model. The host cannot do without this dictionary, so nothing may fail here."""
-        from clipcap_ext.webui.extension import model_names
+        from clipcap_ext.webui.hosts.extension import model_names
         from clipcap_ext.webui.tab.parts import extras_controls
 
         enable, model = extras_controls(model_names())
@@ -29,7 +29,7 @@ class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
         """Add to `pp.caption`, or to the infotext of a host that knows no captions."""
         if not enable:
             return
-        from clipcap_ext.webui.extension import caption_inside, service
+        from clipcap_ext.webui.hosts.extension import caption_inside, service
 
         try:
             text = caption_inside([pp.image], model or "")[0]

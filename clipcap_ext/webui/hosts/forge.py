@@ -29,7 +29,8 @@ class ManagedHost(WebuiHost):
 
 
 class ForgeHost(ManagedHost):
-    """Forge builds checkpoints in its main thread while a request holds the queue: the queue's lock is enough."""
+    """Forge builds checkpoints in its main thread while a request holds the queue: the queue's lock is
+    enough."""
 
     name = "Forge"
 

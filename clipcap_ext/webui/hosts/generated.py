@@ -14,7 +14,8 @@ INFOTEXT_KEY = "ClipCap caption"
 class PerImage(str):
     """The caption of the latest image. Hosts that call infotext values ask by index and get each image's own.
 
-    Without that, the file a host saves before a caption exists would carry the caption of the image before it.
+    Without that, the file a host saves before a caption exists would carry the caption of the image before
+    it.
     """
 
     captions: dict[int, str]
@@ -25,7 +26,8 @@ class PerImage(str):
 
 
 class GeneratedCaptions(scripts.Script):
-    """Off until switched on, in the interface or by the API's alwayson_scripts: "ClipCap caption", args [true]."""
+    """Off until switched on, in the interface or by the API's alwayson_scripts: "ClipCap caption", args
+    [true]."""
 
     def title(self) -> str:
         """Its name in the interface and the API."""
@@ -37,7 +39,7 @@ class GeneratedCaptions(scripts.Script):
 
     def ui(self, is_img2img: bool) -> list[Any]:
         """A switch and a model."""
-        from clipcap_ext.webui.extension import model_names
+        from clipcap_ext.webui.hosts.extension import model_names
         from clipcap_ext.webui.tab.parts import generated_controls
 
         return generated_controls(self.elem_id, model_names())
@@ -50,7 +52,7 @@ class GeneratedCaptions(scripts.Script):
         """Caption the image that is about to be saved; a failure is reported and the image saved without."""
         if not enabled:
             return
-        from clipcap_ext.webui.extension import caption_inside, service
+        from clipcap_ext.webui.hosts.extension import caption_inside, service
 
         try:
             text = PerImage(caption_inside([pp.image], model or "")[0])

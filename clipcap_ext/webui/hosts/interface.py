@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clipcap_ext.webui.hosts.base import HostComponents
+from clipcap_ext.service.host import HostComponents
 from clipcap_ext.webui.hosts.webui import WebuiHost
 
 if TYPE_CHECKING:
-    from clipcap_ext.webui.service import CaptionService
+    from clipcap_ext.service.service import CaptionService
 
 PASTE_NAME = "clipcap"  # SD.Next has a "caption" of its own
 GALLERIES = ("txt2img", "img2img", "extras")
@@ -17,7 +17,8 @@ INTERROGATE_SYMBOL = "\N{PAPERCLIP}"
 
 
 def paste_module() -> Any:
-    """The host's module of "send to" bindings: its name differs, and SD.Next keeps an empty one under the new name."""
+    """The host's module of "send to" bindings: its name differs, and SD.Next keeps an empty one under the new
+    name."""
     from modules import infotext_utils
 
     if hasattr(infotext_utils, "ParamBinding"):
@@ -50,7 +51,9 @@ class Interface:
         self._seen[elem_id] = component
         name = elem_id.removesuffix("_send_to_extras")
         if name != elem_id and name in GALLERIES and self._wants_buttons():
-            self._buttons[name] = self._tool_button(SYMBOL, f"{name}_send_to_clipcap", "Send image to the Caption tab.")
+            self._buttons[name] = self._tool_button(
+                SYMBOL, f"{name}_send_to_clipcap", "Send image to the Caption tab."
+            )
         elif elem_id == "img2img_style_apply" and self._lost_interrogate():
             tip = "Caption the image with ClipCap and put the words into the prompt."
             self._interrogate = self._tool_button(INTERROGATE_SYMBOL, "clipcap_interrogate", tip)
@@ -89,7 +92,10 @@ class Interface:
                 button.visible = False
                 continue
             binding = paste.ParamBinding(
-                paste_button=button, tabname=PASTE_NAME, source_text_component=None, source_image_component=gallery
+                paste_button=button,
+                tabname=PASTE_NAME,
+                source_text_component=None,
+                source_image_component=gallery,
             )
             paste.register_paste_params_button(binding)
         return None
@@ -115,7 +121,7 @@ class Interface:
         return self._host.name != "SD.Next" and not hasattr(ui, "process_interrogate")
 
     def _wire_interrogate(self) -> None:
-        from clipcap_ext.webui.extension import interrogate
+        from clipcap_ext.webui.hosts.extension import interrogate
 
         image, prompt = self.components().pictures.get("img2img"), self._seen.get("img2img_prompt")
         if image is None or prompt is None:

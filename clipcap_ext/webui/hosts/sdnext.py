@@ -23,7 +23,8 @@ class SdNextHost(WebuiHost):
 
     @property
     def api_credentials(self) -> dict[str, str]:
-        """Of --auth, and of --auth-file with one user a line; quotes are the host's habit. OSError for a lost file."""
+        """Of --auth, and of --auth-file with one user a line; quotes are the host's habit. OSError for a lost
+        file."""
         pairs = (self.flag("auth") or "").split(",")
         if self.flag("auth_file"):
             pairs += Path(self.flag("auth_file")).read_text(encoding="utf-8").splitlines()

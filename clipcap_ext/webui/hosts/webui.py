@@ -1,6 +1,8 @@
-"""What the WebUI families share: flags, folders, settings, queue and state; their own files say where they differ.
+"""What the WebUI families share: flags, folders, settings, queue and state; their own files say where they
+differ.
 
-`modules` is imported inside the functions: these classes can be made, and tested, wherever a `modules` can be found.
+`modules` is imported inside the functions: these classes can be made, and tested, wherever a `modules` can be
+found.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.webui.hosts.base import MODELS_FOLDER, SEND_TARGETS
+from clipcap_ext.service.host import MODELS_FOLDER, SEND_TARGETS
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class HostJob:
-    """A Job (see base.py) over the host's `shared.state`; a `guest` only looks at a state that is not ours."""
+    """A Job (see base.py) over the host's `shared.state`; a `guest` only looks at a state that is not
+    ours."""
 
     def __init__(self, state: Any, guest: bool) -> None:
         self._state = state
@@ -42,7 +45,8 @@ class HostJob:
 def passwords(pairs: Iterable[str]) -> dict[str, str]:
     """Passwords by user of `user:password` texts, blank ones left out.
 
-    Raises UsageError for one without a colon: a slip of the pen must neither open the door nor make an empty key.
+    Raises UsageError for one without a colon: a slip of the pen must neither open the door nor make an empty
+    key.
     """
     found = {}
     for pair in pairs:
@@ -160,7 +164,8 @@ class WebuiHost:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """The queue's lock, where we do not hold it yet, and then the lock under which the host builds its model."""
+        """The queue's lock, where we do not hold it yet, and then the lock under which the host builds its
+        model."""
         from modules import call_queue
 
         queue = nullcontext() if self._inside() or self._job_runs else call_queue.queue_lock

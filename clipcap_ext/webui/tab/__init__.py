@@ -1,4 +1,5 @@
-"""The Caption tab: the only importer of gradio. `build` gives the host, or the standalone page, its Blocks."""
+"""The Caption tab: the only importer of gradio. `build` gives the host, or the standalone page, its
+Blocks."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.webui.downloads import Downloads
-from clipcap_ext.webui.hosts.base import Host, HostComponents
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.downloads import Downloads
+from clipcap_ext.service.host import Host, HostComponents
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.tab.batch import build_batch, wire_batch
 from clipcap_ext.webui.tab.compat import forgotten
 from clipcap_ext.webui.tab.context import Context
@@ -18,13 +19,16 @@ from clipcap_ext.webui.tab.header import build_header, wire_header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.memory import Remembered, wire_memory
 from clipcap_ext.webui.tab.models import build_models, wire_models
-from clipcap_ext.webui.tab.single import SinglePane, build_single
-from clipcap_ext.webui.tab.single_events import wire_single
+from clipcap_ext.webui.tab.single.events import wire_single
+from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
 from clipcap_ext.webui.words import Words
 
 
-def build(service: CaptionService, host: Host, components: HostComponents | None = None, **blocks: Any) -> gr.Blocks:
-    """The tab as Blocks, not served yet. `components`: what was caught of the host; `blocks`: more for gr.Blocks."""
+def build(
+    service: CaptionService, host: Host, components: HostComponents | None = None, **blocks: Any
+) -> gr.Blocks:
+    """The tab as Blocks, not served yet. `components`: what was caught of the host; `blocks`: more for
+    gr.Blocks."""
     language = str(host.setting("localization", "") or "")
     downloads = Downloads(host.models_dir)
     context = Context(service, host, components or HostComponents(), Words(language), downloads)

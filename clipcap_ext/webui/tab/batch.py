@@ -13,7 +13,7 @@ import gradio as gr
 from clipcap_ext.batch.captioning import Outcome, caption_files
 from clipcap_ext.batch.export import ExportRow, export
 from clipcap_ext.batch.wording import plain_caption
-from clipcap_ext.webui.runs import Run
+from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, follow, hidden_text, page_only, uploaded_paths
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
@@ -21,7 +21,9 @@ from clipcap_ext.webui.tab.header import Header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import card, duration, failure, gallery, progress, state, thumbnail_of
 
-SHOW_EVERY = 1.15  # the gallery is sent again once it has grown by this factor, so that many pictures stay quick
+SHOW_EVERY = (
+    1.15  # the gallery is sent again once it has grown by this factor, so that many pictures stay quick
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def build_batch(context: Context) -> BatchPane:
         start = gr.Button(
             words("Caption all"), variant="primary", interactive=False, elem_id=elem_id("batch_run"), scale=3
         )
-        stop = gr.Button(words("Stop"), interactive=False, elem_id=elem_id("batch_stop"), scale=1, min_width=80)
+        stop = gr.Button(
+            words("Stop"), interactive=False, elem_id=elem_id("batch_stop"), scale=1, min_width=80
+        )
     status = gr.HTML(state("idle", words("No pictures yet.")), elem_id=elem_id("batch_status"))
     with gr.Row(elem_classes=["clipcap_tight"]):
         names = {"zip": "Download .txt files (zip)", "csv": "Download CSV", "jsonl": "Download JSON lines"}
@@ -89,9 +93,16 @@ def wire_batch(context: Context, header: Header, controls: DecodingControls, pan
         page_only(made.then, "(payload) => clipcap_download(payload)", [pane.payload])
 
 
-def caption_uploads(context: Context, files: Any, model: str | None, values: tuple[Any, ...]) -> Iterator[list[Any]]:
+def caption_uploads(
+    context: Context, files: Any, model: str | None, values: tuple[Any, ...]
+) -> Iterator[list[Any]]:
     """Caption the uploads. Yields status, start, stop, three downloads, gallery, rows, edits."""
-    words, same, off, on = context.words, gr.update(), gr.update(interactive=False), gr.update(interactive=True)
+    words, same, off, on = (
+        context.words,
+        gr.update(),
+        gr.update(interactive=False),
+        gr.update(interactive=True),
+    )
     uploads = uploaded_paths(files)
     if not uploads or model is None:
         text = words("No pictures yet.") if model else words("No model is chosen.")
@@ -118,7 +129,17 @@ def caption_uploads(context: Context, files: Any, model: str | None, values: tup
         for _ in going.watch():
             grown = len(cards) > shown * SHOW_EVERY
             shown = len(cards) if grown else shown
-            yield [progress(words, going), off, on, off, off, off, gallery(cards) if grown else same, same, same]
+            yield [
+                progress(words, going),
+                off,
+                on,
+                off,
+                off,
+                off,
+                gallery(cards) if grown else same,
+                same,
+                same,
+            ]
     except GeneratorExit:  # the page is gone, nobody will read the rest
         context.service.stop()
         raise
@@ -129,7 +150,9 @@ def caption_uploads(context: Context, files: Any, model: str | None, values: tup
 def row_of(name: str, outcome: Outcome) -> ExportRow:
     """One picture's line in what can be taken away; a problem names the file by the name it had."""
     if outcome.caption is None:
-        return ExportRow(name, "", outcome.problem.replace(str(outcome.path), name).replace(outcome.path.name, name))
+        return ExportRow(
+            name, "", outcome.problem.replace(str(outcome.path), name).replace(outcome.path.name, name)
+        )
     return ExportRow(name, plain_caption(outcome.caption.text))
 
 
@@ -141,7 +164,9 @@ def batch_end(context: Context, run: Run, rows: list[ExportRow]) -> str:
         return failure(words, run.error)
     parts = [words("{done} of {total} captioned", done=len(rows) - len(failed), total=run.total)]
     if failed:
-        parts.append(words("failed: {names}", names=", ".join(failed[:5]) + (" …" if len(failed) > 5 else "")))
+        parts.append(
+            words("failed: {names}", names=", ".join(failed[:5]) + (" …" if len(failed) > 5 else ""))
+        )
     parts.append(duration(run.seconds()))
     if run.value:
         return state("stopped", words("Stopped.") + " " + " · ".join(parts))
@@ -163,5 +188,6 @@ def edited(rows: list[ExportRow], edits: str) -> list[ExportRow]:
     if not isinstance(typed, Mapping):
         typed = {}
     return [
-        ExportRow(row.file_name, str(typed.get(str(place), row.text)), row.problem) for place, row in enumerate(rows)
+        ExportRow(row.file_name, str(typed.get(str(place), row.text)), row.problem)
+        for place, row in enumerate(rows)
     ]

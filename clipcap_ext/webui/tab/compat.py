@@ -1,4 +1,5 @@
-"""What differs between gradio 3.41, 4.40 and newer, answered once; the panes use these and never ask for a version."""
+"""What differs between gradio 3.41, 4.40 and newer, answered once; the panes use these and never ask for a
+version."""
 
 from __future__ import annotations
 
@@ -46,14 +47,17 @@ def picture(name: str, **options: Any) -> gr.Image:
 
 
 def forgotten(component: Any) -> Any:
-    """Keep the host from storing a component's value in its ui-config.json, which would win over ours for good."""
+    """Keep the host from storing a component's value in its ui-config.json, which would win over ours for
+    good."""
     component.do_not_save_to_config = True
     return component
 
 
 def hidden_text(name: str) -> gr.Textbox:
     """A text that the script reads or writes; it is in the page but not to be seen."""
-    return forgotten(gr.Textbox(elem_id=elem_id(name), elem_classes=[HIDDEN], show_label=False, container=False))
+    return forgotten(
+        gr.Textbox(elem_id=elem_id(name), elem_classes=[HIDDEN], show_label=False, container=False)
+    )
 
 
 def hidden_button(name: str) -> gr.Button:
@@ -66,11 +70,15 @@ def page_only(event: Callable[..., Any], source: str, inputs: Sequence[Any] = ()
     return event(fn=None, inputs=list(inputs), outputs=None, **QUICK, **js(source), **options)
 
 
-def follow(event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    """Answer every change at once, the last one for certain, whatever comes while an earlier one is being answered.
+def follow(
+    event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]
+) -> None:
+    """Answer every change at once, the last one for certain, whatever comes while an earlier one is being
+    answered.
 
-    Gradio 3 drops a change that comes in between: there the script asks again if the values are no longer those that
-    were asked about. So a handler that writes one of its own inputs must leave its own answer as it is.
+    Gradio 3 drops a change that comes in between: there the script asks again if the values are no longer
+    those that were asked about. So a handler that writes one of its own inputs must leave its own answer as
+    it is.
     """
     if MAJOR >= 4:
         event(handler, inputs, outputs, trigger_mode="always_last", **QUICK)

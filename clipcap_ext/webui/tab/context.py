@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clipcap_ext.webui.downloads import Downloads
-from clipcap_ext.webui.hosts.base import Host, HostComponents
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.downloads import Downloads
+from clipcap_ext.service.host import Host, HostComponents
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.words import Words
 
 

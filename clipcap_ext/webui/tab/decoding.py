@@ -1,4 +1,5 @@
-"""The decoding controls, shared by all panes: each acts or is greyed out. What they mean is in webui/controls.py."""
+"""The decoding controls, shared by all panes: each acts or is greyed out. What they mean is in
+webui/controls.py."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.webui.controls import MOST_CANDIDATES, STRATEGIES, DecodingForm
+from clipcap_ext.webui.decoding_controls import MOST_CANDIDATES, STRATEGIES, DecodingForm
 from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
@@ -25,7 +26,13 @@ class DecodingControls:
 def slider(words: Words, name: str, label: str, low: float, high: float, step: float, info: str) -> Any:
     """A slider that starts at the form's default."""
     return gr.Slider(
-        low, high, getattr(DecodingForm, name), step=step, label=words(label), info=words(info), elem_id=elem_id(name)
+        low,
+        high,
+        getattr(DecodingForm, name),
+        step=step,
+        label=words(label),
+        info=words(info),
+        elem_id=elem_id(name),
     )
 
 
@@ -46,18 +53,28 @@ def build_decoding(context: Context) -> DecodingControls:
             strategy = choice(
                 words, "strategy", "Strategy", strategies, "Greedy is fastest; beams search; sampling varies."
             )
-            candidates = slider(words, "num_candidates", "Candidates", 1, MOST_CANDIDATES, 1, "To choose from.")
-            ranking = choice(words, "rank_by", "Order by", rankings, "What puts one candidate before another.")
+            candidates = slider(
+                words, "num_candidates", "Candidates", 1, MOST_CANDIDATES, 1, "To choose from."
+            )
+            ranking = choice(
+                words, "rank_by", "Order by", rankings, "What puts one candidate before another."
+            )
         with gr.Row():
             beams = slider(words, "num_beams", "Beams", 2, 16, 1, "Width of the search.")
-            penalty = slider(words, "length_penalty", "Length penalty", 0.0, 2.0, 0.1, "Above 1 favours long captions.")
+            penalty = slider(
+                words, "length_penalty", "Length penalty", 0.0, 2.0, 0.1, "Above 1 favours long captions."
+            )
             length = slider(words, "max_new_tokens", "Longest caption", 5, 100, 1, "In word pieces.")
-            repeat = slider(words, "no_repeat_ngram_size", "No repeats of", 0, 5, 1, "Word pieces in a row; 0 is off.")
+            repeat = slider(
+                words, "no_repeat_ngram_size", "No repeats of", 0, 5, 1, "Word pieces in a row; 0 is off."
+            )
         with gr.Row():
             temperature = slider(
                 words, "temperature", "Temperature", 0.1, 2.0, 0.05, "Below 1 is safer, above 1 is wilder."
             )
-            top_p = slider(words, "top_p", "Top-p", 0.05, 1.0, 0.05, "Only the likeliest words up to this share.")
+            top_p = slider(
+                words, "top_p", "Top-p", 0.05, 1.0, 0.05, "Only the likeliest words up to this share."
+            )
             top_k = slider(words, "top_k", "Top-k", 0, 100, 1, "Only the k likeliest words; 0 is all.")
             seed = gr.Number(
                 DecodingForm.seed, precision=0, label=words("Seed"), elem_id=elem_id("seed"),

@@ -12,8 +12,8 @@ import gradio as gr
 
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.hub.client import Progress
-from clipcap_ext.webui.downloads import Downloads
-from clipcap_ext.webui.runs import Run
+from clipcap_ext.service.downloads import Downloads
+from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, forgotten, hidden_text, js
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import Header, chosen, facts_line, from_the_hub, offered
@@ -47,12 +47,18 @@ def build_downloads(context: Context) -> DownloadControls:
         choice = forgotten(
             gr.Dropdown([], value=None, label=words("To download"), elem_id=elem_id("fetchable"), scale=3)
         )
-        start = gr.Button(words("Download"), interactive=False, elem_id=elem_id("fetch"), scale=1, min_width=90)
-        cancel = gr.Button(words("Cancel"), interactive=False, elem_id=elem_id("fetch_cancel"), scale=1, min_width=80)
+        start = gr.Button(
+            words("Download"), interactive=False, elem_id=elem_id("fetch"), scale=1, min_width=90
+        )
+        cancel = gr.Button(
+            words("Cancel"), interactive=False, elem_id=elem_id("fetch_cancel"), scale=1, min_width=80
+        )
         unwanted = forgotten(
             gr.Dropdown([], value=None, label=words("Downloaded"), elem_id=elem_id("removable"), scale=3)
         )
-        remove = gr.Button(words("Remove"), interactive=False, elem_id=elem_id("remove"), scale=1, min_width=80)
+        remove = gr.Button(
+            words("Remove"), interactive=False, elem_id=elem_id("remove"), scale=1, min_width=80
+        )
     status = gr.HTML("", elem_id=elem_id("fetch_status"))
     return DownloadControls(choice, start, cancel, status, unwanted, remove, hidden_text("sure"))
 
@@ -66,7 +72,12 @@ def wire_downloads(
     lists = [*controls.choices, table, header.model, header.facts]
 
     def after(status: str, model: str | None) -> list[Any]:
-        return [status, gr.update(interactive=True), gr.update(interactive=False), *_lists(context, show, model)]
+        return [
+            status,
+            gr.update(interactive=True),
+            gr.update(interactive=False),
+            *_lists(context, show, model),
+        ]
 
     def unfinished(status: str, model: str | None) -> list[Any]:
         told = after(status, model)
@@ -142,7 +153,9 @@ def bar(words: Words, downloads: Downloads) -> str:
     progress: Progress | None = downloads.progress
     parts, width = [downloads.step or words("Asking the Hub")], ""
     if progress is not None and progress.total:
-        parts.append(words("{done} of {total}", done=size_text(progress.done), total=size_text(progress.total)))
+        parts.append(
+            words("{done} of {total}", done=size_text(progress.done), total=size_text(progress.total))
+        )
         width = f' style="width:{100 * progress.done / progress.total:.1f}%"'
         if progress.rate > 0:
             parts.append(f"{progress.rate / 1e6:.1f} MB/s")
@@ -154,7 +167,8 @@ def bar(words: Words, downloads: Downloads) -> str:
 
 
 def _lists(context: Context, show: Callable[[], str], kept: str | None) -> list[Any]:
-    """The two lists, the table, and the header: its models, `kept` chosen where it is offered, and that one's facts."""
+    """The two lists, the table, and the header: its models, `kept` chosen where it is offered, and that one's
+    facts."""
     name = chosen(context, kept)
     model = gr.update(choices=offered(context), value=name)
     return [*list_updates(context), show(), model, facts_line(context, name)]

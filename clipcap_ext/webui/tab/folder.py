@@ -1,4 +1,5 @@
-"""The Folder pane: captions beside the pictures of a folder of this machine; look first, then write, then undo."""
+"""The Folder pane: captions beside the pictures of a folder of this machine; look first, then write, then
+undo."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from clipcap_ext.batch.sidecar import EXTENSIONS
 from clipcap_ext.batch.wording import POLICIES, Wording
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import CaptionError
-from clipcap_ext.webui.controls import DecodingForm
-from clipcap_ext.webui.runs import Run
+from clipcap_ext.service.runs import Run
+from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
@@ -58,13 +59,22 @@ def build_folder(context: Context) -> FolderPane:
     words = context.words
     with gr.Row():
         folder = gr.Textbox(
-            label=words("Folder on this machine"), placeholder="/pictures/my dog", elem_id=elem_id("folder"), scale=4
+            label=words("Folder on this machine"),
+            placeholder="/pictures/my dog",
+            elem_id=elem_id("folder"),
+            scale=4,
         )
-        recursive = gr.Checkbox(False, label=words("With its subfolders"), elem_id=elem_id("recursive"), scale=1)
+        recursive = gr.Checkbox(
+            False, label=words("With its subfolders"), elem_id=elem_id("recursive"), scale=1
+        )
     with gr.Row():
         policies = [(words(text), value) for text, value in zip(POLICY_NAMES, POLICIES, strict=True)]
-        policy = gr.Radio(policies, value="skip", label=words("Where a caption exists"), elem_id=elem_id("policy"))
-        extension = gr.Radio(list(EXTENSIONS), value=".txt", label=words("Caption files"), elem_id=elem_id("extension"))
+        policy = gr.Radio(
+            policies, value="skip", label=words("Where a caption exists"), elem_id=elem_id("policy")
+        )
+        extension = gr.Radio(
+            list(EXTENSIONS), value=".txt", label=words("Caption files"), elem_id=elem_id("extension")
+        )
     with gr.Row():
         trigger = gr.Textbox(label=words("Trigger word"), elem_id=elem_id("trigger"))
         prefix = gr.Textbox(label=words("Prefix"), elem_id=elem_id("prefix"))
@@ -72,7 +82,9 @@ def build_folder(context: Context) -> FolderPane:
     with gr.Row(elem_classes=["clipcap_tight"]):
         look = gr.Button(words("Look first"), variant="primary", elem_id=elem_id("look"), scale=2)
         write = gr.Button(words("Write captions"), interactive=False, elem_id=elem_id("write"), scale=2)
-        stop = gr.Button(words("Stop"), interactive=False, elem_id=elem_id("folder_stop"), scale=1, min_width=80)
+        stop = gr.Button(
+            words("Stop"), interactive=False, elem_id=elem_id("folder_stop"), scale=1, min_width=80
+        )
         undo = gr.Button(words("Undo last run"), elem_id=elem_id("folder_undo"), scale=1, min_width=110)
     status = gr.HTML(
         state("idle", words("Look first shows what would be written; nothing is written before.")),
@@ -96,7 +108,9 @@ def wire_folder(context: Context, header: Header, controls: DecodingControls, pa
     inputs = [header.model, *pane.task, *controls.components]
     outputs = [pane.status, pane.look, pane.write, pane.stop, pane.undo, pane.table, pane.looked]
     pane.look.click(lambda *values: (yield from look(context, *values)), inputs, outputs, **QUIET)
-    pane.write.click(lambda *values: (yield from write(context, *values)), [pane.looked, *inputs], outputs, **QUIET)
+    pane.write.click(
+        lambda *values: (yield from write(context, *values)), [pane.looked, *inputs], outputs, **QUIET
+    )
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)
     pane.undo.click(lambda folder: undo(context, folder), [pane.task[0]], [pane.status, pane.table], **QUICK)
     for one in (*pane.task, header.model, *controls.components):  # other settings have to be looked at anew
@@ -110,7 +124,12 @@ def split(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 def look(context: Context, model: str | None, *values: Any) -> Iterator[list[Any]]:
     """The dry run: plan, caption the first few, show what would be written where. Writes nothing."""
-    words, same, off, on = context.words, gr.update(), gr.update(interactive=False), gr.update(interactive=True)
+    words, same, off, on = (
+        context.words,
+        gr.update(),
+        gr.update(interactive=False),
+        gr.update(interactive=True),
+    )
     task_values, decoding_values = split(values)
     form = form_of(decoding_values)
     options = form.options(one=True)
@@ -167,10 +186,24 @@ def _plan_table(context: Context, plan: Plan, previews: dict[Path, tuple[bool, s
 
 
 def write(context: Context, looked: Looked | None, model: str | None, *values: Any) -> Iterator[list[Any]]:
-    """Write the captions that were looked at, going on where an interrupted run with the same settings ended."""
-    words, same, off, on = context.words, gr.update(), gr.update(interactive=False), gr.update(interactive=True)
+    """Write the captions that were looked at, going on where an interrupted run with the same settings
+    ended."""
+    words, same, off, on = (
+        context.words,
+        gr.update(),
+        gr.update(interactive=False),
+        gr.update(interactive=True),
+    )
     if looked is None or looked.values != (model, *values) or model is None:
-        yield [state("failed", words("The settings changed: look first again.")), on, off, off, same, same, None]
+        yield [
+            state("failed", words("The settings changed: look first again.")),
+            on,
+            off,
+            off,
+            same,
+            same,
+            None,
+        ]
         return
     task_values, decoding_values = split(values)
     form = form_of(decoding_values)
@@ -201,7 +234,9 @@ def _write_end(context: Context, run: Run) -> str:
     )  # fmt: skip
     line = f"{text} · {duration(run.seconds())}"
     if run.value:
-        return state("stopped", words("Stopped.") + " " + line + ". " + words("Look first and write again to go on."))
+        return state(
+            "stopped", words("Stopped.") + " " + line + ". " + words("Look first and write again to go on.")
+        )
     return state("done", line)
 
 

@@ -1,4 +1,5 @@
-"""The line above the panes: which model, what is known of it, and a button that looks again. It loads nothing."""
+"""The line above the panes: which model, what is known of it, and a button that looks again. It loads
+nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
-from clipcap_ext.webui.model_facts import licence_of, size_of, state_of, terms_of
+from clipcap_ext.service.model_facts import licence_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
@@ -27,13 +28,15 @@ class Header:
 
 
 def offered(context: Context) -> list[str]:
-    """The models here that can be used, then those to download. Names alone: gradio 3.41 knows no labels of values."""
+    """The models here that can be used, then those to download. Names alone: gradio 3.41 knows no labels of
+    values."""
     here = _usable(context)
     return [*here, *(name for name, _ in context.downloads.fetchable() if name not in here)]
 
 
 def chosen(context: Context, wanted: Any = "") -> str | None:
-    """`wanted` if it is offered, else the settings page's model, else the first here; None if there is no model."""
+    """`wanted` if it is offered, else the settings page's model, else the first here; None if there is no
+    model."""
     here = _usable(context)
     if wanted in here or wanted in offered(context):
         return wanted
@@ -59,7 +62,8 @@ def from_the_hub(context: Context, name: str) -> str:
 
 
 def facts_line(context: Context, name: str | None) -> str:
-    """Size, licence and state of the chosen model, in one line; of one that is not here, what it takes to get it."""
+    """Size, licence and state of the chosen model, in one line; of one that is not here, what it takes to get
+    it."""
     words = context.words
     entry = next((entry for entry in context.service.models() if entry.name == name), None)
     published = next((model for model in list_to_fetch(context.host.models_dir) if model.name == name), None)
@@ -84,7 +88,11 @@ def licence(words: Words, entry: ModelEntry) -> str:
 def licence_text(words: Words, short: str, terms: str) -> str:
     """The same from the words themselves."""
     short = short or words("terms of its own" if terms else "no licence given")
-    return f'<span class="clipcap_terms" title="{escape(terms)}">{escape(short)}</span>' if terms else escape(short)
+    return (
+        f'<span class="clipcap_terms" title="{escape(terms)}">{escape(short)}</span>'
+        if terms
+        else escape(short)
+    )
 
 
 def build_header(context: Context) -> Header:

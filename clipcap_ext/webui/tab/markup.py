@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from clipcap_ext.webui.runs import Run
-from clipcap_ext.webui.tokens import CHUNK
+from clipcap_ext.service.runs import Run
+from clipcap_ext.service.tokens import CHUNK
 from clipcap_ext.webui.words import Words
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ STAGES = {
 
 
 def state(kind: str, text: str, details: str = "") -> str:
-    """One line for what is going on. kind: idle, busy, done, partly, stopped or failed; details are folded away."""
+    """One line for what is going on. kind: idle, busy, done, partly, stopped or failed; details are folded
+    away."""
     folded = f"<details><summary>?</summary><pre>{escape(details)}</pre></details>" if details else ""
     role = "alert" if kind == "failed" else "status"
     return f'<div class="clipcap_state clipcap_{kind}" role="{role}">{escape(text)}{folded}</div>'
@@ -78,7 +79,9 @@ def card(words: Words, place: int, name: str, text: str, problem: str, thumbnail
     """One picture of the gallery: its caption can be edited in place, a failed one says why."""
     title = f'<div class="clipcap_name" title="{escape(name)}">{escape(name)}</div>'
     if problem:
-        return f'<figure class="clipcap_card clipcap_bad">{title}<p role="alert">{escape(problem)}</p></figure>'
+        return (
+            f'<figure class="clipcap_card clipcap_bad">{title}<p role="alert">{escape(problem)}</p></figure>'
+        )
     label = escape(words("Caption of {name}", name=name))
     box = f'<textarea data-clipcap-row="{place}" rows="3" aria-label="{label}">{escape(text)}</textarea>'
     return f'<figure class="clipcap_card"><img src="{thumbnail}" alt="">{title}{box}</figure>'

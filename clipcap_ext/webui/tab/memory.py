@@ -1,4 +1,5 @@
-"""The last choices, kept in the browser (localStorage): written when one changes, given back when the page opens."""
+"""The last choices, kept in the browser (localStorage): written when one changes, given back when the page
+opens."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import gradio as gr
 
 from clipcap_ext.batch.sidecar import EXTENSIONS
 from clipcap_ext.batch.wording import POLICIES
-from clipcap_ext.webui.controls import DecodingForm
+from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.prompts import MODES
 from clipcap_ext.webui.tab.compat import QUICK, hidden_button, hidden_text, js, page_only
 from clipcap_ext.webui.tab.context import Context
@@ -29,7 +30,8 @@ class Remembered:
 
 
 def wire_memory(context: Context, header: Header, controls: DecodingControls, remembered: Remembered) -> None:
-    """Write every choice into the browser's store as it changes; the script presses `restore` when the page is up."""
+    """Write every choice into the browser's store as it changes; the script presses `restore` when the page
+    is up."""
     restore, store = hidden_button("restore"), hidden_text("store")
     others = remembered.others
     names = ["model", *DecodingForm.names(), *others]

@@ -1,4 +1,5 @@
-"""The Models pane: what is here or can be fetched, what it is good for, weighs and allows; frees the one in memory."""
+"""The Models pane: what is here or can be fetched, what it is good for, weighs and allows; frees the one in
+memory."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
-from clipcap_ext.engine.published import PublishedModel
-from clipcap_ext.webui.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
+from clipcap_ext.engine.published.table import PublishedModel
+from clipcap_ext.service.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.compat import QUICK, QUIET
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.downloads import DownloadControls, build_downloads, list_updates, wire_downloads

@@ -1,4 +1,5 @@
-"""The few gradio pieces that stand outside our tab: two switches and the settings' components. No event of the tab."""
+"""The few gradio pieces that stand outside our tab: two switches and the settings' components. No event of
+the tab."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def generated_controls(elem_id: Callable[[str], str], models: Sequence[str]) -> 
     """The always-visible script's switch and model, folded away."""
     with gr.Accordion("ClipCap caption", open=False, elem_id=elem_id("clipcap_accordion")):
         with gr.Row():
-            enabled = gr.Checkbox(False, label="Caption each image into its infotext", elem_id=elem_id("clipcap_on"))
+            enabled = gr.Checkbox(
+                False, label="Caption each image into its infotext", elem_id=elem_id("clipcap_on")
+            )
             model = model_choice(models, elem_id("clipcap_model"))
     return [enabled, model]
 
@@ -40,6 +43,8 @@ def extras_controls(models: Sequence[str]) -> tuple[Any, Any]:
 def model_choice(models: Sequence[str], elem_id: str) -> Any:
     """Empty stands for the model of the settings page."""
     choices = ["", *models]
-    model = gr.Dropdown(choices=choices, value="", label="Caption model (empty: as in Settings)", elem_id=elem_id)
+    model = gr.Dropdown(
+        choices=choices, value="", label="Caption model (empty: as in Settings)", elem_id=elem_id
+    )
     model.do_not_save_to_config = True
     return model

@@ -1,4 +1,5 @@
-"""The tab without a WebUI: a page of our own, for this machine alone unless told otherwise; it asks the net nothing."""
+"""The tab without a WebUI: a page of our own, for this machine alone unless told otherwise; it asks the net
+nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.telemetry import without_telemetry
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = ("127.0.0.1", "localhost", "::1")
-# The page may load from and talk to its own server alone: gradio's pages name font and script hosts otherwise.
+# The page may load from and talk to its own server alone: gradio's pages name font and script hosts
+# otherwise.
 POLICY = (
-    "default-src 'self' data: blob: ws: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data: blob: ws: wss:; "
-    "form-action 'self'; frame-ancestors 'self'"
+    "default-src 'self' data: blob: ws: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data: blob: ws: "
+    "wss:; form-action 'self'; frame-ancestors 'self'"
 )
 
 
@@ -48,7 +50,9 @@ def app_of(page: Any, address: str) -> FastAPI:
 
     with page:
         page_only(page.load, _script_loader())
-    page.queue(api_open=False, **({"concurrency_count": 8} if MAJOR < 4 else {"default_concurrency_limit": 8}))
+    page.queue(
+        api_open=False, **({"concurrency_count": 8} if MAJOR < 4 else {"default_concurrency_limit": 8})
+    )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(_with_policy)
     if address in LOCAL:  # a page elsewhere that names its own host as 127.0.0.1 gets nowhere
@@ -56,7 +60,9 @@ def app_of(page: Any, address: str) -> FastAPI:
     return gr.mount_gradio_app(app, page, path="/", **(_look() if MAJOR >= 6 else {}))
 
 
-def serve(host: StandaloneHost, address: str = "127.0.0.1", port: int = 7861, open_browser: bool = False) -> None:
+def serve(
+    host: StandaloneHost, address: str = "127.0.0.1", port: int = 7861, open_browser: bool = False
+) -> None:
     """Serve until interrupted."""
     import threading
     import webbrowser
@@ -77,7 +83,8 @@ async def _with_policy(request: Any, call_next: Any) -> Any:
 
 
 def _look() -> dict[str, Any]:
-    """Our style sheet, and gradio's own theme with the machine's fonts: its default ones come from a font host."""
+    """Our style sheet, and gradio's own theme with the machine's fonts: its default ones come from a font
+    host."""
     import gradio as gr
 
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]

@@ -48,7 +48,12 @@ def gradio_python(request: pytest.FixtureRequest) -> Path:
 def models(tiny_folder: Path, tiny_sbg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with every tiny captioner."""
     folder = tmp_path_factory.mktemp("all")
-    for model in (tiny_folder / "tiny-clip", tiny_folder / "tiny-clipcap", tiny_folder / "tiny-transformer", tiny_sbg):
+    for model in (
+        tiny_folder / "tiny-clip",
+        tiny_folder / "tiny-clipcap",
+        tiny_folder / "tiny-transformer",
+        tiny_sbg,
+    ):
         (folder / model.name).symlink_to(model, target_is_directory=True)
     return folder
 
@@ -71,7 +76,16 @@ def pages(
 ) -> Iterator[tuple[Page, Page]]:
     """One server and one browser a gradio: the standalone page, and the one that stands for a WebUI's."""
     log, host_port = tmp_path_factory.mktemp("server") / "server.log", free_port()
-    options = ("--model", "tiny-clipcap", "--seconds", STEP, "--hold", str(hold), "--host-port", str(host_port))
+    options = (
+        "--model",
+        "tiny-clipcap",
+        "--seconds",
+        STEP,
+        "--hold",
+        str(hold),
+        "--host-port",
+        str(host_port),
+    )
     with served(gradio_python, models, log, *options) as address:
         browser = Browser(downloads)
         try:
@@ -98,7 +112,8 @@ def quiet(page: Page) -> Iterator[Page]:
     page.browser.errors()
     page.open()
     yield page
-    # gradio's own pages name a script on a CDN; our policy keeps the browser from asking for it, which it reports
+    # gradio's own pages name a script on a CDN; our policy keeps the browser from asking for it, which it
+    # reports
     ours = [line for line in page.browser.errors() if "iframe-resizer" not in line]
     assert ours == []
     asked = page.browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")

@@ -1,4 +1,5 @@
-"""A real Chromium through chromedriver's own protocol (W3C WebDriver over HTTP), by the standard library alone."""
+"""A real Chromium through chromedriver's own protocol (W3C WebDriver over HTTP), by the standard library
+alone."""
 
 from __future__ import annotations
 
@@ -148,9 +149,13 @@ class Browser:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = json.dumps(body or {}).encode() if method == "POST" else None
-        request = urllib.request.Request(self._base + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self._base + path, data, {"Content-Type": "application/json"}, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=400) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{method} {path}: {json.load(error)['value']['message'].splitlines()[0]}") from error
+            raise RuntimeError(
+                f"{method} {path}: {json.load(error)['value']['message'].splitlines()[0]}"
+            ) from error

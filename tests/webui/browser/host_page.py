@@ -7,9 +7,9 @@ from pathlib import Path
 import gradio as gr
 from fastapi import FastAPI
 
-from clipcap_ext.webui.hosts.base import HostComponents
-from clipcap_ext.webui.hosts.standalone import StandaloneHost
-from clipcap_ext.webui.service import CaptionService
+from clipcap_ext.service.host import HostComponents
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.tab import build
 from clipcap_ext.webui.tab.standalone import app_of, page_look
 
@@ -27,10 +27,14 @@ def host_app(models: Path) -> FastAPI:
     """The page and its server, not started."""
     host = PretendHost(models, "cpu", {"clipcap_model": "tiny-clipcap"})
     with gr.Blocks(analytics_enabled=False) as own:
-        prompts = {name: gr.Textbox(label=name, elem_id=f"clipcap_{name}_prompt") for name in ("txt2img", "img2img")}
+        prompts = {
+            name: gr.Textbox(label=name, elem_id=f"clipcap_{name}_prompt") for name in ("txt2img", "img2img")
+        }
         gr.Textbox("ugly", label="negative", elem_id="clipcap_negative")
         image = gr.Image(type="pil", elem_id="clipcap_target_image")
-        sizes = tuple(gr.Slider(8, 2048, 512, step=8, label=n, elem_id=f"clipcap_{n}") for n in ("width", "height"))
+        sizes = tuple(
+            gr.Slider(8, 2048, 512, step=8, label=n, elem_id=f"clipcap_{n}") for n in ("width", "height")
+        )
     prompts["inpaint"] = prompts["img2img"]
     registered = []
     parts = HostComponents(prompts, {"img2img": image}, {"img2img": sizes}, registered.append)

@@ -1,4 +1,5 @@
-"""The Caption tab as a person uses it: put a picture in, press, read, choose; each step waits for what it needs."""
+"""The Caption tab as a person uses it: put a picture in, press, read, choose; each step waits for what it
+needs."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def served(python: Path, models: Path, log: Path, *options: str) -> Iterator[str
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     command = [str(python), str(HERE / "server.py"), str(port), str(models), *options]
     with open(log, "w") as stream:
-        server = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment)
+        server = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment
+        )
     try:
         wait_for(lambda: answers(address, server), "the page's server", SLOW)
         yield address
@@ -69,11 +72,15 @@ class Page:
             self.browser.run("localStorage.clear()")
         self.browser.open(self.address)
         self.browser.find("#clipcap_run")
-        wait_for(lambda: self.browser.run("return window.clipcap_restored === true"), "the page to be up", SLOW)
+        wait_for(
+            lambda: self.browser.run("return window.clipcap_restored === true"), "the page to be up", SLOW
+        )
 
     def text(self, name: str) -> str:
         """What an element shows."""
-        return self.browser.run("return document.getElementById('clipcap_' + arguments[0])?.innerText || ''", name)
+        return self.browser.run(
+            "return document.getElementById('clipcap_' + arguments[0])?.innerText || ''", name
+        )
 
     def value(self, name: str) -> str:
         """What a text box or number holds."""
@@ -103,8 +110,8 @@ class Page:
         """Whether a button, or every input of a control, can be used."""
         script = (
             "const found = document.getElementById('clipcap_' + arguments[0]);"
-            "const parts = found.tagName === 'BUTTON' ? [found] : [...found.querySelectorAll('input, textarea')];"
-            "return parts.length > 0 && parts.every((part) => !part.disabled)"
+            "const parts = found.tagName === 'BUTTON' ? [found] : [...found.querySelectorAll('input, "
+            "textarea')];return parts.length > 0 && parts.every((part) => !part.disabled)"
         )
         return self.browser.run(script, name)
 
@@ -119,7 +126,9 @@ class Page:
 
     def choose(self, name: str, place: int) -> None:
         """Choose one of a radio's options."""
-        script = "document.querySelectorAll(`#clipcap_${arguments[0]} input[type=radio]`)[arguments[1]].click()"
+        script = (
+            "document.querySelectorAll(`#clipcap_${arguments[0]} input[type=radio]`)[arguments[1]].click()"
+        )
         self.browser.run(script, name, place)
 
     def set_number(self, name: str, number: float) -> None:
@@ -127,7 +136,8 @@ class Page:
         script = (
             "const box = document.querySelector(`#clipcap_${arguments[0]} input[type=number]`);"
             "box.value = arguments[1];"
-            "for (const kind of ['input', 'change', 'blur']) box.dispatchEvent(new Event(kind, {bubbles: true}))"
+            "for (const kind of ['input', 'change', 'blur']) box.dispatchEvent(new Event(kind, {bubbles: "
+            "true}))"
         )
         self.browser.run(script, name, str(number))
 
@@ -181,5 +191,6 @@ class Page:
 
     def candidates(self) -> list[str]:
         """The candidates' labels, best first."""
-        script = "return [...document.querySelectorAll('#clipcap_candidates label')].map((one) => one.innerText.trim())"
+        labels = "[...document.querySelectorAll('#clipcap_candidates label')]"
+        script = f"return {labels}.map((one) => one.innerText.trim())"
         return self.browser.run(script)

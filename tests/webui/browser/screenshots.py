@@ -1,4 +1,5 @@
-"""Makes the README's pictures of the tab: bundled model, example photos, a real browser. Run: make screenshots"""
+"""Makes the README's pictures of the tab: bundled model, example photos, a real browser. Run: make
+screenshots"""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ def take(page: Page, photos: list[Path], docs: Path) -> None:
     save(page.browser, docs / "tab.png")
     dark(page, True)
     save(page.browser, docs / "tab-dark.png")
-    page.browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    page.browser.devtools(
+        "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True
+    )
     page.browser.run("document.getElementById('clipcap_run').scrollIntoView()")
     save(page.browser, docs / "tab-phone.png")
     page.browser.devtools("Emulation.clearDeviceMetricsOverride")
@@ -63,7 +66,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     parser.add_argument("--photos", type=Path, default=PHOTOS)
-    parser.add_argument("--models", type=Path, default=ROOT / "runs", help="where to look beside the bundled models")
+    parser.add_argument(
+        "--models", type=Path, default=ROOT / "runs", help="where to look beside the bundled models"
+    )
     parser.add_argument("--model", default="tiny-flickr8k")
     args = parser.parse_args()
     python = ROOT / ".venv-gradio4" / "bin" / "python"

@@ -1,6 +1,8 @@
-"""Run by the browser tests under each gradio: the standalone page over tiny models, slow enough to be stopped.
+"""Run by the browser tests under each gradio: the standalone page over tiny models, slow enough to be
+stopped.
 
-With --host-port a second page holds the tab as a WebUI does (host_page.py): one process, so that torch is loaded once.
+With --host-port a second page holds the tab as a WebUI does (host_page.py): one process, so that torch is
+loaded once.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from clipcap_ext.webui.hosts.standalone import StandaloneHost, StandaloneJob
+from clipcap_ext.service.standalone import StandaloneHost, StandaloneJob
 from clipcap_ext.webui.tab.standalone import serve
 
 
 class SlowJob(StandaloneJob):
-    """Takes its time over each picture, as a real model would; while the file `hold` is there, it takes for ever.
+    """Takes its time over each picture, as a real model would; while the file `hold` is there, it takes for
+    ever.
 
     What the file says is how many pictures go through nevertheless.
     """
@@ -73,7 +76,9 @@ def main() -> None:
         import uvicorn
         from host_page import host_app
 
-        beside = uvicorn.Server(uvicorn.Config(host_app(args.models), port=args.host_port, log_level="warning"))
+        beside = uvicorn.Server(
+            uvicorn.Config(host_app(args.models), port=args.host_port, log_level="warning")
+        )
         threading.Thread(target=beside.run, daemon=True).start()
     serve(host, port=args.port)
 

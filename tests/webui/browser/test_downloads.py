@@ -1,4 +1,5 @@
-"""Downloads in a real browser, from both panes: chosen, started, failed with the reason, free for the next."""
+"""Downloads in a real browser, from both panes: chosen, started, failed with the reason, free for the
+next."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ ENTRIES = "[...document.querySelectorAll('#clipcap_fetchable li, ul.options li')
 def choose_download(page: Page, name: str) -> None:
     opening = "const box = document.querySelector('#clipcap_fetchable input'); box.focus();"
     page.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
-    wait_for(lambda: page.browser.run(f"return {ENTRIES}.length") >= 2, "the list of what can be fetched", SLOW)
+    wait_for(
+        lambda: page.browser.run(f"return {ENTRIES}.length") >= 2, "the list of what can be fetched", SLOW
+    )
     taking = f"{ENTRIES}.find((one) => one.innerText.includes(arguments[0]))"
     page.browser.run(taking + ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", name)
 
@@ -27,7 +30,8 @@ def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> Non
     wait_for(lambda: "from the Hub, kept in" in page.text("fetch_status"), "what it takes", SLOW)
     page.press("fetch")  # the page's server is told to stay offline
     wait_for(lambda: "HF_HUB_OFFLINE is set" in page.browser.run(
-        "return document.getElementById('clipcap_fetch_status').textContent"), "the reason", SLOW)  # fmt: skip
+        "return document.getElementById('clipcap_fetch_status').textContent"), "the reason",
+        SLOW)  # fmt: skip
     told = page.browser.run("return document.getElementById('clipcap_fetch_status').textContent")
     assert "By hand" in told and "flickr8k_gradient.pt" in told
     wait_for(lambda: not page.enabled("fetch_cancel"), "Cancel to be off again", SLOW)

@@ -25,7 +25,9 @@ def words_of(label: str) -> str:
     return label.split(maxsplit=1)[1]
 
 
-def test_a_picture_becomes_a_caption_and_another_candidate_is_a_click_away(page: Page, pictures: Path) -> None:
+def test_a_picture_becomes_a_caption_and_another_candidate_is_a_click_away(
+    page: Page, pictures: Path
+) -> None:
     assert "No picture yet" in page.text("status")
     assert not page.enabled("run") and not page.enabled("stop") and not page.enabled("copy")
     page.put("image", [pictures / "p0.png"])
@@ -105,7 +107,9 @@ def test_a_picture_that_cannot_be_read_is_told_in_words(page: Page, pictures: Pa
 
 def test_the_prompt_in_a_picture_is_shown_and_can_be_used(page: Page, pictures: Path) -> None:
     page.put("image", [pictures / "generated.png"])
-    wait_for(lambda: page.browser.run("return document.querySelector('#clipcap_use_found') !== null"), "the prompt")
+    wait_for(
+        lambda: page.browser.run("return document.querySelector('#clipcap_use_found') !== null"), "the prompt"
+    )
     wait_for(lambda: page.value("found") == "a (dog:1.2) in the snow", "its words")
     page.press("use_found")
     wait_for(lambda: page.value("caption") == "a (dog:1.2) in the snow", "the caption")
@@ -118,7 +122,8 @@ def paste_picture(page: Page) -> None:
         "canvas.getContext('2d').fillRect(0, 0, 40, 40);"
         "canvas.toBlob((blob) => { const data = new DataTransfer();"
         "data.items.add(new File([blob], 'pasted.png', {type: 'image/png'}));"
-        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true})) })"
+        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: "
+        "true})) })"
     )
 
 
@@ -137,7 +142,9 @@ def test_what_is_said_of_a_picture_that_is_gone_is_dropped(page: Page, pictures:
         page.press("run")
         wait_for(lambda: page.enabled("stop"), "the run", SLOW)
         paste_picture(page)
-        wait_for(lambda: "Ready" in page.text("status") and not page.enabled("stop"), "the pasted picture", SLOW)
+        wait_for(
+            lambda: "Ready" in page.text("status") and not page.enabled("stop"), "the pasted picture", SLOW
+        )
         wait_for(lambda: page.enabled("run"), "the button")
     finally:
         hold.unlink()
@@ -218,10 +225,14 @@ def test_every_decoding_control_acts_or_is_greyed_out(page: Page, pictures: Path
     page.caption()
     assert page.candidates() != seeded
     page.press("reset")
-    wait_for(lambda: not page.enabled("temperature") and page.value("max_new_tokens") == "12", "the model's own")
+    wait_for(
+        lambda: not page.enabled("temperature") and page.value("max_new_tokens") == "12", "the model's own"
+    )
 
 
-def test_a_batch_names_what_failed_and_gives_back_what_was_typed(page: Page, pictures: Path, downloads: Path) -> None:
+def test_a_batch_names_what_failed_and_gives_back_what_was_typed(
+    page: Page, pictures: Path, downloads: Path
+) -> None:
     page.pane("batch")
     assert not page.enabled("batch_run") and not page.enabled("download_zip")
     page.put("files", [pictures / "p0.png", pictures / "broken.png", pictures / "p1.png"])
@@ -229,7 +240,9 @@ def test_a_batch_names_what_failed_and_gives_back_what_was_typed(page: Page, pic
     page.press("batch_run")
     wait_for(lambda: "2 of 3 captioned" in page.text("batch_status"), "the batch", SLOW)
     assert "failed: broken.png" in page.text("batch_status")
-    cards = page.browser.run("return [...document.querySelectorAll('.clipcap_card')].map((one) => one.innerText)")
+    cards = page.browser.run(
+        "return [...document.querySelectorAll('.clipcap_card')].map((one) => one.innerText)"
+    )
     assert len(cards) == 3
     assert "broken.png" in cards[1]
     page.browser.run(
@@ -313,7 +326,9 @@ def test_a_folder_is_looked_at_written_and_undone(page: Page, folder: Path) -> N
     }
     page.press("folder_undo")
     wait_for(lambda: "2 caption files are as they were" in page.text("folder_status"), "the undo", SLOW)
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".png", ".txt")} == before
+    assert {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".png", ".txt")
+    } == before
 
 
 def test_each_folder_setting_reaches_what_would_be_written(page: Page, folder: Path) -> None:
@@ -357,7 +372,9 @@ def test_keywords_are_shown_dropped_added_and_guessed_from(page: Page, pictures:
     page.put("image", [pictures / "p3.png"])
     page.choose_model("tiny-sbg")
     page.caption()
-    wait_for(lambda: page.browser.run("return document.querySelectorAll('.clipcap_chip').length") > 0, "keywords")
+    wait_for(
+        lambda: page.browser.run("return document.querySelectorAll('.clipcap_chip').length") > 0, "keywords"
+    )
     seen = page.value("keywords").split(", ")
     assert page.text("chips").split() == " ".join(seen).split()
     page.browser.run("document.querySelector('.clipcap_chip').click()")

@@ -1,0 +1,182 @@
+"""The command `caption`: pictures in, one line each out, whatever becomes of the others; it writes no
+files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.batch.captioning import BATCH_SIZE, Outcome, caption_files
+from clipcap_ext.caption import Caption
+from clipcap_ext.cli import explaining
+from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
+from clipcap_ext.cli.streams import Streams, uninterrupted
+from clipcap_ext.engine.images.finding import find_images
+from clipcap_ext.errors import UsageError
+from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options
+
+EXAMPLES = """examples:
+  python -m clipcap_ext caption holiday/
+  python -m clipcap_ext caption a.jpg b.png --num-candidates 5
+  python -m clipcap_ext caption holiday/ --temperature 0.8 --seed 7 --json > captions.jsonl
+  python -m clipcap_ext caption a.jpg --model tiny-sbg-flickr8k --explain --without snow --add beach"""
+INTERRUPTED = 130
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Enter the command."""
+    parser = commands.add_parser(
+        "caption", help="caption pictures: files, and folders with all they hold", epilog=EXAMPLES,
+        description="Write one line a picture to the standard output: its path, a tab and its caption.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder (its folders too)")
+    add_model_flags(parser)
+    parser.add_argument("--batch-size", type=_positive, default=BATCH_SIZE, metavar="B",
+                        help=f"pictures captioned at a time; changes no caption ({BATCH_SIZE})")  # fmt: skip
+    parser.add_argument(
+        "--after", metavar="PATH", help="leave out everything up to this picture: goes on with a stopped run"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="also show each candidate's score, and the keywords"
+    )
+    records = "one JSON object a line: path, caption, model, candidates, keywords; or path, error"
+    parser.add_argument("--json", action="store_true", help=records)
+    explaining.add_keyword_flags(parser)
+    add_decoding_flags(parser)
+    parser.set_defaults(run=run)
+
+
+@dataclass
+class _Tally:
+    """How far the command is."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    last: Path | None = None
+
+    def count(self, outcome: Outcome) -> None:
+        self.done += 1
+        self.failed += outcome.caption is None
+        self.last = outcome.path
+
+
+def run(args: argparse.Namespace, streams: Streams) -> int:
+    """Caption everything; 0 if all went well, 1 if any picture failed, 130 if interrupted."""
+    service = service_for(args)
+    explained = explaining.wanted(args)
+    options = join_options(service.default_options(args.model), given_decoding(args))
+    paths, empty = _pictures(args.paths, args.after)
+    tally = _Tally(len(paths) + len(empty))
+    for outcome in empty:
+        _report(outcome, args, streams)
+        tally.count(outcome)
+    if not paths:
+        return 1
+    try:
+        with service.work("caption", len(paths), args.model) as work:
+            load(work, streams)
+            if explained:
+                explaining.explain_pictures(work, paths, options, args, streams, tally.count)
+                return _end(tally, streams)
+            with streams.progress(len(paths), "picture") as bar:
+                captions = work.captioning(options)
+                for outcome in caption_files(paths, captions, batch_size=args.batch_size):
+                    with uninterrupted():
+                        _report(outcome, args, streams)
+                        tally.count(outcome)
+                    bar.update()
+    except KeyboardInterrupt:
+        streams.say(_how_to_go_on(tally, args))
+        return INTERRUPTED
+    return _end(tally, streams)
+
+
+def _end(tally: _Tally, streams: Streams) -> int:
+    if tally.failed:
+        streams.say(f"{tally.failed} of {tally.total} could not be captioned.")
+    return 1 if tally.failed else 0
+
+
+def _pictures(given: Sequence[str], after: str | None) -> tuple[list[Path], list[Outcome]]:
+    """The pictures in order, and an outcome for each folder without any."""
+    empty = [Path(path) for path in given if not find_images([path])]
+    paths = find_images(given)
+    if after is not None:
+        if Path(after) not in paths:
+            raise UsageError(f"--after {after}: that is none of the {len(paths)} pictures named.")
+        paths = paths[paths.index(Path(after)) + 1 :]
+    return paths, [Outcome(path, problem=f"{path}: this folder holds no pictures.") for path in empty]
+
+
+def _report(outcome: Outcome, args: argparse.Namespace, streams: Streams) -> None:
+    """The picture's line, or lines if several candidates or an explanation were asked for."""
+    if args.json:
+        streams.result(json.dumps(_record(outcome), ensure_ascii=False))
+    elif outcome.caption is None:
+        streams.say(f"error: {outcome.problem}")
+    else:
+        streams.result("\n".join(_lines(outcome.path, outcome.caption, args.explain)))
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    caption = outcome.caption
+    if caption is None:
+        return {"path": str(outcome.path), "error": outcome.problem}
+    candidates = [
+        {"text": one.text, "avg_logprob": round(one.avg_logprob, 4)}
+        | ({} if one.similarity is None else {"similarity": round(one.similarity, 4)})
+        for one in caption.candidates
+    ]
+    record = {
+        "path": str(outcome.path),
+        "caption": caption.text,
+        "model": caption.model,
+        "candidates": candidates,
+    }
+    if caption.keywords:
+        record["keywords"] = [
+            {"text": one.text, "facet": one.facet, "similarity": round(one.similarity, 4)}
+            for one in caption.keywords
+        ]
+    return record
+
+
+def _lines(path: Path, caption: Caption, explain: bool) -> list[str]:
+    name = str(path).translate({ord(mark): repr(mark)[1:-1] for mark in "\n\r\t"})  # a line stays a line
+    if not explain:
+        return [f"{name}\t{candidate.text}" for candidate in caption.candidates]
+    lines = []
+    for one in caption.candidates:
+        similarity = "" if one.similarity is None else f"\tsimilarity {one.similarity:.3f}"
+        lines.append(f"{name}\t{one.text}\tlog-probability {one.avg_logprob:.3f}{similarity}")
+    return lines + [
+        f"{name}\tkeyword {one.text}\t{one.facet}\t{one.similarity:.3f}" for one in caption.keywords
+    ]
+
+
+def _how_to_go_on(tally: _Tally, args: argparse.Namespace) -> str:
+    stopped = f"Stopped after {tally.done} of {tally.total} pictures."
+    if tally.last is None:
+        return f"{stopped} Nothing was written; run the same command to start again."
+    words, skip = [], False
+    for word in args.command_line:  # without the --after of the run before
+        if not skip and not word.startswith("--after="):
+            skip = word == "--after"
+            words += [] if skip else [word]
+        else:
+            skip = False
+    command = shlex.join(["python", "-m", "clipcap_ext", *words, f"--after={tally.last}"])
+    return f"{stopped} To go on with the rest:\n  {command}"
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)

@@ -1,0 +1,121 @@
+"""The command `models`: what can be asked for by name, here or to be fetched, and what was refused; it loads
+none."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.cli.models_in_use import add_models_dir
+from clipcap_ext.cli.streams import Streams
+from clipcap_ext.engine.catalog import ModelEntry, is_ready, list_models, list_to_fetch
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.published.table import PublishedModel
+from clipcap_ext.hub.download import is_downloaded, remove_download
+from clipcap_ext.service.standalone import StandaloneHost
+
+EXAMPLES = """examples:
+  python -m clipcap_ext models --models-dir runs
+  python -m clipcap_ext models --remove clipcap-flickr8k-gradient      # also ViT-L-14/openai, a CLIP alone"""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Enter the command."""
+    parser = commands.add_parser(
+        "models", help="list the models there are", epilog=EXAMPLES,
+        description="List the bundled models, those in the models folder and those to download: name, "
+        "state, kind, encoder, size, scores and place; and what was refused there, with the reason.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add_models_dir(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--remove", metavar="NAME", help="delete a downloaded model, or a CLIP as MODEL/TAG")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, streams: Streams) -> int:
+    """One model a line; 0, and 1 if there is none."""
+    folder = StandaloneHost(models_dir=args.models_dir).models_dir
+    if args.remove:
+        freed = remove_download(args.remove, folder)
+        streams.say(f"{args.remove} is removed, {freed / 1e6:.1f} MB are free again")
+        return 0
+    entries = list_models(folder)
+    records = [describe(entry, folder) for entry in entries] + [
+        to_fetch(model) for model in list_to_fetch(folder)
+    ]
+    for record in records:
+        streams.result(json.dumps(record, ensure_ascii=False) if args.json else _line(record))
+    streams.say(f"{len(entries)} models; further ones are looked for in {folder}")
+    return 0 if entries else 1
+
+
+def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
+    """What is known of a model without loading it. state: bundled, downloaded, own, file, or refused."""
+    about: dict[str, Any] = {
+        "name": entry.name,
+        "state": _state(entry),
+        "folder": str(entry.folder),
+        "bytes": entry.size,
+    }
+    if entry.config is None or entry.problem:
+        return about | {"problem": entry.problem}
+    encoder = entry.config.encoder
+    return about | {
+        "kind": entry.config.kind, "encoder": " ".join(filter(None, (encoder.model, encoder.pretrained))),
+        "ready": is_ready(entry, models_dir),
+        "trained_on": entry.config.training.get("data", ""), "terms": entry.config.training.get("terms", ""),
+        "scores": [dict(row) for row in entry.config.scores],
+    }  # fmt: skip
+
+
+def to_fetch(model: PublishedModel) -> dict[str, Any]:
+    """What is known of a published model that is not here. state: to download, or by hand."""
+    encoder = f"{model.encoder.model} {model.encoder.pretrained}" if model.encoder else ""
+    return {
+        "name": model.name, "state": "to download" if model.repo else "by hand", "repo": model.repo,
+        "bytes": model.size, "kind": model.kind, "encoder": encoder, "licence": model.licence,
+        "terms": model.terms, "purpose": model.purpose,
+    }  # fmt: skip
+
+
+def _state(entry: ModelEntry) -> str:
+    if entry.config is None or entry.problem:
+        return "refused"
+    if entry.folder.parent == BUNDLED:
+        return "bundled"
+    return "file" if entry.file is not None else "downloaded" if is_downloaded(entry) else "own"
+
+
+def _line(record: dict[str, Any]) -> str:
+    name, megabytes = f"{record['name']:<26}", f"{record['bytes'] / 1e6:.1f} MB"
+    if "problem" in record:
+        return f"{name}  cannot be used: {record['problem']}"
+    if "repo" in record:
+        size = f"; about {record['bytes'] / 1e6:.0f} MB" if record["bytes"] else ""
+        how = (
+            f"python -m clipcap_ext download {record['name']}"
+            if record["repo"]
+            else "its file has to be fetched by hand"
+        )
+        return f"{name}  {record['state']}; {record['purpose'] or record['repo']}{size}; {how}"
+    ready = (
+        ""
+        if record["ready"]
+        else f"; its encoder is missing: python -m clipcap_ext download {record['name']}"
+    )
+    state = {"file": "a file, made into a folder on first use"}.get(record["state"], record["state"])
+    parts = [state + ready, record["kind"], f"on {record['encoder']}", megabytes]
+    parts += [f"trained on {record['trained_on']}"] if record["trained_on"] else []
+    parts += [_scores(row) for row in record["scores"][:1]]
+    return f"{name}  {'; '.join(parts)}\n{'':<26}  {record['folder']}"
+
+
+def _scores(row: dict[str, Any]) -> str:
+    values = row.get("values", {})
+    shown = ", ".join(
+        f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, (int, float))
+    )
+    return f"{shown} ({row.get('signature', 'no signature')})"

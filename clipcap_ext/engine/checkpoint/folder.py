@@ -1,0 +1,123 @@
+"""A checkpoint folder (config.json, model.safetensors, vocab.json, merges.txt, README.md), whole or not at
+all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.checkpoint.fingerprint import write_fingerprints
+from clipcap_ext.engine.checkpoint.safefile import write_folder, write_safetensors
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.errors import CheckpointError
+
+WEIGHTS_FILE, CARD_FILE, TRAINED_ON_FILE = "model.safetensors", "README.md", "trained_on.json"
+TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+PIECE = 1 << 18  # numbers looked at together
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def save_checkpoint(
+    folder: Path, model: nn.Module, tokenizer: BpeTokenizer, config: CheckpointConfig, *,
+    card: str, trained_on: Iterable[str] = (), dtype: torch.dtype = torch.float32,
+    files: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Write a checkpoint folder, atomically.
+
+    trained_on: image_fingerprint of each training image. files: further text files a kind needs, name ->
+    content.
+    """
+    with write_folder(folder) as partial:
+        state = {
+            name: tensor.detach().to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in model.state_dict().items()
+            if not name.endswith(TIED)
+        }
+        write_safetensors(partial / WEIGHTS_FILE, state)
+        tokenizer.save(partial)
+        (partial / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
+        (partial / CARD_FILE).write_text(card, encoding="utf-8")
+        for name, text in (files or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+        write_fingerprints(partial / TRAINED_ON_FILE, trained_on)
+
+
+def fill(
+    build: Callable[[], Model], state: Mapping[str, Tensor], where: str, dtype: torch.dtype = torch.float32
+) -> Model:
+    """Build a model that holds `state` itself, in `dtype`: no second copy, and no random weights made first.
+
+    Every parameter must be given and nothing else (GPT-2's tied output weights may be left out);
+    CheckpointError lists what is missing, extra or of another shape, and refuses weights that are not finite.
+    """
+    with torch.device("meta"):
+        model = build()
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.endswith(TIED)}
+    given = {name: tensor for name, tensor in state.items() if not name.endswith(TIED)}
+    _check_fit(wanted, given, where)
+    model.load_state_dict(
+        {name: tensor.to(dtype) for name, tensor in given.items()}, strict=False, assign=True
+    )
+    for module in model.modules():
+        if hasattr(module, "lm_head") and hasattr(module, "transformer"):
+            module.lm_head.weight = module.transformer.wte.weight
+        _rebuild_buffers(module)
+    left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
+    if left:
+        raise CheckpointError(f"{where} left these without a value: {', '.join(left)}.")
+    model.eval()
+    return model
+
+
+def trained_on(folder: Path) -> frozenset[str]:
+    """The fingerprints of the images a checkpoint was trained on; empty where the folder does not say."""
+    path = folder / TRAINED_ON_FILE
+    if not path.is_file():
+        return frozenset()
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read as a JSON list: {error}") from error
+
+
+def _check_fit(wanted: Mapping[str, torch.Size], given: Mapping[str, Tensor], where: str) -> None:
+    lacks, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+    if lacks or extra:
+        raise CheckpointError(f"{where} does not fit its config: missing {lacks}, not wanted {extra}.")
+    for name, tensor in given.items():
+        if tensor.shape != wanted[name]:
+            sizes = f"{tuple(tensor.shape)} where the config says {tuple(wanted[name])}"
+            raise CheckpointError(f"{where} does not fit its config: {name} is {sizes}.")
+        if tensor.dtype not in FLOATS:
+            kinds = ", ".join(str(dtype).removeprefix("torch.") for dtype in FLOATS)
+            raise CheckpointError(
+                f"{where}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not {kinds}."
+            )
+        if not _is_finite(tensor):
+            raise CheckpointError(
+                f"{where}: {name} holds values that are not finite: the file is damaged, fetch it again."
+            )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether every number is: only those less themselves are 0. Piece by piece, for that needs memory of its
+    own."""
+    return all(bool((piece - piece).sum() == 0) for piece in tensor.flatten().split(PIECE))
+
+
+def _rebuild_buffers(module: nn.Module) -> None:
+    """Give GPT-2's attention its constants again where this version of transformers keeps them as buffers."""
+    for name, buffer in module.named_buffers(recurse=False):
+        if not buffer.is_meta:
+            continue
+        if name == "bias":
+            module.register_buffer(name, torch.ones(buffer.shape, dtype=torch.bool).tril(), persistent=False)
+        elif name == "masked_bias":
+            module.register_buffer(name, torch.tensor(-1e4), persistent=False)

@@ -1,0 +1,41 @@
+"""Where the Hugging Face cache keeps a file that some program fetched before; it only looks, and asks nobody.
+
+The layout (models--owner--name/refs, snapshots) is the same in every version of huggingface_hub since 0.10.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def hub_cache() -> Path:
+    """HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub: as huggingface_hub decides it."""
+    home = os.environ.get("HF_HOME") or Path(
+        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface"
+    )
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return Path(named or Path(home) / "hub").expanduser()
+
+
+def cached_file(repo: str, path: str, commit: str = "") -> Path | None:
+    """A file of the repository at `commit`, or at whatever commit is there; None if the cache lacks it."""
+    folder = hub_cache() / f"models--{repo.replace('/', '--')}"
+    if not commit:
+        commit = _main(folder)
+    try:
+        others = [] if commit else sorted(entry.name for entry in (folder / "snapshots").iterdir())
+    except OSError:
+        others = []
+    for one in filter(None, [commit, *others]):
+        found = folder / "snapshots" / one / path
+        if found.is_file():
+            return found
+    return None
+
+
+def _main(folder: Path) -> str:
+    try:
+        return (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

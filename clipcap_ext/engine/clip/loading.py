@@ -1,0 +1,128 @@
+"""Encoders from folders of ours and from published weights, and folders written; how they encode is
+encoder.py's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_folder, write_safetensors
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
+from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.preprocess import Preprocess
+from clipcap_ext.engine.clip.sources import find_clip, missing_clip
+from clipcap_ext.engine.clip.text import ClipTokens
+from clipcap_ext.engine.clip.weights import load_published
+from clipcap_ext.errors import CheckpointError, UsageError
+
+CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
+
+
+def load_encoder(
+    config: EncoderConfig, *, folder: Path | None = None, device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None, models: Sequence[Path] = (),
+) -> ClipEncoder:  # fmt: skip
+    """Load an encoder: from `folder` where one is given, a CNN for the tag `imagenet`, else one of
+    open_clip's by name.
+
+    A published CLIP is taken from this disk: the `models` folders and the places in sources.py; never
+    downloaded. Raises CheckpointError if the folder or the weights cannot be used; UsageError for a name the
+    library lacks.
+    """
+    if folder:
+        encoder = _from_folder(folder, config)
+    elif config.pretrained == "imagenet":
+        from clipcap_ext.engine.clip.imagenet import load_cnn
+
+        encoder = load_cnn(config)
+    else:
+        encoder = _from_open_clip(config, *models)
+    return encoder.to(device, dtype)
+
+
+def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
+    """A CLIP with random weights from open_clip's own configuration words (`embed_dim`, `vision_cfg`,
+    `text_cfg`)."""
+    import open_clip
+
+    try:
+        return open_clip.CLIP(**model_cfg)
+    except TypeError as error:
+        library = f"open_clip {version('open_clip_torch')}"
+        raise CheckpointError(f"{library} rejects this CLIP configuration: {error}") from error
+
+
+def save_encoder(
+    folder: Path, clip: nn.Module, model_cfg: dict[str, Any], preprocess: Preprocess, card: str,
+    bpe: BpeTokenizer | None = None, trained_on: Iterable[str] = (),
+) -> None:  # fmt: skip
+    """Write an encoder folder, atomically and in float16: open_clip_config.json, model.safetensors,
+    README.md.
+
+    A `bpe` adds vocab.json and merges.txt, and the texts are then tokenised by it instead of by open_clip.
+    `trained_on`: image_fingerprint of each training image, kept as in a checkpoint.
+    """
+    with write_folder(folder) as partial:
+        state = {
+            name: tensor.detach().half()
+            for name, tensor in clip.state_dict().items()
+            if tensor.is_floating_point()
+        }
+        write_safetensors(partial / WEIGHTS_FILE, state)
+        config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess.to_dict()}
+        (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (partial / "README.md").write_text(card, encoding="utf-8")
+        (partial / TRAINED_ON_FILE).write_text(json.dumps(sorted(set(trained_on))) + "\n", encoding="utf-8")
+        if bpe is not None:
+            bpe.save(partial)
+
+
+def is_encoder_folder(folder: Path) -> bool:
+    """Whether `folder` holds an encoder of ours."""
+    return (folder / CONFIG_FILE).is_file()
+
+
+def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
+    try:
+        described = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        model_cfg, preprocess_cfg = described["model_cfg"], described["preprocess_cfg"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE} does not describe an encoder: {error!r}.") from error
+    clip = build_clip(model_cfg)
+    state = {name: tensor.float() for name, tensor in read_safetensors(folder / WEIGHTS_FILE).items()}
+    wanted = {name for name, tensor in clip.state_dict().items() if tensor.is_floating_point()}
+    if wanted != set(state):
+        lacks, extra = sorted(wanted - set(state)), sorted(set(state) - wanted)
+        raise CheckpointError(
+            f"{folder / WEIGHTS_FILE} does not fit its config: missing {lacks}, not wanted {extra}."
+        )
+    try:
+        clip.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
+    clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
+    context_length = model_cfg["text_cfg"].get("context_length", 77)
+    bpe = load_tokenizer(folder) if (folder / "vocab.json").is_file() else None
+    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
+
+
+def _from_open_clip(config: EncoderConfig, *models: Path) -> ClipEncoder:
+    import open_clip
+
+    if config.model not in open_clip.list_models():
+        raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")
+    file = find_clip(config, *models)
+    if file is None:
+        raise missing_clip(config)
+    clip, preprocess = load_published(config, file)
+    clip.visual.to(memory_format=torch.channels_last)
+    context_length = open_clip.get_model_config(config.model)["text_cfg"].get("context_length", 77)
+    return ClipEncoder(clip, preprocess, ClipTokens(context_length), config)

@@ -1,0 +1,77 @@
+"""From a PIL image to CLIP's input tensor, the same on every version of open_clip and torchvision; no
+augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clipcap_ext.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+RESIZE_MODES = ("shortest", "squash")
+OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize to a square (by the shortest side then centre crop, or squashed), scale to 0..1, standardise.
+
+    Parity with open_clip's own evaluation transform (bicubic) is tested.
+    """
+
+    size: int = 224
+    mean: tuple[float, float, float] = OPENAI_MEAN
+    std: tuple[float, float, float] = OPENAI_STD
+    resize_mode: str = "shortest"
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.resize_mode not in RESIZE_MODES:
+            raise CheckpointError(
+                f"resize_mode {self.resize_mode!r} is not one of {', '.join(RESIZE_MODES)}."
+            )
+        if self.interpolation not in ("bicubic", "bilinear"):
+            raise CheckpointError(f"interpolation {self.interpolation!r} is neither bicubic nor bilinear.")
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """A PIL image of any size -> (3, size, size) float32."""
+        pixels = np.asarray(self.resize(image.convert("RGB")), dtype=np.float32) / 255.0  # (size, size, 3)
+        tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (tensor - mean) / std
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """The picture as CLIP sees it: size x size pixels."""
+        from PIL import Image
+
+        filter_ = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
+        if self.resize_mode == "squash":
+            return image.resize((self.size, self.size), filter_)
+        width, height = image.size
+        short, long = min(width, height), max(width, height)
+        longer = int(self.size * long / short)
+        width, height = (self.size, longer) if width <= height else (longer, self.size)
+        image = image.resize((width, height), filter_)
+        left, top = round((width - self.size) / 2), round((height - self.size) / 2)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain dictionary kept in open_clip_config.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """Read `to_dict`'s form; CheckpointError for unknown keys."""
+        unknown = sorted(set(values) - {spec.name for spec in fields(cls)})
+        if unknown:
+            raise CheckpointError(f"preprocess_cfg has unknown keys: {', '.join(unknown)}.")
+        return cls(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        )

@@ -1,0 +1,1 @@
+"""ClipCap: a mapping network in front of GPT-2."""

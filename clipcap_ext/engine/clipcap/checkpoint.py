@@ -1,0 +1,24 @@
+"""A ClipCap rebuilt from its checkpoint folder; what is in such a folder is checkpoint/'s."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE, fill
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors
+from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.errors import CheckpointError, UsageError
+
+
+def load_clipcap(folder: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32) -> ClipCapModel:
+    """Rebuild a ClipCap from its folder: evaluation mode, `dtype`, on the CPU. CheckpointError if it does not
+    fit."""
+    try:
+        architecture = ClipCapConfig(**config.model)
+    except (TypeError, UsageError) as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE} describes no ClipCap: {error}") from error
+    weights = folder / WEIGHTS_FILE
+    return fill(lambda: ClipCapModel(architecture), read_safetensors(weights), str(weights), dtype)

@@ -1,0 +1,78 @@
+"""ClipCap itself: a mapping network in front of GPT-2. Not its training, its decoding or its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from clipcap_ext.engine.clipcap.mapping import MlpMapper, TransformerMapper
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2, check_gpt2_sizes
+from clipcap_ext.errors import UsageError
+
+MAPPERS = ("mlp", "transformer")
+
+
+@dataclass(frozen=True)
+class ClipCapConfig:
+    """The architecture, all that is needed to rebuild the model before its weights are read."""
+
+    clip_dim: int = 768
+    prefix_length: int = 10
+    mapper: str = "mlp"
+    clip_length: int = 0  # transformer mapper only
+    mapper_layers: int = 0  # transformer mapper only
+    mapper_heads: int = 0  # transformer mapper only
+    mapper_dropout: float = 0.0  # MLP mapper only
+    gpt2: Mapping[str, Any] = field(default_factory=lambda: dict(GPT2_SMALL))
+
+    def __post_init__(self) -> None:
+        if self.mapper not in MAPPERS:
+            raise UsageError(f"mapper must be one of {', '.join(MAPPERS)}, not {self.mapper!r}.")
+        sizes = (self.clip_length, self.mapper_layers, self.mapper_heads)
+        if self.mapper == "transformer" and not all(size > 0 for size in sizes):
+            raise UsageError(
+                "A transformer mapper needs clip_length, mapper_layers and mapper_heads, each above 0."
+            )
+        if self.mapper == "mlp" and any(sizes):
+            raise UsageError(
+                "clip_length, mapper_layers and mapper_heads are the transformer mapper's: leave them 0."
+            )
+        if self.mapper == "transformer" and self.mapper_dropout:
+            raise UsageError("mapper_dropout belongs to the MLP mapper: leave it 0.")
+        if self.clip_dim < 1 or self.prefix_length < 1:
+            raise UsageError("clip_dim and prefix_length must be at least 1.")
+        check_gpt2_sizes(self.gpt2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain dictionary kept in a checkpoint's config.json."""
+        return {**asdict(self), "gpt2": dict(self.gpt2)}
+
+
+class ClipCapModel(nn.Module):
+    """`mapper` (clip_dim -> prefix_length rows of n_embd) and `gpt2`, a transformers GPT2LMHeadModel."""
+
+    def __init__(self, config: ClipCapConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gpt2 = build_gpt2(config.gpt2)
+        n_embd = config.gpt2["n_embd"]
+        self.mapper: nn.Module
+        if config.mapper == "mlp":
+            self.mapper = MlpMapper(config.clip_dim, n_embd, config.prefix_length, config.mapper_dropout)
+        else:
+            self.mapper = TransformerMapper(
+                config.clip_dim,
+                n_embd,
+                config.prefix_length,
+                config.clip_length,
+                config.mapper_layers,
+                config.mapper_heads,
+            )
+
+    def prefix_embeds(self, image_features: Tensor) -> Tensor:
+        """(B, clip_dim) -> (B, prefix_length, n_embd), in the model's own dtype and on its device."""
+        weight = self.gpt2.transformer.wte.weight
+        return self.mapper(image_features.to(device=weight.device, dtype=weight.dtype))

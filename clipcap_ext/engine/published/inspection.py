@@ -1,0 +1,97 @@
+"""A published file looked at without reading its weights: what it is, what it would become, whether that was
+done.
+
+Looking reads some kilobytes and needs no torch. The file itself is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
+from clipcap_ext.engine.published.layout import PublishedLayout, infer
+from clipcap_ext.engine.published.parts import SBG_DECODING, PublishedParts, encoder_for
+from clipcap_ext.engine.published.state_file import SUFFIXES, StateFile, leaves, read_state_file
+from clipcap_ext.errors import CheckpointError
+
+ORIGIN = "converted_from"  # in config.json's training
+PLAUSIBLE, SPARE_BYTES = 4, 64_000_000  # an optimiser's state makes a file three times as large; old buffers
+
+
+def inspect_file(file: Path) -> PublishedLayout:
+    """The architecture of a published file, told by names and shapes, in milliseconds.
+
+    CheckpointError says in one line what is wrong: not weights, unsafe, damaged, missing or unknown tensors,
+    too large.
+    """
+    return look(file)[1]
+
+
+def look(file: Path) -> tuple[StateFile, PublishedLayout]:
+    """`inspect_file`, and what was found in the file."""
+    source = read_state_file(file)
+    layout = infer(source.tensors, str(file))
+    needed = 4 * sum(spec.size for spec in source.tensors.values())
+    if source.nbytes > PLAUSIBLE * needed + SPARE_BYTES:
+        raise CheckpointError(
+            f"{file} has {source.nbytes / 1e6:.0f} MB, and its weights need {needed / 1e6:.0f} MB: it is not "
+            "opened."
+        )
+    return source, layout
+
+
+def unconverted_files(folder: Path) -> list[Path]:
+    """The published files in `folder` that have not been converted yet, by name."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not path.is_dir()]
+    return [path for path in found if not is_current(converted_folder(path), path)]
+
+
+def planned_config(file: Path, parts: PublishedParts | None = None) -> CheckpointConfig:
+    """What config.json will say once the file is converted; CheckpointError as `inspect_file`, and for a link
+    out."""
+    if leaves(file, file.parent):
+        target = os.path.realpath(file)
+        raise CheckpointError(f"{file} is a link out of its folder, to {target}: put the file itself there.")
+    layout = look(file)[1]
+    return config_of(layout, layout.gpt2, parts or PublishedParts(), file.name, str(file))
+
+
+def config_of(
+    layout: PublishedLayout, gpt2: Mapping[str, int], parts: PublishedParts, name: str, where: str
+) -> CheckpointConfig:
+    """The config.json of a layout with a GPT-2 of these sizes."""
+    sbg = layout.kind == "sbg"
+    decoding = parts.decoding if parts.decoding is not None else SBG_DECODING if sbg else {}
+    model: dict[str, Any] = {"gpt2": dict(gpt2), "selection": {}} if sbg else layout.model(gpt2)
+    encoder = encoder_for(layout, parts, where)
+    return CheckpointConfig(layout.kind, name, model, encoder, decoding, parts.training)
+
+
+def converted_folder(file: Path) -> Path:
+    """Where a file is converted to on first use: beside it, named without the suffix."""
+    return file.with_suffix("")
+
+
+def origin_of(file: Path) -> dict[str, Any]:
+    """What a converted checkpoint remembers of its file, to tell whether that has been exchanged since."""
+    found = file.stat()
+    return {"file": file.name, "bytes": found.st_size, "modified": int(found.st_mtime)}
+
+
+def origin_said(folder: Path) -> Mapping[str, Any]:
+    """What the checkpoint in `folder` says it was made from; empty if it is none or does not say."""
+    if not (folder / CONFIG_FILE).is_file():
+        return {}
+    try:
+        said = read_config(folder).training.get(ORIGIN)
+    except CheckpointError:
+        return {}
+    return said if isinstance(said, Mapping) else {}
+
+
+def is_current(folder: Path, file: Path) -> bool:
+    said = origin_said(folder)
+    return bool(said) and file.exists() and origin_of(file).items() <= said.items()

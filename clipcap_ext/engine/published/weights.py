@@ -1,0 +1,59 @@
+"""Reads the weights of a published file that read_state_file found in order; nothing in it can run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors
+from clipcap_ext.engine.published.layout import TIED, rename
+from clipcap_ext.engine.published.state_file import StateFile, unwrapped
+from clipcap_ext.errors import CheckpointError
+
+
+def read_weights(source: StateFile) -> dict[str, Tensor]:
+    """The weights under our names, on the CPU, old buffers and tied output weights dropped.
+
+    A zip's weights stay on disk until they are used. CheckpointError if what comes is not what the file's
+    index said.
+    """
+    state = read_safetensors(source.path) if source.form == "safetensors" else _read_pickled(source)
+    said = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
+    found = {name: _looks(value) for name, value in state.items()} if isinstance(state, Mapping) else {}
+    if said != found:
+        raise CheckpointError(f"{source.path} holds other weights than its index says: it is not used.")
+    ours = {new: state[name] for name, new in rename(state).items()}
+    for name in [name for name in ours if name.endswith(TIED)]:
+        output = ours.pop(name)
+        embeds = ours[f"{name.removesuffix(TIED)}transformer.wte.weight"]
+        if not torch.equal(output, embeds):
+            raise CheckpointError(
+                f"{source.path}: its output weights ({TIED}) are not its embeddings. GPT-2 shares the two, "
+                "and this package knows no other kind."
+            )
+    return ours
+
+
+def _looks(value: Any) -> tuple[str, tuple[int, ...]] | None:
+    return (
+        (str(value.dtype).removeprefix("torch."), tuple(value.shape)) if isinstance(value, Tensor) else None
+    )
+
+
+def _read_pickled(source: StateFile) -> Any:
+    """torch's own reader of plain weights, from the module that it lives in: WebUIs put another over
+    torch.load."""
+    path = str(source.path)
+    try:
+        said = torch.serialization.load(
+            path, map_location="cpu", weights_only=True, mmap=source.form == "zip"
+        )
+    except Exception as error:  # torch raises many kinds
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read by torch {torch.__version__}: {reason}. Fetch it again."
+        ) from error
+    return unwrapped(said)[1]

@@ -1,0 +1,135 @@
+"""The SBG captioner: images to keywords, keywords to a guess, the guesses ranked by the image. Not its
+training.
+
+GPT-2 never sees the image: it reads `kw1, kw2, ... ###`, and CLIP picks among what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
+from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.decoding.decode import clean_caption, decode
+from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
+from clipcap_ext.engine.sbg.selector import KeywordSelector
+from clipcap_ext.engine.sbg.tree import KeywordTree
+from clipcap_ext.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+BY_HAND = "by hand"  # facet of a keyword that a person wrote
+
+
+class SbgCaptioner(FeatureCaptioner):
+    """A Captioner (see caption.py) over a GPT-2 that guesses from keywords; its keywords can be edited, see
+    `guess`."""
+
+    def __init__(
+        self, name: str, encoder: ClipEncoder, gpt2: nn.Module, tokenizer: BpeTokenizer,
+        selector: KeywordSelector, default_options: DecodingOptions,
+    ) -> None:  # fmt: skip
+        super().__init__(name, encoder, gpt2, tokenizer, default_options)
+        self.selector = selector
+
+    def caption_features(
+        self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
+    ) -> list[Caption]:
+        """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
+        return self.guess(features, self.selector.select(features), options, keys=keys)
+
+    def trees(self, features: Tensor) -> list[KeywordTree]:
+        """What the selection looked at for each of features (B, clip_dim)."""
+        return self.selector.trees(features)
+
+    @torch.inference_mode()
+    def guess(
+        self, features: Tensor, keywords: Sequence[Sequence[Keyword | str]],
+        options: DecodingOptions | None = None, *, keys: Sequence[str],
+    ) -> list[Caption]:  # fmt: skip
+        """Caption each image of features (B, clip_dim) from keywords as given: chosen, edited or written by
+        hand.
+
+        Their order is kept, texts given twice are said once, and an image may have none. With the same key,
+        seed and keywords the guess is the same. Candidates carry their cosine; `rank_by` says which order
+        they come in.
+        """
+        options = options or self.default_options
+        rows = len(features)
+        if len(keywords) != rows or len(keys) != rows:
+            raise UsageError(
+                f"{rows} images need as many keyword lists and keys, not {len(keywords)} and {len(keys)}."
+            )
+        if not rows:
+            return []
+        room = self._room(options)
+        said = [self.fit(self.resolve(features[i], some), room) for i, some in enumerate(keywords)]
+        embeds, mask = self.prompt_embeds([format_prompt(some) for some in said])
+        found = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
+        groups = [distinct([_cut(one) for one in group]) for group in found]
+        ranked = rank_by_similarity(self.encoder, features, groups)
+        if options.rank_by == "logprob":
+            ranked = [sorted(group, key=lambda one: one.avg_logprob, reverse=True) for group in ranked]
+        return [
+            Caption(group[0].text, self.name, tuple(group), some)
+            for group, some in zip(ranked, said, strict=True)
+        ]
+
+    def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
+        """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""
+        texts = {one.strip() if isinstance(one, str) else one.text: one for one in reversed(keywords)}
+        unknown = [text for text, one in texts.items() if isinstance(one, str)]
+        format_prompt(list(texts))  # refuses what no prompt can hold
+        cosines: dict[str, float] = {}
+        if unknown:
+            unit = nn.functional.normalize(features.double().cpu(), dim=-1)
+            cosines = dict(
+                zip(unknown, (self.encoder.encode_text(unknown).double().cpu() @ unit).tolist(), strict=True)
+            )
+        first = dict.fromkeys(one.strip() if isinstance(one, str) else one.text for one in keywords)
+        return tuple(
+            Keyword(text, BY_HAND, cosines[text]) if text in cosines else texts[text]  # type: ignore[misc]
+            for text in first
+        )
+
+    def fit(self, keywords: Sequence[Keyword], room: int) -> tuple[Keyword, ...]:
+        """The first keywords whose prompt has at most `room` tokens: a bank that chose hundreds overflows
+        GPT-2."""
+        kept = tuple(keywords)
+        while kept and len(self.tokenizer.encode(format_prompt(kept))) > room:
+            over = len(self.tokenizer.encode(format_prompt(kept))) - room
+            kept = kept[: -max(1, over // 16)]
+        return kept
+
+    def prompt_embeds(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+        """Prompts -> embeds (B, P, n_embd), shorter ones padded on the left, and their mask (B, P) or None if
+        equal."""
+        ids = self.tokenizer.encode_batch(prompts)
+        longest = max(len(row) for row in ids)
+        padded = torch.tensor([[0] * (longest - len(row)) + row for row in ids], device=self.model.device)
+        mask = torch.tensor(
+            [[0] * (longest - len(row)) + [1] * len(row) for row in ids], device=self.model.device
+        )
+        return self.model.transformer.wte(padded), None if bool(mask.all()) else mask
+
+    def _room(self, options: DecodingOptions) -> int:
+        room = self.model.config.n_positions - options.max_new_tokens
+        if room < 1:
+            raise UsageError(
+                f"max_new_tokens {options.max_new_tokens} leaves no room for a prompt in this model's "
+                f"{self.model.config.n_positions} positions: lower it."
+            )
+        return room
+
+
+def _cut(candidate: Candidate) -> Candidate:
+    text = cut_at_separator(candidate.text)
+    return candidate if text == candidate.text else replace(candidate, text=clean_caption(text))

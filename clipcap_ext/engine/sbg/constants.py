@@ -1,0 +1,121 @@
+"""The constants of SBG's keyword selection, each with its source; no ranking happens here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from itertools import combinations
+from typing import Any
+
+from clipcap_ext.engine.sbg.labels import PARTS_OF_SPEECH
+from clipcap_ext.errors import UsageError
+
+NOTEBOOK = "SBG.ipynb of Anshler/CLIP-prefix_blind-guessing"
+
+
+def _from(default: Any, source: str) -> Any:
+    return field(default=default, metadata={"source": source})
+
+
+@dataclass(frozen=True)
+class SelectionConstants:
+    """What the published selection fixes; a checkpoint may record other values than these defaults."""
+
+    logit_scale: float = _from(100.0, f"{NOTEBOOK}: softmax(100 * cosine), CLIP's own largest scale")
+    words_probability: float = _from(
+        0.5, f"{NOTEBOOK}: bank words are kept until their summed probability passes this"
+    )
+    words_limit: int = _from(1000, f"{NOTEBOOK}: the first 1000 labels of words_pos are ranked")
+    words_pos: tuple[str, ...] = _from(("NOUN", "ADV", "ADJ"), f"{NOTEBOOK}: nouns, adverbs and adjectives")
+    words_most: int = _from(0, "this project: at most so many bank words; 0, as published, is no bound")
+    group_limit: int = _from(100, f"{NOTEBOOK}: the first 100 labels of a group are ranked")
+    group_keywords: int = _from(3, f"{NOTEBOOK}: the best 3 labels of a scenery, plant or object group")
+    animal_keywords: int = _from(1, f"{NOTEBOOK}: the best 1 label of an animal group")
+    activity_keywords: int = _from(
+        1, f"{NOTEBOOK}: the best 1 label of the best activity group; the group is not said"
+    )
+    subjects: tuple[str, ...] = _from(
+        ("landscape", "people", "animal", "plant", "some object"),
+        f"{NOTEBOOK}: alone, in pairs and in triples",
+    )
+    always: tuple[str, ...] = _from(
+        ("landscape", "some object"), f"{NOTEBOOK}: branches that open for every image"
+    )
+    people_one: tuple[str, ...] = _from(
+        ("a man", "a woman", "a boy", "a girl", "an old man", "an old woman"), f"{NOTEBOOK}: one person"
+    )
+    people_kinds: tuple[str, ...] = _from(
+        ("men", "women", "boys", "girls", "old men", "old women", "people"),
+        f"{NOTEBOOK}: several; 'people' come last",
+    )
+    people_counts: tuple[str, ...] = _from(("two", "three", "four"), f"{NOTEBOOK}: how many of people_kinds")
+    people_many: tuple[str, ...] = _from(("a crowd of people",), f"{NOTEBOOK}: more than can be counted")
+    colours: tuple[str, ...] = _from(
+        ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "black"),
+        f"{NOTEBOOK}: of each garment",
+    )
+    garments: tuple[str, ...] = _from(
+        ("shirt", "suit", "cloth", "jacket"), f"{NOTEBOOK}: each in every colour"
+    )
+    object_groups_left_out: tuple[str, ...] = _from(
+        ("clothing and fashion",), f"{NOTEBOOK}: clothes have a question of their own"
+    )
+    indoor: str = _from("indoor", f"{NOTEBOOK}: where the hierarchy said this, the weather is not asked")
+    picture: str = _from("picture of {}.", f"{NOTEBOOK}: subjects, groups, people and labels")
+    during: str = _from("picture during {}.", f"{NOTEBOOK}: time and weather")
+    activity: str = _from("activity is {}.", f"{NOTEBOOK}: activities")
+    wearing: str = _from("wearing {}.", f"{NOTEBOOK}: clothes")
+    bare: str = _from("{}", f"{NOTEBOOK}: bank words, and every keyword in the last ranking")
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.words_pos) - set(PARTS_OF_SPEECH))
+        if unknown:
+            raise UsageError(
+                f"Unknown parts of speech {', '.join(unknown)}; known: {', '.join(PARTS_OF_SPEECH)}."
+            )
+        if not 0 < self.words_probability <= 1 or self.logit_scale <= 0:
+            raise UsageError("words_probability must be above 0 and at most 1, logit_scale above 0.")
+        counts = (
+            "words_limit",
+            "words_most",
+            "group_limit",
+            "group_keywords",
+            "animal_keywords",
+            "activity_keywords",
+        )
+        if any(getattr(self, name) < 0 for name in counts):
+            raise UsageError(f"None of {', '.join(counts)} may be below 0.")
+
+    def subject_sets(self) -> tuple[tuple[str, ...], ...]:
+        """Each subject alone, all pairs, all triples, in the published order."""
+        return tuple(some for size in (1, 2, 3) for some in combinations(self.subjects, size))
+
+    def people(self) -> tuple[str, ...]:
+        """The phrases of count and kind, in the published order: one, then by count and kind, 'N people', the
+        crowd."""
+        kinds, everyone = self.people_kinds[:-1], self.people_kinds[-1]
+        counted = [f"{count} {kind}" for count in self.people_counts for kind in kinds]
+        return (
+            *self.people_one,
+            *counted,
+            *(f"{count} {everyone}" for count in self.people_counts),
+            *self.people_many,
+        )
+
+    def clothes(self) -> tuple[str, ...]:
+        """Every garment in every colour, garment by garment."""
+        return tuple(f"{colour} {garment}" for garment in self.garments for colour in self.colours)
+
+    def changes(self) -> dict[str, Any]:
+        """Only what differs from the published values: what a checkpoint records."""
+        published = asdict(SelectionConstants())
+        return {name: value for name, value in asdict(self).items() if value != published[name]}
+
+    @classmethod
+    def from_changes(cls, said: dict[str, Any]) -> SelectionConstants:
+        """Read `changes`; UsageError for a name that is no constant."""
+        unknown = sorted(set(said) - {spec.name for spec in fields(cls)})
+        if unknown:
+            raise UsageError(f"Unknown selection constants: {', '.join(unknown)}.")
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        )

@@ -1,0 +1,118 @@
+"""Labels with their CLIP text features, computed once and cached; ranking is one matrix product. It chooses
+nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
+from clipcap_ext.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from clipcap_ext.engine.clip.encoder import ClipEncoder
+
+BATCH = 256  # texts encoded at a time
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """`features` (L, clip_dim), unit norm: one row for each of `labels` put into `template`."""
+
+    labels: tuple[str, ...]
+    template: str
+    features: Tensor
+
+    @cached_property
+    def row(self) -> dict[str, int]:
+        """The row of each label."""
+        return {label: i for i, label in enumerate(self.labels)}
+
+    def rows(self, labels: Sequence[str]) -> np.ndarray:
+        """The rows of some labels, in their order."""
+        return np.array([self.row[label] for label in labels], dtype=np.int64)
+
+    def similarities(self, image_features: Tensor) -> np.ndarray:
+        """Image features (B, clip_dim), of any norm -> cosines (B, L).
+
+        The product is taken in float64, so that an order never depends on how many images are ranked
+        together.
+        """
+        unit = nn.functional.normalize(image_features.double().cpu(), dim=-1)
+        return (unit @ self._wide).numpy()
+
+    @cached_property
+    def _wide(self) -> Tensor:
+        return self.features.double().T.contiguous()  # (clip_dim, L)
+
+
+def build_table(
+    encoder: ClipEncoder, labels: Sequence[str], template: str = "{}", cache: Path | None = None
+) -> LabelTable:
+    """The table of `labels` (each once) in `template`, which holds one {}.
+
+    With a `cache` folder the features are kept there under a hash of encoder, template and labels.
+    """
+    if template.count("{}") != 1:
+        raise UsageError(f"A template holds {{}} once: {template!r} does not.")
+    unique = tuple(dict.fromkeys(labels))
+    path = None if cache is None else cache / f"{_digest(encoder, unique, template)}.safetensors"
+    features = _recall(path, len(unique))
+    if features is None:
+        features = _encode(encoder, [template.replace("{}", label) for label in unique])
+        _keep(path, features)
+    return LabelTable(unique, template, features)
+
+
+def default_cache() -> Path:
+    """Where tables are kept if nobody says: clipcap-ext/labels in the user's cache folder."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "clipcap-ext" / "labels"
+
+
+def _encode(encoder: ClipEncoder, sentences: Sequence[str]) -> Tensor:
+    parts = [encoder.encode_text(sentences[i : i + BATCH]).cpu() for i in range(0, len(sentences), BATCH)]
+    return torch.cat(parts) if parts else torch.zeros(0, encoder.clip_dim)
+
+
+def _digest(encoder: ClipEncoder, labels: Sequence[str], template: str) -> str:
+    said = json.dumps([encoder.fingerprint, str(encoder.dtype), template, list(labels)])
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def _recall(path: Path | None, count: int) -> Tensor | None:
+    if path is None or not path.is_file():
+        return None
+    try:
+        features = read_safetensors(path).get("features")
+    except CheckpointError as error:
+        log.warning("%s Its text features are computed again.", error)
+        return None
+    return features if features is not None and len(features) == count else None
+
+
+def _keep(path: Path | None, features: Tensor) -> None:
+    """Write whole or not at all; a folder that cannot be written costs time, not the caption."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        write_safetensors(Path(partial), {"features": features})
+        os.replace(partial, path)
+    except OSError as error:
+        log.warning("Text features could not be kept in %s: %s.", path.parent, error)

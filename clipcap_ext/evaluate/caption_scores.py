@@ -1,0 +1,94 @@
+"""Captions of a split to the figures of results.json: values, intervals, controls, statistics; no model, no
+files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipcap_ext.evaluate.clip_score import ClipJudge
+from clipcap_ext.evaluate.control_captions import CONSTANT, control_systems
+from clipcap_ext.evaluate.dataset import EvaluationSplit
+from clipcap_ext.evaluate.people.human_line import human_line
+from clipcap_ext.evaluate.request import EvaluationRequest
+from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
+from clipcap_ext.metrics import PROTOCOLS, Scores, score_systems
+from clipcap_ext.metrics.java import find_java
+from clipcap_ext.metrics.spice import find_models
+from clipcap_ext.metrics.stored import stored
+
+SYSTEM = "captions"
+LONE_IMAGE = (
+    "CIDEr-D needs more than one image: its document frequencies come from the images scored, "
+    "so it is 0 here."
+)
+
+
+def check_scorer(request: EvaluationRequest) -> None:
+    """ScoringError now rather than after the captioning, if Java or SPICE's models are missing and will be
+    needed."""
+    if request.needs_java:
+        find_java()
+    if "SPICE" in request.metrics:
+        find_models()
+
+
+def score_captions(
+    captions: Mapping[str, str],
+    split: EvaluationSplit,
+    request: EvaluationRequest,
+    judge: ClipJudge | None = None,
+) -> dict[str, Any]:
+    """The part of results.json that is about the captions; images of the split without a caption are left
+    out.
+
+    A `judge` adds CLIPScore and RefCLIPScore.
+    """
+    references = {image_id: refs for image_id, refs in split.references.items() if image_id in captions}
+    systems = {SYSTEM: dict(captions), **control_systems(captions, request.seed)}
+    data = split.corpus.name
+    scored = score_systems(
+        systems, references, request.protocol, request.metrics, data=data, split=split.label
+    )
+    if judge is not None:
+        scored = {name: judge.judged(scores, systems[name], references) for name, scores in scored.items()}
+    main = scored.pop(SYSTEM)
+    return {
+        "signature": main.signature,
+        "results": _with_intervals(main, request),
+        "controls": {name: _control(name, systems[name], scores) for name, scores in scored.items()},
+        **_human(references, request),
+        "statistics": _statistics(main),
+        "data": {
+            "name": data, "split": split.label, "protocol": request.protocol,
+            "scheme": PROTOCOLS[request.protocol].scheme, "images": len(captions),
+            "references": sum(map(len, references.values())),
+        },
+        "bootstrap": {**vars(request.bootstrap), "method": "percentiles over resampled images"},
+        "notes": [LONE_IMAGE] if len(captions) == 1 and "CIDEr-D" in request.metrics else [],
+        "images": {
+            image_id: {"caption": captions[image_id], "scores": scores}
+            for image_id, scores in main.per_image.items()
+        },
+        "image_statistics": stored(main.tables),
+    }  # fmt: skip
+
+
+def _human(references: Mapping[str, Sequence[str]], request: EvaluationRequest) -> dict[str, Any]:
+    return {"human": human_line(references, request.protocol, request.metrics)} if request.human else {}
+
+
+def _with_intervals(scores: Scores, request: EvaluationRequest) -> dict[str, dict[str, Any]]:
+    intervals = request.bootstrap.intervals(scores.tables)
+    return {
+        name: {"value": value, "interval": list(intervals[name])} for name, value in scores.values.items()
+    }
+
+
+def _control(name: str, captions: Mapping[str, str], scores: Scores) -> dict[str, Any]:
+    said = {"caption": next(iter(captions.values()))} if name == CONSTANT else {}
+    return {**said, "results": scores.values, "signature": f"{scores.signature}|control:{name}"}
+
+
+def _statistics(scores: Scores) -> dict[str, Any]:
+    return text_statistics(scores.tokens)

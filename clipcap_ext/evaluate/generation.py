@@ -1,0 +1,48 @@
+"""A captioner over the images of a split, batch by batch, broken images named and left out; it scores
+nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from clipcap_ext.caption import Captioner, DecodingOptions
+from clipcap_ext.corpus import Example, Problem
+from clipcap_ext.engine.images.reading import open_image
+from clipcap_ext.errors import CorpusError, ImageError
+
+Progress = Callable[[int, int], None]
+WORKERS = 2
+
+
+def caption_examples(
+    captioner: Captioner,
+    examples: Sequence[Example],
+    options: DecodingOptions,
+    batch_size: int,
+    progress: Progress,
+) -> tuple[dict[str, str], list[Problem]]:
+    """image_id -> caption, and what could not be read; CorpusError if that is everything."""
+    captions: dict[str, str] = {}
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for start in range(0, len(examples), batch_size):
+            opened = list(pool.map(_open, examples[start : start + batch_size]))
+            problems += [found for _, found in opened if isinstance(found, Problem)]
+            good = [(example, image) for example, image in opened if not isinstance(image, Problem)]
+            made = captioner.caption([image for _, image in good], options) if good else []
+            captions.update(
+                (example.image_id, one.text) for (example, _), one in zip(good, made, strict=True)
+            )
+            progress(min(start + batch_size, len(examples)), len(examples))
+    if not captions:
+        raise CorpusError(f"Not one of {len(examples)} images could be read; the first: {problems[0]}")
+    return captions, problems
+
+
+def _open(example: Example):  # type: ignore[no-untyped-def]
+    """The example with its picture, or with the Problem it has."""
+    try:
+        return example, open_image(example.path)
+    except ImageError as error:
+        return example, Problem(example.image_id, str(error))

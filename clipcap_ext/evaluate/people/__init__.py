@@ -1,0 +1,1 @@
+"""Scores held against people: their judgements, and the captions they wrote themselves."""

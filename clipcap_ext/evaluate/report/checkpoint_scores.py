@@ -1,0 +1,27 @@
+"""Scores into a checkpoint's own config.json, so that it says how good it is; it computes none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
+from clipcap_ext.evaluate.report.results import write_text_atomically
+
+
+def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
+    """Add a row {signature, values, decoding, date}; it takes the place of one with the same signature and
+    decoding."""
+    config = read_config(folder)
+    row = {
+        "signature": results["signature"],
+        "values": {name: round(figures["value"], 4) for name, figures in results["results"].items()},
+        "decoding": {key: value for key, value in results["decoding"].items() if key != "batch_size"},
+        "date": results["date"],
+    }
+    kept = [
+        old for old in config.scores if any(old.get(key) != row[key] for key in ("signature", "decoding"))
+    ]
+    write_text_atomically(folder / CONFIG_FILE, replace(config, scores=(*kept, row)).to_json())

@@ -1,0 +1,121 @@
+"""Two results.json files side by side: python -m clipcap_ext.evaluate compare A.json B.json; it scores
+nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.errors import UsageError
+from clipcap_ext.evaluate.report.printed import aligned
+from clipcap_ext.evaluate.report.results import FORMAT, check_writable, provenance, write_results
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.significance import Difference, differences
+from clipcap_ext.json_files import read_json
+from clipcap_ext.metrics.stored import restored
+
+WORD = "compare"
+
+
+def compare_command(words: Sequence[str]) -> str:
+    """Run `compare` on its words: what is to be printed. UsageError for files that cannot be compared."""
+    args = _parser().parse_args(words)
+    if args.out is not None:
+        check_writable(args.out)
+    if args.resamples < 1:
+        raise UsageError("--resamples must be at least 1.")
+    compared = compare(args.first, args.second, Bootstrap(samples=args.resamples, seed=args.resampling_seed))
+    if args.out is not None:
+        write_results(args.out, compared)
+    return comparison_table(compared)
+
+
+def compare(first: Path, second: Path, bootstrap: Bootstrap) -> dict[str, Any]:
+    """The comparison of two results.json as a dictionary to be written; UsageError where they are not
+    comparable."""
+    read = [_read(first), _read(second)]
+    _check_comparable(first, second, *read)
+    found = differences(
+        restored(read[0]["image_statistics"]), restored(read[1]["image_statistics"]), bootstrap
+    )
+    return {
+        **provenance(), "kind": "comparison",
+        "systems": [{"file": path.name, **_said_of(one)} for path, one in zip((first, second), read,
+        strict=True)], "differences": {one.metric: _figures(one) for one in found},
+        "bootstrap": {**vars(bootstrap), "method": "paired: both systems on the same resampled images"},
+    }  # fmt: skip
+
+
+def comparison_table(compared: Mapping[str, Any]) -> str:
+    """A comparison for a terminal."""
+    level = f"{compared['bootstrap']['level']:.0%} interval"
+    rows = [["", "first", "second", "difference", level, "p bootstrap", "p randomisation"]]
+    for metric, said in compared["differences"].items():
+        low, high = said["interval"]
+        rows.append([
+            metric, f"{said['first']:.4f}", f"{said['second']:.4f}", f"{said['difference']:+.4f}",
+            f"{low:+.4f} - {high:+.4f}", f"{said['p_bootstrap']:.4f}", f"{said['p_randomisation']:.4f}",
+        ])  # fmt: skip
+    names = [f"{place}: {one['file']}, {one['signature']}" for place, one in _named(compared["systems"])]
+    return "\n".join([*aligned(rows), *names])
+
+
+def _named(systems: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    return list(zip(("first", "second"), systems, strict=True))
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog=f"python -m clipcap_ext.evaluate {WORD}",
+        description="Whether two systems scored on the same images differ by more than chance.",
+    )
+    made.add_argument("first", type=Path, help="results.json of one system")
+    made.add_argument("second", type=Path, help="results.json of the other")
+    made.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples and random swaps")
+    made.add_argument("--resampling-seed", type=int, default=0)
+    made.add_argument("--out", type=Path, help="comparison.json to write")
+    return made
+
+
+def _read(path: Path) -> dict[str, Any]:
+    said = read_json(path)
+    if not isinstance(said, dict) or said.get("format") != FORMAT or said.get("kind") != "captions":
+        raise UsageError(f"{path} is no results.json of scored captions: make one with --out.")
+    if "image_statistics" not in said:
+        raise UsageError(
+            f"{path} holds no image statistics, for an older version wrote it: score the captions again."
+        )
+    return said
+
+
+def _check_comparable(first: Path, second: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    for what in ("name", "split", "protocol"):
+        if one["data"][what] != other["data"][what]:
+            raise UsageError(
+                f"{first} is of {what} {one['data'][what]!r} and {second} of {other['data'][what]!r}: "
+                "systems are compared on the same images under the same protocol."
+            )
+    if one["images"].keys() != other["images"].keys():
+        lacking = sorted(one["images"].keys() ^ other["images"].keys())
+        raise UsageError(
+            f"{len(lacking)} images are in one of {first} and {second} alone, such as {lacking[0]}."
+        )
+
+
+def _said_of(results: Mapping[str, Any]) -> dict[str, Any]:
+    named = results.get("model", results.get("hypotheses", {}))
+    return {
+        "signature": results["signature"],
+        "date": results["date"],
+        "fingerprint": named.get("fingerprint", ""),
+    }
+
+
+def _figures(one: Difference) -> dict[str, Any]:
+    return {
+        "first": one.first, "second": one.second, "difference": one.difference,
+        "interval": list(one.interval),
+        "p_bootstrap": one.p_bootstrap, "p_randomisation": one.p_randomisation,
+    }  # fmt: skip

@@ -1,0 +1,90 @@
+"""results.json: what every one of them says of its making, and how it is written; it computes no score."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext import __version__
+from clipcap_ext.errors import UsageError
+
+FORMAT = "clipcap-ext-results-1"
+LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
+MODEL_FILES = (
+    "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json",
+    "labels.json",
+)  # fmt: skip
+
+
+def provenance() -> dict[str, Any]:
+    """The format, the date (UTC) and the versions that made the figures."""
+    versions = {"clipcap_ext": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "format": FORMAT,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": versions,
+    }
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """A digest of the files that decide what a model says, so that two results can be known to be of one
+    model.
+
+    The scores that config.json may hold are left out: recording a score does not make another model.
+    """
+    digest = hashlib.sha256()
+    for name in MODEL_FILES:
+        path = folder / name
+        if path.is_file():
+            content = path.read_bytes()
+            if name == "config.json":
+                said = {key: value for key, value in json.loads(content).items() if key != "scores"}
+                content = json.dumps(said, sort_keys=True).encode()
+            digest.update(name.encode() + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:32]
+
+
+def file_fingerprint(path: Path) -> str:
+    """The first 32 hex digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+
+
+def check_writable(path: Path) -> None:
+    """UsageError, before hours of work, if results could not be written to `path`."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"--out {path} cannot be written: name a file in an existing folder you may write to."
+        )
+
+
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """Write JSON to `path`, whole or not at all."""
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text_atomically(path, text)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Replace `path` by a file with this text; a crash leaves the old one."""
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise

@@ -1,0 +1,1 @@
+"""The page of results: rows, gaps to the papers, plots."""

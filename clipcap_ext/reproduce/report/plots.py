@@ -1,0 +1,147 @@
+"""The pictures of results.json as SVG, the same bytes for the same numbers; it computes no score."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#9c6b4e", "#97bbf5", "#9498a0")
+SETTINGS = {
+    "svg.hashsalt": "clipcap-ext", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": None,
+}  # fmt: skip
+SIZE = (8.0, 3.6)
+_SBG = re.compile(r"sbg-(\d+)")
+
+
+def table_plots(results: Row) -> dict[str, str]:
+    """File name -> SVG, for every table with a scored row."""
+    found: dict[str, str] = {}
+    for name, table in results["tables"].items():
+        made = [
+            (row, attempt) for row in table["rows"] for attempt in row["attempts"] if "protocols" in attempt
+        ]
+        drawings = {"metrics": _metrics, "loss": _loss, "length": _lengths, "candidates": _candidates}
+        for kind, draw in drawings.items():
+            chosen = _chosen(kind, made)
+            if chosen:
+                found[f"{name}-{kind}.svg"] = _svg(draw, chosen, table["title"])
+    return found
+
+
+def _chosen(kind: str, made: list[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
+    if kind == "candidates":
+        return [(row, attempt) for row, attempt in made if _SBG.fullmatch(row["name"])]
+    if kind == "loss":
+        one = {str(attempt["curve"]): (row, attempt) for row, attempt in reversed(made)}  # a training, once
+        return [pair for pair in reversed(list(one.values())) if pair[1]["curve"]]
+    return made
+
+
+def _svg(draw: Callable[[Any, list[tuple[Row, Row]]], None], made: list[tuple[Row, Row]], title: str) -> str:
+    import matplotlib
+    from cycler import cycler
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({**SETTINGS, "axes.prop_cycle": cycler(color=COLOURS)}):
+        figure = Figure(figsize=SIZE, layout="constrained", facecolor="white")
+        canvas = FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        draw(axes, made)
+        stand_ins = any(attempt["stand_in"] for _, attempt in made)
+        axes.set_title(f"{title}{', stand-in encoder and language model' if stand_ins else ''}", loc="left")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        stream = io.StringIO()
+        canvas.print_svg(stream, metadata={"Date": None, "Creator": None})
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _label(row: Row, attempt: Row, made: list[tuple[Row, Row]]) -> str:
+    """The row's, and which of its attempts this is where there are two."""
+    twice = sum(row is other for other, _ in made) > 1
+    return f"{row['label']}, stand-in" if twice and attempt["stand_in"] else row["label"]
+
+
+def _metrics(axes: Any, made: list[tuple[Row, Row]]) -> None:
+    """Bars with intervals, a group a metric; the paper's figure as a short line."""
+    metrics = [name for name in METRICS if all(name in _values(row, attempt) for row, attempt in made)]
+    width = 0.8 / len(made)
+    for place, (row, attempt) in enumerate(made):
+        values = _values(row, attempt)
+        at = [k - 0.4 + width * (place + 0.5) for k in range(len(metrics))]
+        heights = [values[name]["value"] for name in metrics]
+        ends = [values[name]["interval"] for name in metrics]
+        spread = [[h - low for h, (low, _) in zip(heights, ends, strict=True)],
+                  [high - h for h, (_, high) in zip(heights, ends, strict=True)]]  # fmt: skip
+        label = _label(row, attempt, made)
+        axes.bar(at, heights, width * 0.92, yerr=spread, label=label, error_kw={"elinewidth": 0.8})
+        said = [(x, row["paper"][name]) for x, name in zip(at, metrics, strict=True) if name in row["paper"]]
+        axes.hlines([y for _, y in said], [x - width / 2 for x, _ in said], [x + width / 2 for x, _ in said],
+                    colors="black", linewidth=1.4,
+                    label="the paper" if place == len(made) - 1 else None)  # fmt: skip
+    axes.set_xticks(range(len(metrics)), metrics)
+    axes.set_ylabel("score, each row in its paper's protocol")
+
+
+def _values(row: Row, attempt: Row) -> Row:
+    return attempt["protocols"][row["protocol"]]["values"]
+
+
+def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
+    for row, attempt in made:
+        ends = [one for one in attempt["curve"] if "val_loss" in one]
+        steps = [one for one in attempt["curve"] if "loss" in one]
+        epoch = ends[0]["step"] / (ends[0]["epoch"] + 1)  # steps of one
+        label = "SBG" if _SBG.fullmatch(row["name"]) else _label(row, attempt, made)
+        at = [one["step"] / epoch for one in ends]
+        (line,) = axes.plot(
+            at, [one["val_loss"] for one in ends], marker="o", ms=4, lw=0.8, ls="--", label=label
+        )
+        axes.plot(
+            [one["step"] / epoch for one in steps], [one["loss"] for one in steps], color=line.get_color()
+        )
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("nats a token of its vocabulary; validation dashed")
+
+
+def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
+    order = list(dict.fromkeys(one["words"] for _, attempt in made for one in attempt["lengths"]))
+    order.sort(key=lambda text: (text.startswith("over"), int(re.search(r"\d+", text).group())))  # type: ignore[union-attr]
+    for row, attempt in made:
+        found = {one["words"]: one["CIDEr-D"] for one in attempt["lengths"]}
+        present = [words for words in order if words in found]
+        heights = [found[words] for words in present]
+        at = [order.index(words) for words in present]
+        axes.plot(at, heights, marker="o", ms=3, label=_label(row, attempt, made))
+    axes.set_xticks(range(len(order)), order)
+    axes.set_xlabel("words of the caption")
+    axes.set_ylabel("CIDEr-D, standard protocol")
+
+
+def _candidates(axes: Any, made: list[tuple[Row, Row]]) -> None:
+    """Ours and the paper's figures over N, both in the paper's protocol."""
+    numbers = [int(_SBG.fullmatch(row["name"]).group(1)) for row, _ in made]  # type: ignore[union-attr]
+    for place, metric in enumerate(("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")):
+        figures = [
+            found for _, attempt in made if (found := attempt["protocols"]["paper"]["values"].get(metric))
+        ]
+        if len(figures) < len(made):
+            continue
+        axes.plot(
+            numbers, [one["value"] for one in figures], marker="o", ms=3, color=COLOURS[place], label=metric
+        )
+        axes.fill_between(numbers, [one["interval"][0] for one in figures],
+        [one["interval"][1] for one in figures],
+                          color=COLOURS[place], alpha=0.15, linewidth=0)  # fmt: skip
+        said = [row["paper"].get(metric) for row, _ in made]
+        axes.plot(numbers, said, ls="--", color=COLOURS[place], label=f"{metric}, the paper")
+    axes.set_xticks(numbers)
+    axes.set_xlabel("captions sampled (N), the nearest to the image kept")
+    axes.set_ylabel("score, the paper's protocol")

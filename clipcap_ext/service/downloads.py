@@ -1,0 +1,98 @@
+"""The one download that may run at a time, for whoever watches it; and what there is to fetch or to remove.
+No page."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipcap_ext.engine.catalog import is_ready, list_models, list_to_fetch
+from clipcap_ext.engine.clip.sources import download_size, find_clip
+from clipcap_ext.errors import UsageError
+from clipcap_ext.hub.client import HubClient, Progress
+from clipcap_ext.hub.download import Download, is_downloaded, remove_download
+from clipcap_ext.service.runs import Run
+
+if TYPE_CHECKING:
+    from clipcap_ext.engine.checkpoint.config import EncoderConfig
+
+
+class Downloads:
+    """Fetches into one models folder. `progress` and `step` say how far the running one is."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self.models_dir = models_dir
+        self.progress: Progress | None = None
+        self.step = ""
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+        self._name = ""
+        self._cancel = threading.Event()
+
+    @property
+    def running(self) -> Run | None:
+        """The download that is going on, None if there is none."""
+        return self._run
+
+    def start(self, name: str) -> Run:
+        """Begin, or join the one that fetches it already; UsageError while something else is fetched.
+
+        The run's error is a CaptionError, Cancelled if it was stopped.
+        """
+        with self._lock:
+            if self._run is not None and self._name == name:
+                return self._run
+            if self._run is not None:
+                raise UsageError(
+                    f"{self._name} is being downloaded. Wait for it, or cancel it in the Models pane."
+                )
+            self._name = name
+            self._cancel, self.progress, self.step = threading.Event(), None, ""
+            self._run = Run(lambda run: self._work(name))
+            return self._run
+
+    def cancel(self, name: str = "") -> None:
+        """Ask the running download to stop, or that of `name` if it is the one; what has arrived is kept."""
+        if not name or name == self._name:
+            self._cancel.set()
+
+    def fetchable(self) -> list[tuple[str, int]]:
+        """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""
+        models = [model for model in list_to_fetch(self.models_dir) if model.repo]
+        found = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
+        for entry in list_models(self.models_dir):
+            usable = entry.config is not None and not entry.problem
+            if usable and entry.config.encoder.pretrained and not is_ready(entry, self.models_dir):
+                found.append((entry.name, self._clip_size(entry.config.encoder)))
+        return found
+
+    def removable(self) -> list[str]:
+        """The models that were downloaded."""
+        return [entry.name for entry in list_models(self.models_dir) if is_downloaded(entry)]
+
+    def remove(self, name: str) -> int:
+        """Delete a downloaded model; bytes freed. CheckpointError for any other."""
+        return remove_download(name, self.models_dir)
+
+    def _clip_size(self, encoder: EncoderConfig | None) -> int:
+        if encoder is None or find_clip(encoder, self.models_dir) is not None:
+            return 0
+        return download_size(encoder)
+
+    def _work(self, name: str) -> Path:
+        try:
+            with HubClient(self._cancel, self._see) as client:
+                return Download(self.models_dir, client, self._say)(name)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self._lock:  # `start` holds it until the run has its place
+            self._run = None
+
+    def _see(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def _say(self, text: str) -> None:
+        self.progress, self.step = None, text

@@ -1,0 +1,98 @@
+"""What can be told of a model without loading it: licence, size, place, scores. It reads files and no
+weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.errors import CaptionError
+
+CARD = "README.md"
+
+
+def is_bundled(entry: ModelEntry) -> bool:
+    """Whether it came with the package."""
+    return entry.folder.parent == BUNDLED
+
+
+def licence_of(entry: ModelEntry) -> str:
+    """A few words for its terms: `license:` in the card's front matter, else `licence` in its config; else
+    empty."""
+    match = re.search(r"\A---\n(?:.*\n)*?license:\s*([^\n]+)\n", _card(entry))
+    if match:
+        return match.group(1).strip("\"' ")
+    return _trained(entry, "licence")
+
+
+def terms_of(entry: ModelEntry) -> str:
+    """What its training data ask for, in whole sentences; the licence's name where nothing else is said; else
+    empty."""
+    return _trained(entry, "terms") or licence_of(entry)
+
+
+def purpose_of(entry: ModelEntry) -> str:
+    """The card's first plain sentence."""
+    card = re.sub(r"\A---\n.*?\n---\n", "", _card(entry), flags=re.DOTALL)
+    paragraphs = (" ".join(part.split()) for part in card.split("\n\n"))
+    plain = (part for part in paragraphs if part and not part.startswith(("#", "|", "`", "-", "!", "<")))
+    return next(plain, "").split(". ")[0]
+
+
+def encoder_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
+    """The folder of the encoder a model needs, None where it comes from the Hub or is missing."""
+    if entry.config is None or entry.config.encoder.pretrained:
+        return None
+    try:
+        return find_encoder_folder(entry.config.encoder.model, entry.folder, models_dir)
+    except CaptionError:
+        return None
+
+
+def size_of(entry: ModelEntry, models_dir: Path) -> int:
+    """Bytes on disk of the checkpoint and, where it is a folder of ours, its encoder."""
+    encoder = encoder_folder(entry, models_dir)
+    beside = sum(path.stat().st_size for path in encoder.iterdir() if path.is_file()) if encoder else 0
+    return entry.size + beside
+
+
+def state_of(entry: ModelEntry, models_dir: Path) -> tuple[str, str]:
+    """(state in words, with a place for the encoder; the encoder's name)."""
+    if entry.config is None or entry.problem:
+        return "cannot be used", ""
+    encoder = entry.config.encoder
+    if encoder.pretrained:
+        named = f"{encoder.model} ({encoder.pretrained})"
+        if not is_ready(entry, models_dir):
+            return "needs {encoder} from the Hub: Download in the Models pane", named
+        return "on this machine, ready offline", named
+    if encoder_folder(entry, models_dir) is None:
+        return "its encoder {encoder} is missing", encoder.model
+    return (
+        "bundled, ready offline" if is_bundled(entry) else "on this machine, ready offline"
+    ), encoder.model
+
+
+def scores_of(entry: ModelEntry) -> str:
+    """Its first row of scores with the signature they were measured by."""
+    rows = entry.config.scores if entry.config is not None else ()
+    if not rows:
+        return ""
+    values = rows[0].get("values", {})
+    numbers = ", ".join(
+        f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, (int, float))
+    )
+    return f"{numbers} ({rows[0].get('signature', '')})"
+
+
+def _trained(entry: ModelEntry, name: str) -> str:
+    return str(entry.config.training.get(name, "")) if entry.config is not None else ""
+
+
+def _card(entry: ModelEntry) -> str:
+    try:
+        return (entry.folder / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,1 @@
+"""ClipCap as a thing to train."""

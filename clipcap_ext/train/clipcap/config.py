@@ -1,0 +1,74 @@
+"""The options of training a ClipCap; no model is built here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.errors import UsageError
+from clipcap_ext.train.config import option
+from clipcap_ext.train.language_model import LanguageModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptioningConfig(LanguageModelConfig):
+    """Options of training a ClipCap."""
+
+    task: ClassVar[str] = "clipcap"
+    card: ClassVar[str] = (
+        "A ClipCap captioner: image features of `{}`, a mapping network and a GPT-2 that writes the caption."
+    )
+
+    views: int = option(1, "Looks at each training photo: the plain one, then seeded crops and flips.", low=1)
+    buffer: int = option(
+        50_000, "Captions in memory, shuffled together, where a feature folder is trained on.", low=1
+    )
+    feature_noise: float = option(
+        0.0, "Deviation of noise added to training features, over their norm.", low=0
+    )
+    mapper: str = option("mlp", "Mapping network.", choices=("mlp", "transformer"))
+    prefix_length: int = option(10, "Embeds that stand for the image in front of the caption.", low=1)
+    clip_length: int = option(0, "Rows the features are projected to (transformer mapper only).", low=0)
+    mapper_layers: int = option(0, "Layers of the transformer mapper.", low=0)
+    mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
+    mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
+    gpt2: str = option(
+        "gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch."
+    )
+    start: str = option("", "A ClipCap checkpoint folder: all weights and the vocabulary start from it.")
+    trained: str = option("all", "What is trained; mapper keeps GPT-2 as it is.", choices=("all", "mapper"))
+    tokenizer: str = option(
+        "gpt2",
+        "GPT-2's own vocabulary, or one learnt on the training captions.",
+        choices=("gpt2", "captions"),
+    )
+    vocab_size: int = option(50257, "Entries of a vocabulary learnt on the captions.", low=258)
+    lowercase: bool = option(True, "Lower-case the captions.")
+    max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
+    ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
+    num_beams: int = option(
+        1, "Beams of the captions in validation, and the exported default.", low=1, high=64
+    )
+    length_penalty: float = option(1.0, "Exponent of the length that beams are ranked by.", low=-10, high=10)
+    no_repeat_ngram_size: int = option(
+        0, "Exported guard against repeated phrases; 0 is off.", low=0, high=64
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gpt2 != "scratch" and self.sizes_given:
+            raise UsageError(
+                f"{', '.join(self.sizes_given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave "
+                "them 0."
+            )
+        if self.trained == "mapper" and self.tokenizer == "captions":
+            raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
+        self.decoding_options()
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """The exported decode defaults, those that differ from DecodingOptions' own."""
+        names = ("num_beams", "length_penalty", "no_repeat_ngram_size")
+        said = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}

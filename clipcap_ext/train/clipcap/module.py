@@ -1,0 +1,173 @@
+"""ClipCap as a thing to train: its options, its loss at labelled positions only, and where its GPT-2 comes
+from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clipcap_ext.engine.checkpoint.config import read_config
+from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
+from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
+from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.language_model import SIZES
+
+IGNORED_TOKEN = 0  # the published loss takes id 0 for padding, wherever it stands
+
+
+class CaptioningModule(nn.Module):
+    """A ClipCap whose forward is the summed negative log-likelihood (nats) of a batch of captions."""
+
+    def __init__(self, clipcap: ClipCapModel, config: CaptioningConfig) -> None:
+        super().__init__()
+        self.clipcap = clipcap
+        self.frozen = config.trained == "mapper"
+        self._smoothing = config.label_smoothing
+        self._ignore_zero = config.ignore_token_zero
+        if self.frozen:
+            clipcap.gpt2.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> CaptioningModule:
+        """Training mode; a frozen GPT-2 stays in evaluation mode, without dropout."""
+        super().train(mode)
+        if self.frozen:
+            self.clipcap.gpt2.eval()
+        return self
+
+    def forward(self, image_features: Tensor, input_ids: Tensor, lengths: Tensor) -> Tensor:
+        """image_features (B, clip_dim); input_ids (B, T), padded on the right; lengths (B,) -> summed loss.
+
+        Label smoothing counts in training only: a validation loss is the plain one.
+        """
+        labelled = torch.arange(input_ids.shape[1], device=input_ids.device) < lengths[:, None]  # (B, T)
+        if self._ignore_zero:
+            labelled = labelled & (input_ids != IGNORED_TOKEN)
+        logits = self.label_logits(self.clipcap.prefix_embeds(image_features), input_ids, labelled)
+        smoothing = self._smoothing if self.training else 0.0
+        return functional.cross_entropy(
+            logits, input_ids[labelled], label_smoothing=smoothing, reduction="sum"
+        )
+
+    def label_logits(self, prefix: Tensor, input_ids: Tensor, labelled: Tensor) -> Tensor:
+        """prefix (B, prefix_length, n_embd), input_ids (B, T), labelled (B, T) -> logits (labels,
+        vocab_size), float32.
+
+        They are computed at labelled positions alone.
+        """
+        words = self.clipcap.gpt2.transformer.wte(input_ids)
+        # No mask: padding stands on the right, where a causal model never looks from a labelled position. The
+        # last token is only ever a label.
+        embeds = torch.cat((prefix, words[:, :-1]), dim=1)
+        hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
+        predicting = hidden[:, prefix.shape[1] - 1 :]  # (B, T, n_embd): row t predicts input_ids[:, t]
+        return self.clipcap.gpt2.lm_head(predicting[labelled]).float()
+
+
+def build_clipcap(
+    config: CaptioningConfig, clip_dim: int, captions: Iterable[str]
+) -> tuple[ClipCapModel, BpeTokenizer]:
+    """The model and its tokenizer: GPT-2 from scratch or from a folder, the vocabulary its own or learnt.
+
+    captions: the training captions as they will be learnt.
+    """
+    if config.start:
+        return _started(config, clip_dim)
+    tokenizer = train_bpe(captions, config.vocab_size) if config.tokenizer == "captions" else None
+    if config.gpt2 == "scratch":
+        assert tokenizer is not None
+        sizes = {name: getattr(config, name) for name in ("n_positions", "n_embd", "n_layer", "n_head")}
+        return ClipCapModel(
+            _architecture(config, clip_dim, {**sizes, "vocab_size": tokenizer.vocab_size})
+        ), tokenizer
+    folder = gpt2_folder(config.gpt2)
+    pretrained = pretrained_gpt2(folder)
+    state = pretrained.state_dict()
+    if tokenizer is None:
+        tokenizer = load_tokenizer(folder)
+    else:  # the embeddings are cut to the new vocabulary, as transformers' resize_token_embeddings does
+        held = len(state["lm_head.weight"])
+        if tokenizer.vocab_size > held:
+            raise UsageError(
+                f"The vocabulary learnt on the captions has {tokenizer.vocab_size} entries, and {folder} "
+                f"embeds {held}: set vocab_size={held} or less."
+            )
+        for name in ("transformer.wte.weight", "lm_head.weight"):
+            state[name] = state[name][: tokenizer.vocab_size]
+    keys = ("n_positions", "n_embd", "n_layer", "n_head")
+    sizes = {
+        **{key: getattr(pretrained.config, key) for key in keys},
+        "vocab_size": len(state["lm_head.weight"]),
+    }
+    model = ClipCapModel(_architecture(config, clip_dim, sizes))
+    model.gpt2.load_state_dict(state)
+    return model, tokenizer
+
+
+def _started(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, BpeTokenizer]:
+    """The checkpoint `start` with the configuration's dropout; UsageError where another shape is asked
+    for."""
+    folder = Path(config.start)
+    model, tokenizer = load_clipcap(folder, read_config(folder)), load_tokenizer(folder)
+    asked = {
+        name: getattr(config, name)
+        for name in ("mapper", "prefix_length", "clip_length", "mapper_layers", "mapper_heads")
+    }
+    asked |= {name: getattr(config, name) for name in config.sizes_given} | {"clip_dim": clip_dim}
+    held = {**model.config.to_dict(), **model.config.gpt2}
+    differing = [f"{name} {held[name]}, not {value}" for name, value in asked.items() if held[name] != value]
+    if differing:
+        raise UsageError(f"start={folder} has {', '.join(differing)}: set the options to what it has.")
+    sizes = {name: model.config.gpt2[name] for name in (*SIZES, "vocab_size")}
+    wanted = ClipCapModel(_architecture(config, clip_dim, sizes))
+    wanted.load_state_dict(model.state_dict())
+    return wanted, tokenizer
+
+
+def gpt2_folder(name: str) -> Path:
+    """The folder of a GPT-2: `name` itself, or the Hub's copy of it; CheckpointError if neither is to be
+    had."""
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        wanted = ["config.json", "model.safetensors", "vocab.json", "merges.txt"]
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except Exception as error:  # the Hub's client raises many kinds
+        raise CheckpointError(
+            f"GPT-2 {name!r} is neither a folder nor to be had from the Hub ({type(error).__name__}). Set "
+            "gpt2=FOLDER (config.json, model.safetensors, vocab.json, merges.txt) or gpt2=scratch with its "
+            "sizes."
+        ) from error
+
+
+def pretrained_gpt2(folder: Path) -> nn.Module:
+    """The GPT-2 in a folder of transformers or in a ClipCap checkpoint; CheckpointError if it cannot be
+    read."""
+    from transformers import GPT2LMHeadModel
+
+    if (folder / TRAINED_ON_FILE).is_file():  # a checkpoint of ours
+        return load_clipcap(folder, read_config(folder)).gpt2
+    try:
+        return GPT2LMHeadModel.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # transformers raises many kinds
+        raise CheckpointError(
+            f"{folder} does not hold a GPT-2 that transformers can read: {error}"
+        ) from error
+
+
+def _architecture(config: CaptioningConfig, clip_dim: int, gpt2: dict[str, int]) -> ClipCapConfig:
+    dropout = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), config.dropout)
+    return ClipCapConfig(
+        clip_dim=clip_dim, prefix_length=config.prefix_length, mapper=config.mapper,
+        clip_length=config.clip_length,
+        mapper_layers=config.mapper_layers, mapper_heads=config.mapper_heads,
+        mapper_dropout=config.mapper_dropout, gpt2={**gpt2, **dropout},
+    )  # fmt: skip

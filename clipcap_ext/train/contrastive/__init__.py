@@ -1,0 +1,1 @@
+"""A small CLIP as a thing to train."""

@@ -1,0 +1,92 @@
+"""Everything an interrupted run needs to go on bit for bit, in one file replaced whole; not the exported
+weights."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clipcap_ext.errors import CheckpointError
+
+STATE_FILE = "state.pt"
+FORMAT = "clipcap-ext-train-1"
+
+
+@dataclass
+class Progress:
+    """Where a run is. `batch` is the next batch of `epoch`; loss_sum and loss_weight are of this epoch so
+    far."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0  # optimizer steps since the beginning
+    best: float | None = None
+    best_epoch: int = -1
+    stale: int = 0  # epochs since the best
+    loss_sum: float = 0.0
+    loss_weight: float = 0.0
+    seconds: float = 0.0  # spent training, earlier runs included
+    finished: bool = False
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every global generator a step may draw from."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    state = {
+        "python": (version, list(words), gauss),
+        "numpy": (
+            str(name),
+            torch.from_numpy(keys.astype(np.int64)),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Put every global generator back where `random_state` found it."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def save_state(out: Path, progress: Progress, tensors: dict[str, Any], randoms: list[dict[str, Any]]) -> None:
+    """Write the state file, replacing the old one only once the new one is whole on disk."""
+    partial = out / f"{STATE_FILE}.part"
+    said = {"format": FORMAT, "progress": asdict(progress), "tensors": tensors, "random": randoms}
+    with partial.open("wb") as file:
+        torch.save(said, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, out / STATE_FILE)
+
+
+def load_state(out: Path) -> tuple[Progress, dict[str, Any], list[dict[str, Any]]]:
+    """Read the state file; CheckpointError if there is none, or it is damaged or of another version."""
+    path = out / STATE_FILE
+    if not path.is_file():
+        raise CheckpointError(f"Nothing to resume in {out}: {STATE_FILE} not found there.")
+    try:
+        said = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise CheckpointError(f"{path} cannot be read: {error}. Start again in another folder.") from error
+    known = {spec.name for spec in fields(Progress)}
+    if not isinstance(said, dict) or said.get("format") != FORMAT or set(said["progress"]) != known:
+        raise CheckpointError(f"{path} was written by another version; start again in another folder.")
+    return Progress(**said["progress"]), said["tensors"], said["random"]

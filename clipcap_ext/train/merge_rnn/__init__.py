@@ -1,0 +1,1 @@
+"""Merge-RNN as a thing to train."""

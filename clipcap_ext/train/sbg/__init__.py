@@ -1,0 +1,1 @@
+"""SBG's GPT-2 as a thing to train."""

@@ -1,0 +1,76 @@
+"""The options of training an SBG; no model is built here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.sbg.constants import SelectionConstants
+from clipcap_ext.errors import UsageError
+from clipcap_ext.train.config import option
+from clipcap_ext.train.language_model import SIZES, LanguageModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SbgConfig(LanguageModelConfig):
+    """Options of training SBG's GPT-2."""
+
+    task: ClassVar[str] = "sbg"
+    paper_validation: ClassVar[bool] = True
+    card: ClassVar[str] = (
+        "An SBG captioner (selective blind guessing): `{}` chooses keywords for an image, a GPT-2 that never "
+        "sees the image writes captions from them, and the encoder picks the caption nearest to the image. "
+        "The words it may choose from are in labels.json, with where they come from."
+    )
+
+    views: int = option(1, "Looks at each training photo, each with its own keywords.", low=1)
+    labels: str = option(
+        "", "Label bank, a file or folder; make one with python -m clipcap_ext.labels build."
+    )
+    logit_scale: float = option(100.0, "Scale of the softmax that chooses bank words.", low=1e-3)
+    words_most: int = option(0, "Most bank words an image gets; 0 is no bound.", low=0)
+    words_template: str = option("{}", "Sentence of bank words, and of every keyword in the last ranking.")
+    picture_template: str = option("picture of {}.", "Sentence of subjects, groups, people and labels.")
+    group_keywords: int = option(3, "Keywords from the best scenery, plant or object group.", low=0)
+    block: int = option(
+        480,
+        "Tokens of a training item, texts run together; 0 makes each image an item, its captions alone.",
+        low=0, high=1024,
+    )  # fmt: skip
+    keyword_dropout: float = option(
+        0.0, "Part of the keywords left out at a look; only with block=0.", low=0, high=0.9
+    )
+    max_tokens: int = option(67, "Tokens a caption is cut to; only with block=0.", low=1)
+    num_candidates: int = option(5, "Captions sampled for an image; CLIP picks one.", low=1, high=64)
+    temperature: float = option(1.0, "Temperature of the sampling.", low=0.01, high=10)
+    top_k: int = option(50, "Sample among the k likeliest tokens only.", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gpt2 != "scratch" and (self.sizes_given or self.tokenizer == "captions"):
+            raise UsageError(
+                f"{self.gpt2} has its own sizes and vocabulary: {', '.join(SIZES)} belong to gpt2=scratch."
+            )
+        if self.block and (self.keyword_dropout or self.views > 1):
+            raise UsageError(
+                "keyword_dropout and views need block=0: a block is cut from texts that stay the same."
+            )
+        if self.gpt2 == "scratch" and self.block > self.n_positions:
+            raise UsageError(f"A block of {self.block} tokens does not fit {self.n_positions} positions.")
+
+    @property
+    def constants(self) -> SelectionConstants:
+        """The selection's constants."""
+        return SelectionConstants(
+            logit_scale=self.logit_scale, words_most=self.words_most, group_keywords=self.group_keywords,
+            bare=self.words_template, picture=self.picture_template,
+        )  # fmt: skip
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """The exported decode defaults; a seed, so that a picture keeps its caption."""
+        said: dict[str, Any] = {"temperature": self.temperature, "top_k": self.top_k, "seed": 0}
+        if self.num_candidates > 1:
+            said |= {"num_candidates": self.num_candidates, "rank_by": "similarity"}
+        return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}

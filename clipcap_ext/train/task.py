@@ -1,0 +1,89 @@
+"""What a training task must offer so that the one loop can serve it, and the tasks there are; no task's
+inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor, nn
+
+from clipcap_ext.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What an export says of the run it came from."""
+
+    preset: str
+    departures: tuple[str, ...]
+    epoch: int
+    step: int
+    metrics: dict[str, float]
+
+
+class Task(Protocol):
+    """Model, data, loss, validation and export of one kind of training.
+
+    `module(**batch)` returns the loss summed over the batch; the loop divides by `weight` of the whole global
+    batch, so that accumulation and several processes change nothing. `collate` runs in threads: it must draw
+    its randomness from (seed, epoch, item), never from a global generator.
+    """
+
+    config: TrainConfig
+    module: nn.Module
+    lengths: Sequence[int]  # one a training item; batches hold items of like length
+    drop_last: bool  # whether every batch must be full
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """AdamW's groups: params, lr, weight_decay."""
+        ...
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before each epoch (from 0), and after a resume."""
+        ...
+
+    def weight(self, items: np.ndarray) -> int:
+        """What the summed loss of these items is divided by."""
+        ...
+
+    def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """The tensors `module` takes, on the CPU."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Figures on the validation images, "val_loss" among them; the module is in evaluation mode."""
+        ...
+
+    def export(self, folder: Path, facts: RunFacts) -> None:
+        """Write the checkpoint folder that the engine loads, atomically."""
+        ...
+
+
+@runtime_checkable
+class Streamed(Protocol):
+    """What a task adds whose items do not fit in memory: it cuts its own batches, and `lengths` is empty.
+
+    A batch slices as an array does, and goes to `weight` and `collate` where other tasks take item numbers.
+    The same arguments give the same batches in every process.
+    """
+
+    def steps(self, epoch: int, parts: int) -> int:
+        """How many batches an epoch has; none of them too small for `parts`."""
+        ...
+
+    def batches(self, epoch: int, first: int, parts: int) -> Iterator[Any]:
+        """The batches of an epoch from number `first` on."""
+        ...
+
+
+def decay_groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Two AdamW groups of the trainable parameters: matrices with decay, biases, norms and scalars
+    without."""
+    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [(matrices, weight_decay), (others, 0.0)]
+    return [{"params": params, "lr": lr, "weight_decay": decay} for params, decay in groups if params]

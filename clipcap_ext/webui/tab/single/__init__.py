@@ -1,0 +1,1 @@
+"""The Single pane: one picture, its caption, candidates and keywords."""

@@ -1,0 +1,83 @@
+"""What the model saw, for models that guess from keywords: drop some, add some, guess again. In the Single
+pane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from clipcap_ext.caption import Caption, Keyword
+from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
+from clipcap_ext.service.runs import Run
+from clipcap_ext.service.service import Result, dtype_name
+from clipcap_ext.webui.tab.compat import forgotten
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.ids import elem_id
+
+
+@dataclass(frozen=True)
+class KeywordBox:
+    """The folded part: bars to click, the keywords as text, and the button."""
+
+    box: gr.Accordion
+    chips: gr.HTML
+    text: Any
+    again: gr.Button
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `keyword_updates` fills."""
+        return [self.box, self.chips, self.text]
+
+
+def build_keywords(context: Context) -> KeywordBox:
+    """Lay it out, unseen until a caption brings keywords."""
+    words = context.words
+    with gr.Accordion(words("What the model saw"), visible=False, open=True, elem_id=elem_id("saw")) as box:
+        chips = gr.HTML("", elem_id=elem_id("chips"))
+        text = gr.Textbox(
+            label=words("Keywords"),
+            info=words("Click one above to drop or add it, or type, with commas between."),
+            elem_id=elem_id("keywords"),
+        )  # fmt: skip
+        again = gr.Button(words("Guess again"), size="sm", elem_id=elem_id("again"))
+    return KeywordBox(box, chips, forgotten(text), again)
+
+
+def keyword_updates(keywords: Sequence[Keyword]) -> list[Any]:
+    """The three updates for a caption's keywords; without any, the part is put away."""
+    if not keywords:
+        return [gr.update(visible=False), "", ""]
+    return [gr.update(visible=True), chips_of(keywords), ", ".join(one.text for one in keywords)]
+
+
+def chips_of(keywords: Sequence[Keyword]) -> str:
+    """A button a keyword, its bar relative to the best; the script moves its text in and out of the box."""
+    best = max((one.similarity for one in keywords), default=0.0)
+    parts = []
+    for one in keywords:
+        width = 100 * max(one.similarity, 0) / best if best > 0 else 0
+        word, title = escape(one.text), f"{escape(one.facet)} {one.similarity:.2f}"
+        parts.append(
+            f'<button type="button" class="clipcap_chip" aria-pressed="true" data-clipcap-keyword="{word}" '
+            f'title="{title}" style="--clipcap-bar:{width:.0f}%">{word}</button>'
+        )
+    return f'<div class="clipcap_chips">{"".join(parts)}</div>'
+
+
+def guess_again(context: Context, image: Any, model: str, options: Any, text: str) -> Run:
+    """Caption from just these keywords; the run's value is a Result."""
+
+    def work(run: Run) -> Result:
+        edit = KeywordEdit(exactly=split_keywords(text))
+        with context.service.work(context.words("Captioning"), 1, model, run.set_stage) as work:
+            caption: Caption = work.explain(image, options, edit).caption
+            device = context.host.device()
+            dtype = context.host.dtype(device)
+        return Result((caption,), str(device), dtype_name(dtype), run.seconds() * 1000, model)
+
+    return Run(work)

@@ -1,0 +1,41 @@
+"""Work in a thread: what the page reads of it, and that a page that goes away leaves nothing locked."""
+
+from __future__ import annotations
+
+import threading
+
+from clipcap_ext.service.runs import Run
+
+
+def test_a_run_tells_how_far_it_is() -> None:
+    go = threading.Event()
+
+    def work(run: Run) -> str:
+        run.set_stage("captioning")
+        for number in range(3):
+            run.add(number)
+        go.wait(30)
+        return "done"
+
+    run = Run(work, total=4)
+    watched = run.watch(every=0.01)
+    next(watched)
+    while run.done < 3:
+        next(watched)
+    assert (run.stage, run.done, run.total, run.results) == ("captioning", 3, 4, [0, 1, 2])
+    left = run.seconds_left()
+    assert left is not None and left >= 0
+    watched.close()  # the page is gone
+    go.set()
+    run._thread.join(30)
+    assert (run.value, run.error) == ("done", None)
+
+
+def test_an_error_is_kept_for_the_page() -> None:
+    def work(run: Run) -> None:
+        raise ValueError("no")
+
+    run = Run(work)
+    list(run.watch(every=0.01))
+    assert isinstance(run.error, ValueError)
+    assert run.seconds_left() is None
