@@ -17,7 +17,7 @@ PACKAGE = "clipcap_ext"
 # What each part of the package may import from the package besides itself. A new part has to be entered here.
 BASE = {"errors", "caption", "json_files"}
 LAYERS: dict[str, set[str]] = {
-    "__init__": set(),
+    "__init__": {"engine"},
     "errors": set(),
     "caption": {"errors"},
     "json_files": {"errors"},
