@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.checkpoint.vocabulary import WordVocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,16 +86,17 @@ def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
 def rank_by_similarity(
     encoder: ClipEncoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
 ) -> list[list[Candidate]]:
-    """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first.
+    """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first,
+    ties as given.
 
     All images' candidates are encoded in one batch, each distinct text once.
     """
     texts = sorted({candidate.text for group in groups for candidate in group})
     row = {text: i for i, text in enumerate(texts)}
-    unit = nn.functional.normalize(features.float(), dim=-1)
-    cosines = (unit @ encoder.encode_text(texts).to(unit.device).T).tolist()  # (B, distinct texts)
-    ranked = [
-        [replace(candidate, similarity=cosines[i][row[candidate.text]]) for candidate in group]
-        for i, group in enumerate(groups)
-    ]
-    return [sorted(group, key=lambda one: one.similarity, reverse=True) for group in ranked]
+    cosines = exact_cosines(features, encoder.encode_text(texts))  # (B, distinct texts)
+    places = [[row[one.text] for one in group] for group in groups]
+    return [_ranked(group, found[some]) for group, found, some in zip(groups, cosines, places, strict=True)]
+
+
+def _ranked(group: Sequence[Candidate], similarities: np.ndarray) -> list[Candidate]:
+    return [replace(group[i], similarity=float(similarities[i])) for i in nearest_first(similarities)]

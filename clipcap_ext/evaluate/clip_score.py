@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from torch.nn.functional import normalize
 
 from clipcap_ext.corpus import Corpus, encode_corpus
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.similarity import exact_cosines, unit_rows
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.metrics import MetricTable, Scores
@@ -81,8 +81,7 @@ class ClipJudge:
                 )
             if table.problems:
                 raise ScoringError(f"CLIPScore needs every image; {table.problems[0]}")
-            unit = normalize(table.features[:, 0].float(), dim=-1).numpy()
-            self._images |= dict(zip(table.image_ids, unit, strict=True))
+            self._images |= dict(zip(table.image_ids, table.features[:, 0].numpy(), strict=True))
         return np.stack([self._images[image_id] for image_id in image_ids])
 
     def _read(self, texts: Sequence[str]) -> None:
@@ -93,18 +92,17 @@ class ClipJudge:
 
 
 def clip_scores(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
-    """images, captions (n, d) of unit norm -> (n,) from 0 to 2.5: the cosine, not below 0, times 2.5."""
-    return WEIGHT * np.maximum((images.astype(np.float64) * captions).sum(axis=1), 0.0)
+    """images, captions (n, d) of any norm -> (n,) from 0 to 2.5: the cosine, not below 0, times 2.5."""
+    return WEIGHT * np.clip((unit_rows(images) * unit_rows(captions)).sum(axis=1), 0.0, 1.0)
 
 
 def ref_clip_scores(plain: np.ndarray, captions: np.ndarray, references: Sequence[np.ndarray]) -> np.ndarray:
     """Harmonic means of CLIPScore (n,) and the cosine, not below 0, of each caption with its nearest
     reference.
 
-    captions (n, d) and for each its references (r, d), of unit norm.
+    captions (n, d) and for each its references (r, d), of any norm.
     """
-    nearest = np.array(
-        [max(0.0, float((refs @ one).max())) for one, refs in zip(captions, references, strict=True)]
-    )
+    found = [exact_cosines(refs, one[None]).max() for one, refs in zip(captions, references, strict=True)]
+    nearest = np.maximum(found, 0.0)
     total = plain + nearest
     return np.divide(2 * plain * nearest, total, out=np.zeros_like(total), where=total > 0)

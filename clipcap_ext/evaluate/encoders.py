@@ -12,6 +12,9 @@ CHUNK = 64
 
 
 def encode_texts(encoder: ClipEncoder, texts: Sequence[str]) -> torch.Tensor:
-    """(len(texts), clip_dim) of unit norm, on the CPU, in small batches."""
-    parts = [encoder.encode_text(texts[start : start + CHUNK]).cpu() for start in range(0, len(texts), CHUNK)]
-    return torch.cat(parts)
+    """(len(texts), clip_dim) of unit norm, on the CPU, in small batches; equal texts have equal features."""
+    distinct = sorted(set(texts))  # features know their place in the batch in the last digit
+    row = {text: i for i, text in enumerate(distinct)}
+    starts = range(0, len(distinct), CHUNK)
+    features = torch.cat([encoder.encode_text(distinct[start : start + CHUNK]).cpu() for start in starts])
+    return features[[row[text] for text in texts]]

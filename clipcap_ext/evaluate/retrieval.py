@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from clipcap_ext import __version__
+from clipcap_ext.engine.clip.similarity import TIE, exact_cosines, rivals
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.signature import signature_word
 from clipcap_ext.metrics.table import MetricTable, mean_table
@@ -18,18 +19,19 @@ CUTS = (1, 5, 10)
 def retrieval_tables(images: np.ndarray, texts: np.ndarray, owners: Sequence[int]) -> dict[str, MetricTable]:
     """Recall at 1, 5 and 10, both ways, as tables over images.
 
-    images (n, d), texts (t, d): features of unit norm. owners: for each text the row of its image, ascending.
-    A tie counts against the encoder. Text to image takes each caption as a query over all images; image to
-    text asks whether any caption of the image is among the first.
+    images (n, d), texts (t, d): features of any norm. owners: for each text the row of its image, ascending.
+    A tie, which is a cosine lower by no more than TIE, counts against the encoder. Text to image takes each
+    caption as a query over all images; image to text asks whether any caption of the image is among the
+    first.
     """
-    cosines = texts @ images.T  # (t, n)
+    cosines = exact_cosines(texts, images)  # (t, n)
     owner = np.asarray(owners)
     own = cosines[np.arange(len(owner)), owner]  # (t,)
-    text_ranks = (cosines >= own[:, None]).sum(axis=1) - 1
+    text_ranks = rivals(cosines, own) - 1
     best = np.full(len(images), -np.inf)
     np.maximum.at(best, owner, own)
     foreign = np.where(owner[:, None] == np.arange(len(images)), -np.inf, cosines)
-    image_ranks = (foreign >= best[None, :]).sum(axis=0)
+    image_ranks = rivals(foreign.T, best)
     tables = {f"text-to-image R@{cut}": _of_queries(text_ranks < cut, owner, len(images)) for cut in CUTS}
     return tables | {f"image-to-text R@{cut}": mean_table((image_ranks < cut).astype(float)) for cut in CUTS}
 
@@ -51,6 +53,6 @@ def retrieval_figures(tables: dict[str, MetricTable], bootstrap: Bootstrap) -> d
 
 
 def retrieval_signature(data: str, split: str, images: int, texts: int) -> str:
-    """Such as `ret|data:flickr8k|split:karpathy-test|images:1000|texts:5000|ties:worst|v:0.1.0`."""
-    name = signature_word(data)
-    return f"ret|data:{name}|split:{split}|images:{images}|texts:{texts}|ties:worst|v:{__version__}"
+    """Such as `ret|data:flickr8k|split:karpathy-test|images:1000|texts:5000|ties:worst:1e-6|v:0.1.0`."""
+    named = f"ret|data:{signature_word(data)}|split:{split}|images:{images}|texts:{texts}"
+    return f"{named}|ties:worst:{TIE:.0e}|v:{__version__}".replace("e-0", "e-")

@@ -99,8 +99,6 @@ def evaluate_retrieval(
     encoder_name: str, request: EvaluationRequest, say: Say = lambda line: None
 ) -> dict[str, Any]:
     """Recall of an encoder over the images and captions of a split."""
-    from torch.nn.functional import normalize
-
     from clipcap_ext.corpus import encode_corpus
 
     split = request.load()
@@ -113,7 +111,7 @@ def evaluate_retrieval(
     captions = [split.references[image_id] for image_id in table.image_ids]
     texts = [caption for group in captions for caption in group]
     owners = [row for row, group in enumerate(captions) for _ in group]
-    images = normalize(table.features[:, 0].float(), dim=-1).numpy()  # (n, clip_dim)
+    images = table.features[:, 0].numpy()  # (n, clip_dim)
     tables = retrieval_tables(images, encode_texts(encoder, texts).numpy(), owners)
     name = split.corpus.name
     return {

@@ -157,7 +157,8 @@ def test_retrieval(
     out = tmp_path / "r.json"
     assert main([str(model.parent / name), "--retrieval", "--data", str(data), "--out", str(out)]) == 0
     results = json.loads(out.read_text())
-    assert results["signature"].startswith("ret|data:toy|split:karpathy-test|images:3|texts:6|ties:worst|v:")
+    data_part = "ret|data:toy|split:karpathy-test|images:3|texts:6"
+    assert results["signature"].startswith(f"{data_part}|ties:worst:1e-6|v:")
     assert results["results"]["text-to-image R@5"]["value"] == 1.0
     # Every image has the same two captions, so each ties with the other images' and counts as missed.
     assert results["results"]["image-to-text R@1"]["value"] == 0.0

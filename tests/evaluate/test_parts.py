@@ -122,7 +122,7 @@ def test_ties_count_against_the_encoder() -> None:
 @settings(max_examples=30)
 def test_recall_against_sorting(images: int, captions: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
-    image_features, text_features = draw.normal(size=(images, 5)), draw.normal(size=(images * captions, 5))
+    image_features, text_features = (unit(draw.normal(size=(n, 5))) for n in (images, images * captions))
     owners = np.repeat(np.arange(images), captions)
     tables = retrieval_tables(image_features, text_features, owners)
     cosines = text_features @ image_features.T

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.decoding.stepper import Decoded, TokenStepper, forbid_repeats
 
 
@@ -52,9 +53,10 @@ class _Search:
 
 
 def _top(totals: Tensor, count: int) -> list[tuple[float, int, int]]:
-    """The `count` best finite (total, beam, token) of totals (beams, V)."""
-    best = totals.flatten().topk(min(count, totals.numel()))
-    pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    """The `count` best finite (total, beam, token) of totals (beams, V); of equals the earlier beam, the
+    lower id."""
+    values, places = highest(totals.view(1, -1), count)
+    pairs = zip(values[0].tolist(), places[0].tolist(), strict=True)
     return [(total, *divmod(place, totals.shape[1])) for total, place in pairs if total > float("-inf")]
 
 

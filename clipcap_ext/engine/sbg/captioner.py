@@ -17,6 +17,7 @@ from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
 from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.decoding.decode import clean_caption, decode
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import KeywordSelector
@@ -90,10 +91,8 @@ class SbgCaptioner(FeatureCaptioner):
         format_prompt(list(texts))  # refuses what no prompt can hold
         cosines: dict[str, float] = {}
         if unknown:
-            unit = nn.functional.normalize(features.double().cpu(), dim=-1)
-            cosines = dict(
-                zip(unknown, (self.encoder.encode_text(unknown).double().cpu() @ unit).tolist(), strict=True)
-            )
+            found = exact_cosines(features[None], self.encoder.encode_text(unknown))[0]
+            cosines = dict(zip(unknown, found.tolist(), strict=True))
         first = dict.fromkeys(one.strip() if isinstance(one, str) else one.text for one in keywords)
         return tuple(
             Keyword(text, BY_HAND, cosines[text]) if text in cosines else texts[text]  # type: ignore[misc]

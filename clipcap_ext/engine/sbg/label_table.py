@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
+from clipcap_ext.engine.clip.similarity import unit_rows
 from clipcap_ext.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -46,17 +47,12 @@ class LabelTable:
         return np.array([self.row[label] for label in labels], dtype=np.int64)
 
     def similarities(self, image_features: Tensor) -> np.ndarray:
-        """Image features (B, clip_dim), of any norm -> cosines (B, L).
-
-        The product is taken in float64, so that an order never depends on how many images are ranked
-        together.
-        """
-        unit = nn.functional.normalize(image_features.double().cpu(), dim=-1)
-        return (unit @ self._wide).numpy()
+        """Image features (B, clip_dim), of any norm -> cosines (B, L), which do not know the batch."""
+        return unit_rows(image_features) @ self._unit.T
 
     @cached_property
-    def _wide(self) -> Tensor:
-        return self.features.double().T.contiguous()  # (clip_dim, L)
+    def _unit(self) -> np.ndarray:
+        return unit_rows(self.features)  # (L, clip_dim)
 
 
 def build_table(

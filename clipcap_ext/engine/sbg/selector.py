@@ -20,6 +20,7 @@ import numpy as np
 from torch import Tensor
 
 from clipcap_ext.caption import Keyword
+from clipcap_ext.engine.clip.similarity import TIE, nearest_first
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_table import LabelTable, build_table
 from clipcap_ext.engine.sbg.labels import LabelBank
@@ -28,6 +29,7 @@ from clipcap_ext.engine.sbg.tree import Answer, Branch, KeywordTree
 if TYPE_CHECKING:
     from clipcap_ext.engine.clip.encoder import ClipEncoder
 
+SHARES = 2.0**32  # steps in which the likeliest answer's weight is counted
 SHOWN = 5  # answers of a question that a tree keeps at least
 # subject -> (facet of the keywords, facet of the taxonomy); people have questions of their own
 BRANCHES = {
@@ -178,7 +180,7 @@ class KeywordSelector:
         included."""
         question = self._questions["words"]
         order, cosines, shares = self._rank(look, question)
-        passed = np.cumsum(shares[order]) > self.constants.words_probability
+        passed = np.cumsum(shares[order]) > self.constants.words_probability + TIE
         count = int(passed.argmax()) + 1 if passed.any() else len(order)
         count = min(count, self.constants.words_most or count)
         return _answers(question, order, cosines, shares, count)
@@ -190,11 +192,11 @@ class KeywordSelector:
             facets.setdefault(text, facet)
         table = self._tables[self.constants.bare]
         cosines = look[self.constants.bare][table.rows(list(facets))]
-        ranked = [
+        said = [
             Keyword(text, facet, float(one))
             for (text, facet), one in zip(facets.items(), cosines, strict=True)
         ]
-        return tuple(sorted(ranked, key=lambda keyword: keyword.similarity, reverse=True))
+        return tuple(said[i] for i in nearest_first(cosines))
 
     def _ask(self, look: Look, name: str, taken: int) -> tuple[Answer, ...]:
         question = self._questions[name]
@@ -205,7 +207,8 @@ class KeywordSelector:
         shares."""
         cosines = look[question.template][question.rows]
         weights = np.exp(self.constants.logit_scale * (cosines - cosines.max(initial=-1.0)))
-        return np.argsort(-cosines, kind="stable"), cosines, weights / max(weights.sum(), 1e-300)
+        whole = np.rint(weights * SHARES)  # an exponential's last digit differs between processors
+        return nearest_first(cosines), cosines, whole / max(whole.sum(), 1.0)
 
 
 def questions(bank: LabelBank, constants: SelectionConstants) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -11,6 +11,7 @@ import numpy as np
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics import Scores, score
 
+DIGITS = 9  # kept before scores are compared: the last ones differ with the order of a sum
 WORKERS = 2  # scorers at a time; each may be a Java program with two gigabytes
 
 
@@ -41,9 +42,8 @@ def human_line(
 
 def _line(scored: Sequence[Scores], name: str) -> dict[str, float]:
     tables = [one.tables[name] for one in scored]
-    chosen = np.argmax(
-        [table.per_image for table in tables], axis=0
-    )  # (n,) the person that an image's oracle takes
+    scores = np.round([table.per_image for table in tables], DIGITS)  # equals tie however they were summed
+    chosen = np.argmax(scores, axis=0)  # (n,) the person that an image's oracle takes, of equals the first
     rows = np.stack([table.rows for table in tables])[chosen, np.arange(len(chosen))]  # (n, k)
     best = tables[0].corpus_value(rows.sum(axis=0))
     return {"one": float(np.mean([table.value for table in tables])), "best": float(best)}

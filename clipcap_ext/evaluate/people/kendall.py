@@ -10,6 +10,7 @@ import numpy as np
 from clipcap_ext.errors import ScoringError
 
 VARIANTS = ("b", "c")
+DIGITS = 9  # kept before scores are compared: the last ones differ with the order of a sum
 
 
 def kendall_tau(scores: np.ndarray, ratings: np.ndarray, variant: str) -> float:
@@ -17,12 +18,13 @@ def kendall_tau(scores: np.ndarray, ratings: np.ndarray, variant: str) -> float:
 
     Both count the pairs that the two order alike less those ordered contrariwise. tau-b divides by the pairs
     that neither ties, tau-c by the most there can be among so few levels. Time grows with the square of the
-    levels of `ratings` and with n log n.
+    levels of `ratings` and with n log n. Scores are rounded to DIGITS, so that equals tie however summed.
     """
     if variant not in VARIANTS or len(scores) != len(ratings):
         raise ScoringError(
             f"Kendall's tau-{variant} of {len(scores)} scores and {len(ratings)} ratings: not defined."
         )
+    scores = np.round(np.asarray(scores, dtype=float), DIGITS) + 0.0
     groups = [np.sort(scores[ratings == level]) for level in np.unique(ratings)]
     levels = min(len(groups), len(np.unique(scores)))
     if levels < 2:

@@ -14,6 +14,7 @@ from clipcap_ext.corpus import Corpus
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, train_bpe
 from clipcap_ext.engine.clip.loading import save_encoder
+from clipcap_ext.engine.clip.similarity import rivals
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import ImageError
@@ -156,15 +157,15 @@ def recalls(similarity: Tensor, owner: Tensor) -> dict[str, float]:
     """Recall at 1, 5 and 10, as parts of 1: captions that find their image, and images that find one of their
     captions.
 
-    similarity (images, captions); owner (captions,), the row of each caption's image.
+    similarity (images, captions); owner (captions,), the row of each caption's image. Ties are misses.
     """
-    columns = torch.arange(len(owner))
-    own = similarity[owner, columns]
-    place = (similarity > own).sum(0)  # (captions,) images ahead of the right one
-    best = similarity.masked_fill(torch.arange(len(similarity))[:, None] != owner, -torch.inf).amax(1)
-    ahead = (similarity > best[:, None]).sum(1)  # (images,) captions ahead of the best own one
-    found = {f"t2i_r{k}": float((place < k).float().mean()) for k in RECALLS}
-    return {**found, **{f"i2t_r{k}": float((ahead < k).float().mean()) for k in RECALLS}}
+    cosines, owners = similarity.float().numpy(), owner.numpy()
+    own = owners == np.arange(len(cosines))[:, None]  # (images, captions)
+    place = rivals(cosines.T, cosines[owners, np.arange(len(owners))]) - 1  # (captions,) images ahead
+    best = np.where(own, cosines, -np.inf).max(axis=1)
+    ahead = rivals(np.where(own, -np.inf, cosines), best)  # (images,) captions ahead of the best own one
+    found = {f"t2i_r{k}": float((place < k).mean()) for k in RECALLS}
+    return {**found, **{f"i2t_r{k}": float((ahead < k).mean()) for k in RECALLS}}
 
 
 def _decode(config: ContrastiveConfig, corpus: Corpus, say: Callable[[str], None]) -> tuple[Corpus, Pixels]:

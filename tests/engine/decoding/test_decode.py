@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
-from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids, highest
+from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids
+from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.decoding.stepper import forbid_repeats
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2
 from clipcap_ext.errors import UsageError
