@@ -16,7 +16,7 @@ from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.evaluate.clip_score import ClipJudge, clip_scores, ref_clip_scores
 from clipcap_ext.evaluate.people.human_line import human_line
-from clipcap_ext.metrics import score
+from clipcap_ext.metrics import MetricTable, Scores, score
 
 
 def unit(*rows: list[float]) -> np.ndarray:
@@ -105,6 +105,17 @@ REFERENCES = {
     "a": ["a dog runs fast", "a dog runs fast", "snow"],
     "b": ["two men", "two men play", "four people sit down"],
 }  # fmt: skip
+
+
+def test_the_oracle_takes_the_first_of_equal_persons(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scored(texts: dict[str, str], *_: object) -> Scores:
+        first = texts["a"] == "first"
+        value, rows = (0.3, [[1.0]]) if first else (0.1 + 0.2, [[2.0]])
+        table = MetricTable(value, np.array([value]), np.array(rows), lambda sums: sums[..., 0])
+        return Scores(("a",), ("x",), {"X": table}, "")
+
+    monkeypatch.setattr("clipcap_ext.evaluate.people.human_line.score", scored)
+    assert human_line({"a": ["first", "second"]}, "words", ["X"])["X"]["best"] == 1.0
 
 
 def test_the_human_line_by_hand() -> None:

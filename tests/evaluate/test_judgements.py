@@ -43,6 +43,14 @@ def test_tau_is_its_definition(pairs: list[tuple[int, int]], variant: str) -> No
         assert kendall_tau(np.exp(scores), ratings, variant) == pytest.approx(found)  # ranks alone count
 
 
+@pytest.mark.parametrize("variant", ["b", "c"])
+def test_equal_scores_tie_however_they_were_summed(variant: str) -> None:
+    ratings = np.array([1.0, 2.0, 2.0, 3.0])
+    plain, summed = np.array([0.3, 0.3, 0.5, 0.7]), np.array([0.3, 0.1 + 0.2, 0.5, 0.7])
+    assert plain[1] != summed[1]
+    assert kendall_tau(summed, ratings, variant) == kendall_tau(plain, ratings, variant)
+
+
 def test_tau_by_hand() -> None:
     # scipy 1.17.1: kendalltau([1, 2, 3, 3, 5], [1, 1, 2, 3, 2], variant) is 0.5892557 (b) and 0.6 (c)
     scores, ratings = np.array([1, 2, 3, 3, 5.0]), np.array([1, 1, 2, 3, 2.0])

@@ -3,8 +3,11 @@ laws."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from clipcap_ext.evaluate.control_captions import (
     derangement,
     typical_caption,
 )
+from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_tables
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
@@ -116,6 +120,34 @@ def test_ties_count_against_the_encoder() -> None:
     same = np.ones((20, 4)) / 2
     values = [table.value for table in retrieval_tables(same, same, range(20)).values()]
     assert values == [0.0] * 6
+
+
+@pytest.mark.parametrize("noise", [0.0, 3e-7])
+def test_equal_texts_and_photos_tie_though_their_features_differ_in_the_last_digit(noise: float) -> None:
+    draw = np.random.default_rng(3)
+    photo, text = draw.normal(size=(2, 64))
+    images, texts = (
+        unit(np.tile(row, (count, 1)) + draw.uniform(-noise, noise, size=(count, 64)))
+        for row, count in ((photo, 20), (text, 40))
+    )
+    owners = np.repeat(np.arange(20), 2)
+    assert [table.value for table in retrieval_tables(images, texts, owners).values()] == [0.0] * 6
+
+
+class Placing:
+    """An encoder whose features know their place in the batch in the last digit, as a processor's may."""
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        rows = torch.tensor([[len(text), text.count("a"), 1.0] for text in texts])
+        return rows + torch.arange(len(texts))[:, None] * 1e-6
+
+
+def test_equal_texts_have_equal_features_wherever_they_stand() -> None:
+    texts = ["a cat", "a dog runs", "a cat", *(f"text {i}" for i in range(150)), "a cat"]
+    features = encode_texts(Placing(), texts)
+    assert len(features) == len(texts)
+    assert torch.equal(features[0], features[2]) and torch.equal(features[0], features[-1])
+    assert features[1].tolist() == pytest.approx([10, 1, 1], abs=1e-3)
 
 
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 99))

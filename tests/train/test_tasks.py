@@ -235,6 +235,8 @@ def test_recall_by_hand() -> None:
     found = recalls(similarity, torch.tensor([0, 0, 1]))
     assert found["t2i_r1"] == pytest.approx(1 / 3) and found["t2i_r5"] == 1
     assert found["i2t_r1"] == 1  # photo 0 finds caption 0, photo 1 caption 2
+    same = torch.full((12, 12), 0.25) + torch.rand(12, 12, generator=torch.Generator().manual_seed(0)) * 5e-7
+    assert set(recalls(same, torch.arange(12)).values()) == {0.0}  # what ties found nothing
 
 
 def test_the_exported_encoder_is_the_trained_one(tmp_path: Path, flickr_folder: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
-from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids
+from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids, search
 from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.decoding.stepper import forbid_repeats
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2
@@ -212,6 +212,30 @@ def test_the_highest_are_those_of_a_stable_sort_however_many_are_equal(
     cut = top_k or logits.shape[-1]
     ordered, order = highest(logits, top_k)
     assert torch.equal(ordered, values[:, :cut]) and torch.equal(order, ids[:, :cut])
+
+
+class Undecided:
+    """A stepper to which every token is as likely as any other."""
+
+    def __init__(self, rows: int, vocabulary: int) -> None:
+        self.rows, self._vocabulary = rows, vocabulary
+        self.first_logits = self._logits()
+
+    def select(self, rows: torch.Tensor) -> None:
+        self.rows = len(rows)
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self._logits()
+
+    def _logits(self) -> torch.Tensor:
+        return torch.zeros(self.rows, self._vocabulary)
+
+
+@pytest.mark.parametrize("vocabulary", [7, 300, 5000])
+def test_of_equal_beams_the_earlier_and_the_lower_id_come_first(vocabulary: int) -> None:
+    options = DecodingOptions(max_new_tokens=3, num_beams=4, num_candidates=4)
+    (found,) = search(lambda: Undecided(1, vocabulary), [vocabulary - 1], options, 3, ["k"])
+    assert [one.ids for one in found] == [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3)]
 
 
 def test_seed_and_key_decide_the_sample() -> None:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from tiny import tiny_images
 
-from clipcap_ext.caption import DecodingOptions, Keyword
+from clipcap_ext.caption import Candidate, DecodingOptions, Keyword
+from clipcap_ext.engine.captioner import rank_by_similarity
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.engine.sbg.captioner import BY_HAND, SbgCaptioner
 from clipcap_ext.engine.sbg.drawing import draw_svg, draw_text, explanation_lines, tree_lines
@@ -106,6 +107,23 @@ def test_duplicate_candidates_are_encoded_once(sbg: SbgCaptioner, monkeypatch: p
     captions = sbg.guess(features, sbg.selector.select(features), options, keys=["a", "b", "c"])
     assert len(asked) == 1
     assert [len(caption.candidates) for caption in captions] == [1, 1, 1]
+
+
+class Placing:
+    """An encoder whose features know their place in the batch in the last digit, as a processor's may; case says
+    nothing to it."""
+
+    def encode_text(self, texts: list[str]) -> torch.Tensor:
+        rows = torch.tensor([[1.0, len(text), text.lower().count("dog")] for text in texts])
+        return rows + torch.arange(len(texts))[:, None] * 2e-7
+
+
+@pytest.mark.parametrize("others", [[], ["a", "z", "z z"]])
+def test_candidates_that_are_equal_to_the_encoder_keep_their_order(others: list[str]) -> None:
+    said = ["a cat", "A DOG", "a dog", "A Dog", "a DOG"]
+    groups = [[Candidate(text, 0.0) for text in some] for some in (said, others)]
+    ranked = rank_by_similarity(Placing(), torch.tensor([[0.0, 0.1, 1.0], [1.0, 0.0, 0.0]]), groups)  # type: ignore[arg-type]
+    assert [one.text for one in ranked[0]] == [*said[1:], "a cat"]
 
 
 def test_removing_a_keyword_changes_the_prompt_and_nothing_else(
