@@ -49,6 +49,8 @@ def test_equal_scores_tie_however_they_were_summed(variant: str) -> None:
     plain, summed = np.array([0.3, 0.3, 0.5, 0.7]), np.array([0.3, 0.1 + 0.2, 0.5, 0.7])
     assert plain[1] != summed[1]
     assert kendall_tau(summed, ratings, variant) == kendall_tau(plain, ratings, variant)
+    small = kendall_tau(1e-200 * plain, ratings, variant)  # no score is too small to count: BLEU-4 has such
+    assert small == kendall_tau(plain, ratings, variant)
 
 
 def test_tau_by_hand() -> None:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
+from clipcap_ext.evaluate.people.levels import levels
 from clipcap_ext.metrics import Scores, score
 
-DIGITS = 9  # kept before scores are compared: the last ones differ with the order of a sum
 WORKERS = 2  # scorers at a time; each may be a Java program with two gigabytes
 
 
@@ -42,7 +42,7 @@ def human_line(
 
 def _line(scored: Sequence[Scores], name: str) -> dict[str, float]:
     tables = [one.tables[name] for one in scored]
-    scores = np.round([table.per_image for table in tables], DIGITS)  # equals tie however they were summed
+    scores = levels(np.stack([table.per_image for table in tables]))  # (people, n)
     chosen = np.argmax(scores, axis=0)  # (n,) the person that an image's oracle takes, of equals the first
     rows = np.stack([table.rows for table in tables])[chosen, np.arange(len(chosen))]  # (n, k)
     best = tables[0].corpus_value(rows.sum(axis=0))

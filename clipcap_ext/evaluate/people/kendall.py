@@ -8,9 +8,9 @@ from itertools import combinations
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
+from clipcap_ext.evaluate.people.levels import levels
 
 VARIANTS = ("b", "c")
-DIGITS = 9  # kept before scores are compared: the last ones differ with the order of a sum
 
 
 def kendall_tau(scores: np.ndarray, ratings: np.ndarray, variant: str) -> float:
@@ -18,20 +18,20 @@ def kendall_tau(scores: np.ndarray, ratings: np.ndarray, variant: str) -> float:
 
     Both count the pairs that the two order alike less those ordered contrariwise. tau-b divides by the pairs
     that neither ties, tau-c by the most there can be among so few levels. Time grows with the square of the
-    levels of `ratings` and with n log n. Scores are rounded to DIGITS, so that equals tie however summed.
+    levels of `ratings` and with n log n. Scores are compared as `levels`, so equal ones tie.
     """
     if variant not in VARIANTS or len(scores) != len(ratings):
         raise ScoringError(
             f"Kendall's tau-{variant} of {len(scores)} scores and {len(ratings)} ratings: not defined."
         )
-    scores = np.round(np.asarray(scores, dtype=float), DIGITS) + 0.0
+    scores = levels(scores)
     groups = [np.sort(scores[ratings == level]) for level in np.unique(ratings)]
-    levels = min(len(groups), len(np.unique(scores)))
-    if levels < 2:
+    count = min(len(groups), len(np.unique(scores)))
+    if count < 2:
         return 0.0
     surplus = sum(_surplus(low, high) for low, high in combinations(groups, 2))
     if variant == "c":
-        return float(2 * surplus * levels / (len(scores) ** 2 * (levels - 1)))
+        return float(2 * surplus * count / (len(scores) ** 2 * (count - 1)))
     return float(surplus / np.sqrt(_untied(scores)) / np.sqrt(_untied(ratings)))
 
 

@@ -110,8 +110,7 @@ def test_duplicate_candidates_are_encoded_once(sbg: SbgCaptioner, monkeypatch: p
 
 
 class Placing:
-    """An encoder whose features know their place in the batch in the last digit, as a processor's may; case says
-    nothing to it."""
+    """An encoder whose features know their place in the batch in the last digit; to it case says nothing."""
 
     def encode_text(self, texts: list[str]) -> torch.Tensor:
         rows = torch.tensor([[1.0, len(text), text.lower().count("dog")] for text in texts])
