@@ -85,7 +85,7 @@ def folder_from_text(text: str) -> Path:
 
 def plan_folder(task: FolderTask) -> Plan:
     """Look at every picture and caption file of the folder; writes nothing and opens no picture."""
-    from clipcap_ext.engine.images.reading import find_images
+    from clipcap_ext.engine.images.finding import find_images
 
     before = Journal(task.folder).unfinished(task.settings())
     owners: dict[Path, Path] = {}

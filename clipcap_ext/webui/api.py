@@ -18,7 +18,7 @@ from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError
 from clipcap_ext.service.service import CaptionService
-from clipcap_ext.webui.payload import MAX_BODY_BYTES, MAX_IMAGES, TooLarge, decode_image
+from clipcap_ext.webui.payload import MAX_BODY_BYTES, MAX_IMAGES, TooLarge, decode_images
 
 PREFIX = "/clipcap/v1"
 STATUS: tuple[tuple[type[CaptionError], int], ...] = (
@@ -180,7 +180,7 @@ def add_api(
 
     def caption(asked: CaptionRequest) -> CaptionResponse:
         """Caption one picture or several."""
-        images = [decode_image(text, f"image {place}") for place, text in enumerate(pictures(asked), start=1)]
+        images = decode_images(pictures(asked))
         model = known_name(service, pick(asked.model))
         options = options_for(service, model, asked.options)
         result = service.caption(images, model, options)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clipcap_ext.errors import UsageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MAX_IMAGES = 64
 MAX_IMAGE_BYTES = 32 * 2**20  # of one picture's file
 MAX_BODY_BYTES = 128 * 2**20  # of one request
+MAX_REQUEST_PIXELS = 512_000_000  # of all its pictures: a small file may unpack to gigabytes
 DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -25,11 +27,25 @@ class TooLarge(UsageError):
     """A picture or a request above the limits."""
 
 
-def decode_image(text: str, name: str) -> Image.Image:
-    """The picture in `text`; UsageError or ImageError name it and say what is wrong, TooLarge above the
-    limit."""
-    from clipcap_ext.engine.images.reading import open_image
+def decode_images(texts: Sequence[str]) -> list[Image.Image]:
+    """The pictures in `texts`, of which one at a time is unpacked, and none before all are known to fit.
 
+    UsageError or ImageError name the picture by its place and say what is wrong, TooLarge above the limits.
+    """
+    from clipcap_ext.engine.images.reading import open_image, picture_size
+
+    streams = [_stream(text, f"image {place}") for place, text in enumerate(texts, start=1)]
+    pixels = sum(width * height for width, height in map(picture_size, streams))
+    if pixels > MAX_REQUEST_PIXELS:
+        raise TooLarge(
+            f"The pictures have {pixels // 10**6} megapixels in all, and a request may have "
+            f"{MAX_REQUEST_PIXELS // 10**6}: send fewer at once, or smaller ones."
+        )
+    return [open_image(stream) for stream in streams]
+
+
+def _stream(text: str, name: str) -> io.BytesIO:
+    """The file in `text`, named so that errors name it."""
     if ADDRESS.match(text):
         raise UsageError(
             f"{name} is an address, and addresses are not fetched: send the picture itself, in base64."
@@ -48,4 +64,6 @@ def decode_image(text: str, name: str) -> Image.Image:
         ) from error
     if not data:
         raise UsageError(f"{name} is empty.")
-    return open_image(io.BytesIO(data))
+    stream = io.BytesIO(data)
+    stream.name = name
+    return stream

@@ -4,6 +4,7 @@ interface."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from clipcap_ext.batch.wording import joined, plain_caption
@@ -51,7 +52,7 @@ def infotext_of(image: Image.Image) -> str:
         return ""
     if isinstance(comment, str):
         return comment.strip("\0 \n")
-    return _user_comment(comment) if isinstance(comment, bytes) else ""
+    return _user_comment(comment, _byte_order(image)) if isinstance(comment, bytes) else ""
 
 
 def prompt_of(infotext: str) -> str:
@@ -64,12 +65,42 @@ def prompt_of(infotext: str) -> str:
     return "\n".join(lines).strip()
 
 
-def _user_comment(data: bytes) -> str:
-    """EXIF's own way: eight bytes name the code, then text; WebUIs write UNICODE as big-endian UTF-16."""
+def _byte_order(image: Image.Image) -> str:
+    """`>` or `<`, as the EXIF block itself is written."""
+    return "<" if image.info.get("exif", b"").removeprefix(b"Exif\0\0")[:2] == b"II" else ">"
+
+
+def _user_comment(data: bytes, order: str) -> str:
+    """EXIF's own way: eight bytes name the code, then text. UNICODE is UTF-16 in the block's byte order."""
     code, body = data[:8], data[8:]
     if code == b"UNICODE\0":
-        little = body[1:2] == b"\0"
-        return body.decode("utf-16-le" if little else "utf-16-be", errors="ignore").strip("\0 \n")
+        return _utf16(body, order).strip("\0 \n")
     if code == b"ASCII\0\0\0":
         return body.decode("utf-8", errors="ignore").strip("\0 \n")
     return ""
+
+
+def _utf16(data: bytes, order: str) -> str:
+    """UTF-16 by its mark, else in `order`, unless that makes no text of it and the other order does.
+
+    Letters in the wrong order are mostly CJK ideographs, so what has words is believed against `order`, too.
+    """
+    if data[:2] in (b"\xfe\xff", b"\xff\xfe"):
+        return data.decode("utf-16", errors="ignore")
+    names = ("utf-16-le", "utf-16-be") if order == "<" else ("utf-16-be", "utf-16-le")
+    stated, other = (data.decode(name, errors="replace").rstrip("\0") for name in names)
+    if _strangeness(stated) == _strangeness(other):
+        return other if _reads_as_words(other) and not _reads_as_words(stated) else stated
+    return min(stated, other, key=_strangeness)
+
+
+def _strangeness(text: str) -> int:
+    """How many characters no writer puts into a prompt: unassigned, private, control, broken."""
+    odd = sum(unicodedata.category(one) in ("Cn", "Co", "Cs", "Cc") and one not in "\n\r\t" for one in text)
+    return odd + text.count("\ufffd")
+
+
+def _reads_as_words(text: str) -> bool:
+    """Whether there are ASCII spaces or commas in it, or nearly nothing but ASCII."""
+    ascii_part = sum(one.isascii() for one in text)
+    return any(one in " ,\n" for one in text) or (len(set(text)) > 3 and ascii_part >= 0.9 * len(text))

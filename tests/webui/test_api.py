@@ -251,3 +251,16 @@ def test_the_host_decides_whether_there_are_routes(
     answer = TestClient(app).post("/clipcap/v1/caption", auth=("ann", "apple"), json={"image": PNG})
     assert answer.status_code == 200, answer.text
     assert program.state.history[-2:] == ["begin Captioning", "end"]
+
+
+def test_small_files_that_unpack_to_gigabytes_are_refused_before_any_is_unpacked(
+    web: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    Image.new("1", (13_000, 13_000)).save(stream, "PNG")
+    bomb = base64.b64encode(stream.getvalue()).decode()
+    assert 4 * len(bomb) < 1_000_000
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("a picture was unpacked"))
+    answer = ask(web, images=[bomb] * 4)
+    assert answer.status_code == 413
+    assert "676 megapixels in all, and a request may have 512" in detail(answer)

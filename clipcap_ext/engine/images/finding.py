@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# What Pillow reads by itself, and what it reads once a plugin is there (HEIF, JPEG XL, AVIF on old versions).
+# What engine/images/formats.py can read, some of it once a plugin is there.
 IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2", ".avif", ".heic", ".heif", ".jxl",
+    ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib",
+    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx",
+    ".ico", ".icns",
+    ".qoi", ".psd", ".pcx", ".dds", ".sgi", ".avif", ".heic", ".heif", ".hif", ".jxl",
 })  # fmt: skip
 
 

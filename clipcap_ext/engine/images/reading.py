@@ -1,5 +1,5 @@
-"""Pictures of every kind, read as upright RGB on white with clear errors; it neither resizes for a model nor
-writes.
+"""Pictures of every kind, read as upright RGB on white with clear errors; it resizes for no model and writes
+nothing.
 
 Nothing global is touched: Pillow's own limits and switches stay as the host has set them.
 """
@@ -7,60 +7,115 @@ Nothing global is touched: Pillow's own limits and switches stay as the host has
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images, named_path
+from clipcap_ext.engine.images.formats import HEAD, readable_formats
+from clipcap_ext.engine.images.png import pixels_only
 from clipcap_ext.errors import ImageError
-
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "find_images", "named_path", "open_image", "to_rgb"]
 
 MAX_PIXELS = (
     178_956_970  # where Pillow refuses by default; kept here too, for hosts that switch its check off
 )
-DRAFT_SIDE = (
-    1024  # a JPEG is decoded at 1/2, 1/4 or 1/8 size as long as its shortest side keeps this many pixels
+SHORT_SIDE = (
+    1024  # a larger picture is shrunk by a whole factor that leaves its shortest side this many pixels
 )
+BAND_ROWS = 256  # of the shrunk picture, made at a time
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-PLUGINS = {
-    ".heic": "pillow-heif",
-    ".heif": "pillow-heif",
-    ".jxl": "pillow-jxl-plugin",
-    ".avif": "pillow-heif",
-}
+WHOLE_RANGE = ("I", "F")  # modes whose white is found by looking at the whole picture
 
 
 def open_image(source: str | os.PathLike[str] | IO[bytes], max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the first frame of a file or binary stream: upright, RGB, transparency laid on white.
 
-    Raises ImageError, which names the file and the reason, for whatever cannot be read whole.
+    A large picture is shrunk on the way (see SHORT_SIDE), so that besides the one being decoded only small
+    ones are in memory. Raises ImageError, which names the file and the reason, for whatever cannot be read
+    whole.
     """
     if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        _check_file(Path(name))
+        name = printable(os.fspath(source))
+        _check_file(Path(source), name)
     else:
-        name = str(getattr(source, "name", "the picture"))
+        name = printable(str(getattr(source, "name", "the picture")))
     try:
-        with Image.open(source) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageError(
-                    f"too many pixels: {image.width} x {image.height}, the limit is {max_pixels} in all."
-                )
-            if min(image.size) > DRAFT_SIDE:
-                image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-            return _upright(to_rgb(image), _orientation(image))
+        if not isinstance(source, (str, os.PathLike)):
+            return _read(source, max_pixels)
+        with open(source, "rb") as stream:
+            return _read(stream, max_pixels)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except Exception as error:  # Pillow's decoders raise nearly every kind there is
-        raise ImageError(f"{name}: {_reason(error, name)}") from error
+        raise ImageError(f"{name}: {_reason(error)}") from error
+
+
+def picture_size(source: IO[bytes]) -> tuple[int, int]:
+    """Width and height as the picture's head states them, without decoding it; (0, 0) if it states none."""
+    source.seek(0)
+    try:
+        with Image.open(source, formats=readable_formats(source.read(HEAD))) as image:
+            return image.size
+    except Exception:  # whatever is wrong with it, opening it says so
+        return 0, 0
+    finally:
+        source.seek(0)
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be printed: what is no text (bytes that are no UTF-8, control characters)
+    escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in name)
+
+
+def _read(stream: IO[bytes], max_pixels: int) -> Image.Image:
+    head = stream.read(HEAD)
+    stream.seek(0)
+    formats = readable_formats(head)
+    try:
+        return _decoded(stream, formats, max_pixels)
+    except (ValueError, SyntaxError, UnidentifiedImageError):
+        bare = pixels_only(stream)
+        if bare is None:
+            raise
+        return _decoded(bare, formats, max_pixels)
+
+
+def _decoded(stream: IO[bytes], formats: list[str], max_pixels: int) -> Image.Image:
+    with Image.open(stream, formats=formats) as image:
+        if image.width * image.height > max_pixels:
+            raise ImageError(
+                f"too many pixels: {image.width} x {image.height}, the limit is {max_pixels} in all."
+            )
+        if min(image.size) > SHORT_SIDE:
+            image.draft(None, (SHORT_SIDE, SHORT_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
+        return _upright(_shrunk(image), _orientation(image))
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """RGB, reduced by a whole factor as long as the shortest side keeps SHORT_SIDE pixels.
+
+    In bands, so that no second full-size copy is made on the way from the file's mode to RGB.
+    """
+    factor = min(image.size) // SHORT_SIDE
+    if factor < 2 or image.mode.startswith(WHOLE_RANGE):
+        rgb = to_rgb(image)
+        return rgb.reduce(factor) if factor > 1 else rgb
+    image.load()
+    width, height = image.size
+    made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, BAND_ROWS * factor):
+        band = image.crop((0, top, width, min(height, top + BAND_ROWS * factor)))
+        band.info, band.format = image.info, image.format
+        made.paste(to_rgb(band).reduce(factor), (0, top // factor))
+    return made
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -124,25 +179,26 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        reason = (
-            "it is a folder, not a picture" if os.access(path, os.R_OK) else "this folder may not be read"
-        )
-        raise ImageError(f"{path}: {reason}.")
-    if not path.exists():
-        raise ImageError(f"{path}: no such file.")
-    if not path.is_file():
-        raise ImageError(f"{path}: not a regular file.")
-    if path.stat().st_size == 0:
-        raise ImageError(f"{path}: the file is empty (0 bytes).")
+def _check_file(path: Path, name: str) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        why = "a link to nothing" if path.is_symlink() else "no such file"
+        raise ImageError(f"{name}: {why}.") from error
+    except OSError as error:
+        raise ImageError(f"{name}: it cannot be looked at ({error.strerror or error}).") from error
+    if stat.S_ISDIR(status.st_mode):
+        reason = "a folder, not a picture" if os.access(path, os.R_OK) else "this folder may not be read"
+        raise ImageError(f"{name}: {reason}.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{name}: not a regular file.")
+    if status.st_size == 0:
+        raise ImageError(f"{name}: the file is empty (0 bytes).")
 
 
-def _reason(error: Exception, name: str) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        plugin = PLUGINS.get(os.path.splitext(name)[1].lower())
-        hint = f", or one that needs the package {plugin}" if plugin else ""
-        return f"not a picture in a format known here{hint}."
+        return "not a picture in a format known here."
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"too many pixels: {error}"
     if isinstance(error, PermissionError):

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipcap_ext.engine.images.finding import natural_key
-from clipcap_ext.engine.images.reading import find_images, named_path
+from clipcap_ext.engine.images.finding import find_images, named_path, natural_key
 
 AWKWARD = [
     "a b.jpg", "[1].png", "star*.jpg", "what?.webp", "é.JPG", "לב.gif", "写真.jpeg", "dots.in.name.tiff",
