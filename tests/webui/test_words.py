@@ -13,7 +13,7 @@ import pytest
 from clipcap_ext.webui.words import FOLDER, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
-SOURCES = [*sorted((WEBUI / "tab").glob("*.py")), WEBUI / "model_facts.py"]
+SOURCES = [*sorted((WEBUI / "tab").rglob("*.py")), WEBUI.parent / "service" / "model_facts.py"]
 LANGUAGES = ("de_DE", "zh_CN")
 
 
