@@ -154,7 +154,8 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
             yield _file_entry(path, root, taken=path.with_suffix("") in set(checkpoints) - stale)
         elif path.is_dir() and path not in stale and _is_half(path):
             why = (
-                f"{path} holds weights and no {CONFIG_FILE}: no checkpoint. Put the file itself into {root}."
+                f"{path} holds weights and no {CONFIG_FILE}, so it is no checkpoint. "
+                f"Put the file itself into {root}."
             )
             yield ModelEntry(path.name, path, None, why)
     try:
