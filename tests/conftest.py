@@ -64,6 +64,14 @@ def network_guard() -> Iterator[list[str]]:
         yield tried
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_this_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The default models folder, which every command looks in, is an empty one; a test may set another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPCAP_MODELS", str(tmp_path_factory.mktemp("no models")))
+        yield
+
+
 @pytest.fixture
 def no_network(network_guard: list[str]) -> Iterator[list[str]]:
     """Fail the test if it so much as tries to reach the network, even where a library swallows the

@@ -16,7 +16,7 @@ from clipcap_ext.service.standalone import StandaloneHost
 
 EXAMPLES = """examples:
   python -m clipcap_ext download clipcap-flickr8k-gradient
-  python -m clipcap_ext download sbg-flickr8k --folder stable-diffusion-webui/models/ClipCap
+  python -m clipcap_ext download sbg-flickr8k --models-dir stable-diffusion-webui/models/ClipCap
   python -m clipcap_ext download ViT-L-14/openai               # a CLIP of open_clip's, alone
 `models` lists the names. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE and proxies are honoured."""
 EVERY = 1.0  # seconds between two lines of --json
@@ -35,14 +35,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--revision", default="", help="a branch, tag or commit (default: the one first found)"
     )
     place = "models folder to put it into (default: $CLIPCAP_MODELS, else a cache folder)"
-    parser.add_argument("--folder", type=Path, metavar="DIR", help=place)
+    parser.add_argument(
+        "--models-dir", "--folder", dest="models_dir", type=Path, metavar="DIR", help=place
+    )
     parser.add_argument("--json", action="store_true", help="progress and result as one JSON object a line")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, streams: Streams) -> int:
     """Fetch it; 0 done, 130 stopped by Ctrl+C."""
-    folder = StandaloneHost(models_dir=args.folder).models_dir
+    folder = StandaloneHost(models_dir=args.models_dir).models_dir
     shown = _Json(streams) if args.json else _Line(streams)
     try:
         with HubClient(on_progress=shown.progress) as client:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clipcap_ext.batch.captioning import Outcome
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli.streams import Streams, uninterrupted
-from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
 
@@ -37,10 +37,9 @@ def add_keyword_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--svg", type=Path, metavar="DIR", help="also draw each keyword tree into this folder")
 
 
-def wanted(args: argparse.Namespace) -> bool:
+def wanted(args: argparse.Namespace, entry: ModelEntry) -> bool:
     """Whether this call is to be explained from keywords; UsageError if the model has none and flags for them
     came."""
-    entry = find_model(args.model, *([args.models_dir] if args.models_dir else []))
     guesses = entry.config is not None and entry.config.kind == KIND
     asked = bool(edit_of(args)) or args.svg is not None
     if asked and not guesses:

@@ -10,7 +10,7 @@ from typing import Any
 
 from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
-from clipcap_ext.engine.catalog import ModelEntry, is_ready, list_models, list_to_fetch
+from clipcap_ext.engine.catalog import ModelEntry, how_to_download, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.published.table import PublishedModel
 from clipcap_ext.hub.download import is_downloaded, remove_download
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         to_fetch(model) for model in list_to_fetch(folder)
     ]
     for record in records:
-        streams.result(json.dumps(record, ensure_ascii=False) if args.json else _line(record))
+        streams.result(json.dumps(record, ensure_ascii=False) if args.json else _line(record, folder))
     streams.say(f"{len(entries)} models; further ones are looked for in {folder}")
     return 0 if entries else 1
 
@@ -89,25 +89,18 @@ def _state(entry: ModelEntry) -> str:
     return "file" if entry.file is not None else "downloaded" if is_downloaded(entry) else "own"
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: dict[str, Any], models_dir: Path) -> str:
     name, megabytes = f"{record['name']:<26}", f"{record['bytes'] / 1e6:.1f} MB"
     if "problem" in record:
         return f"{name}  cannot be used: {record['problem']}"
     if "repo" in record:
         size = f"; about {record['bytes'] / 1e6:.0f} MB" if record["bytes"] else ""
-        how = (
-            f"python -m clipcap_ext download {record['name']}"
-            if record["repo"]
-            else "its file has to be fetched by hand"
-        )
+        by_hand = "its file has to be fetched by hand"
+        how = how_to_download(record["name"], models_dir) if record["repo"] else by_hand
         return f"{name}  {record['state']}; {record['purpose'] or record['repo']}{size}; {how}"
-    ready = (
-        ""
-        if record["ready"]
-        else f"; its encoder is missing: python -m clipcap_ext download {record['name']}"
-    )
+    lacks = f"; its encoder is missing: {how_to_download(record['name'], models_dir)}"
     state = {"file": "a file, made into a folder on first use"}.get(record["state"], record["state"])
-    parts = [state + ready, record["kind"], f"on {record['encoder']}", megabytes]
+    parts = [state + ("" if record["ready"] else lacks), record["kind"], f"on {record['encoder']}", megabytes]
     parts += [f"trained on {record['trained_on']}"] if record["trained_on"] else []
     parts += [_scores(row) for row in record["scores"][:1]]
     return f"{name}  {'; '.join(parts)}\n{'':<26}  {record['folder']}"

@@ -6,12 +6,13 @@ Names, paths and what is wrong with what cannot be used; no torch, no weights, n
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
-from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
@@ -46,10 +47,10 @@ class ModelEntry:
 
 
 def list_models(*folders: Path) -> list[ModelEntry]:
-    """The bundled captioners, then those in each of `folders`, by name; a broken one is listed with its
-    problem."""
+    """The bundled captioners, then those in each of `folders` (default: the default one), by name; a broken
+    one is listed with its problem."""
     entries: list[ModelEntry] = []
-    for root in (BUNDLED, *folders):
+    for root in (BUNDLED, *models_folders(*folders)):
         if root.is_dir():
             entries += _in_folder(root)
     return entries
@@ -58,10 +59,8 @@ def list_models(*folders: Path) -> list[ModelEntry]:
 def list_to_fetch(*folders: Path) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
     here = {entry.name for entry in list_models(*folders)}
-    models = [
-        *PUBLISHED,
-        *(own.about for folder in folders for own in _own(folder) if own.about and own.about.repo),
-    ]
+    own = [one.about for folder in models_folders(*folders) for one in _own(folder)]
+    models = [*PUBLISHED, *(about for about in own if about and about.repo)]
     return [model for model in models if model.name not in here]
 
 
@@ -112,21 +111,28 @@ def how_to_fetch(model: PublishedModel, *folders: Path) -> str:
     """What to say of a published model that is not here."""
     size = f" ({model.size / 1e6:.0f} MB)" if model.size else ""
     if not model.repo:
-        place = folders[0] if folders else Path("models/ClipCap")
+        place = models_folders(*folders)[0]
         return (
             f"{model.name}{size} is not on this disk, and its authors publish it where only a browser can "
             f"fetch it (see CLIP_prefix_caption's README). Save its file as {place / (model.name + '.pt')}."
         )
     return (
         f"{model.name}{size} is not on this disk. Press Download in the Models pane, "
-        f"or run: python -m clipcap_ext download {model.name}"
+        f"or run: {how_to_download(model.name, *folders)}"
     )
+
+
+def how_to_download(name: str, *folders: Path) -> str:
+    """The command that puts a model or a CLIP where it is looked for here."""
+    place = models_folders(*folders)[0]
+    chosen = "" if place == default_models_dir() else f" --models-dir {shlex.quote(str(place))}"
+    return f"python -m clipcap_ext download {name}{chosen}"
 
 
 def find_encoder_folder(name: str, beside: Path, *folders: Path) -> Path:
     """The folder of an encoder of ours: beside the checkpoint that asks for it, bundled, or in one of
     `folders`."""
-    looked = [root / name for root in (beside, beside.parent, BUNDLED, *folders)]
+    looked = [root / name for root in (beside, beside.parent, BUNDLED, *models_folders(*folders))]
     for folder in looked:
         if (folder / ENCODER_CONFIG_FILE).is_file():
             return folder

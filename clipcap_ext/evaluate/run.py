@@ -41,7 +41,7 @@ def evaluate_model(
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
     options = join_options(entry.config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
-    captioner = load_captioner(entry.folder, request.device)
+    captioner = load_captioner(model, request.device)
     judge, notes = _judge(request, split)
     if judge is not None:
         ranked = options.rank_by == "similarity" or entry.config.kind == "sbg"

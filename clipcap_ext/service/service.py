@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipcap_ext.caption import Caption, Captioner, DecodingOptions
@@ -126,9 +125,13 @@ class CaptionService:
         """The bundled captioners and the user's."""
         return list_models(self.host.models_dir)
 
+    def find(self, model: str) -> ModelEntry:
+        """The model of that name, or the checkpoint or file at that path; errors as in `find_model`."""
+        return find_model(model, self.host.models_dir)
+
     def default_options(self, model: str) -> DecodingOptions:
         """The options that give the best captions of `model`; ModelNotFound if there is none of that name."""
-        config = find_model(model, self.host.models_dir).config
+        config = self.find(model).config
         return DecodingOptions() if config is None else config.decoding_options()
 
     def caption(
@@ -234,7 +237,7 @@ class CaptionService:
             self._drop()
             self.host.make_room()
             with self.host.loading():
-                captioner = load_captioner(work.model, device, dtype, Path(self.host.models_dir))
+                captioner = load_captioner(work.model, device, dtype, self.host.models_dir)
             loaded = self._loaded = _Loaded(work.model, captioner, device, dtype)
         self.host.before_caption(loaded.captioner)
         return loaded

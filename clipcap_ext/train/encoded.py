@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
+from clipcap_ext.engine.catalog import find_encoder_folder
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.folder import trained_on
-from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.encoder import ClipEncoder
-from clipcap_ext.engine.clip.loading import is_encoder_folder, load_encoder
-from clipcap_ext.errors import UsageError
+from clipcap_ext.engine.clip.loading import load_encoder
+from clipcap_ext.errors import ModelNotFound, UsageError
 from clipcap_ext.train.captioner_config import CaptionerConfig
 from clipcap_ext.train.data import load_splits, validation_subset
 
@@ -67,14 +67,14 @@ def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | No
     """The encoder a configuration names, and its folder if it is one of ours."""
     if config.encoder_weights:
         return load_encoder(EncoderConfig(config.encoder, config.encoder_weights, config.normalize)), None
-    for folder in (Path(config.encoder), BUNDLED / config.encoder):
-        if is_encoder_folder(folder):
-            said = EncoderConfig(folder.resolve().name, "", config.normalize)
-            return load_encoder(said, folder=folder), folder
-    raise UsageError(
-        f"encoder={config.encoder}: no encoder folder there and none bundled of that name. Train one with "
-        "tiny-clip-flickr8k, or name an open_clip model and its encoder_weights."
-    )
+    try:
+        folder = find_encoder_folder(config.encoder, Path.cwd())
+    except ModelNotFound as error:
+        raise UsageError(
+            f"encoder={config.encoder}: no encoder folder there, none bundled, none among the models here. "
+            "Train one with tiny-clip-flickr8k, or name an open_clip model and its encoder_weights."
+        ) from error
+    return load_encoder(EncoderConfig(folder.resolve().name, "", config.normalize), folder=folder), folder
 
 
 def percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:

@@ -1,4 +1,4 @@
-"""Where models are kept when no WebUI says; a path, and nothing is made there."""
+"""Which folders models are looked for in; paths, and nothing is made there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ def default_models_dir() -> Path:
     """CLIPCAP_MODELS, else clipcap-ext/models in the user's cache folder."""
     named = os.environ.get("CLIPCAP_MODELS")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(cache) / "clipcap-ext" / "models"
+    return Path(named).expanduser() if named else Path(cache) / "clipcap-ext" / "models"
+
+
+def models_folders(*named: Path) -> tuple[Path, ...]:
+    """The models folders that count beside the bundled one, everywhere: those that a command line or a WebUI
+    names, and where nobody names any the default."""
+    return named or (default_models_dir(),)
 
 
 BUNDLED = Path(__file__).resolve().parents[2] / "bundled"

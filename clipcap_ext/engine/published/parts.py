@@ -1,7 +1,8 @@
 """What a published file leaves out and where it is looked for: encoder, vocabulary, GPT-2, labels; it asks no
 server.
 
-Looked for beside the file first, then in the Hugging Face cache of this machine, which is only read.
+Looked for beside the file first, then among our own downloads, then in the Hugging Face cache of this
+machine, which is only read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.places import BUNDLED, models_folders
+from clipcap_ext.engine.clip.sources import HUB_FOLDER
 from clipcap_ext.engine.published.layout import PublishedLayout
 from clipcap_ext.engine.published.state_file import StateFile, read_state_file
 from clipcap_ext.errors import CheckpointError
@@ -124,9 +126,10 @@ def gpt2_for(file: Path, n_embd: int, folder: Path | None) -> StateFile:
 
 
 def _cached_folders() -> list[Path]:
-    """The folders of GPT-2 small in the Hugging Face cache."""
+    """The folders of GPT-2 small among our own downloads and in the Hugging Face cache."""
     from huggingface_hub import try_to_load_from_cache
 
     names = ("vocab.json", "model.safetensors", "pytorch_model.bin")
     found = [try_to_load_from_cache(repo, name) for repo in GPT2_REPOS for name in names]
-    return list(dict.fromkeys(Path(path).parent for path in found if isinstance(path, str)))
+    ours = [folder / HUB_FOLDER / GPT2_REPOS[0].replace("/", "--") for folder in models_folders()]
+    return list(dict.fromkeys([*ours, *(Path(path).parent for path in found if isinstance(path, str))]))
