@@ -10,9 +10,10 @@ from typing import Any
 
 from clipcap_ext.batch.captioning import BATCH_SIZE, CaptionImages, Outcome, caption_files
 from clipcap_ext.batch.journal import Journal, Write
-from clipcap_ext.batch.sidecar import EXTENSIONS, read_sidecar, sidecar_of, write_text
+from clipcap_ext.batch.sidecar import EXTENSIONS, read_sidecar, sidecar_of
 from clipcap_ext.batch.wording import Wording, bare
 from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _write(planned: PlannedFile, outcome: Outcome, task: FolderTask, journal: Jo
             )
         text = task.wording.compose(outcome.caption.text, planned.image, planned.old)
         journal.record(Write(planned.sidecar.relative_to(task.folder).as_posix(), planned.old, text))
-        write_text(planned.sidecar, text)
+        write_whole(planned.sidecar, text)
     except OSError as error:
         reason = f"{planned.sidecar.name} cannot be written: {error.strerror or error}"
         return FileResult(planned.image, "failed", reason)

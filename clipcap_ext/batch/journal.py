@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.batch.sidecar import read_sidecar, write_text
+from clipcap_ext.batch.sidecar import read_sidecar
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.files import write_whole
 
 JOURNAL_FILE = ".clipcap-journal.jsonl"
 
@@ -78,7 +79,7 @@ class Journal:
             if write.old is None:
                 path.unlink()
             else:
-                write_text(path, write.old)
+                write_whole(path, write.old)
             restored += 1
         self._append({"undo": True})
         return restored, changed

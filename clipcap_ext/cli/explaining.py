@@ -15,6 +15,7 @@ from clipcap_ext.cli.streams import Streams, uninterrupted
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
+from clipcap_ext.files import write_whole
 
 if TYPE_CHECKING:
     from clipcap_ext.engine.sbg.explain import Explanation
@@ -105,6 +106,4 @@ def _draw(target: Path, path: Path, said: Explanation) -> None:
     from clipcap_ext.engine.sbg.drawing import draw_svg, explanation_lines
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(
-        draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"), encoding="utf-8"
-    )
+    write_whole(target, draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"))

@@ -11,8 +11,6 @@ shard-000000/shard.json            how many there are of each
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 from clipcap_ext.corpus.examples import Problem
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.errors import CheckpointError, CorpusError, UsageError
+from clipcap_ext.files import tidy, write_folder, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,16 +82,14 @@ class FeatureFolder:
         ):
             raise UsageError(f"--out {path} is not empty and holds no features: take another folder.")
         path.mkdir(parents=True, exist_ok=True)
-        partial = path / f".{MANIFEST_FILE}.{os.getpid()}.part"
-        partial.write_text(
-            json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n", encoding="utf-8"
-        )
-        os.replace(partial, path / MANIFEST_FILE)  # every process writes the same
+        # several processes may begin it, and all write the same
+        write_json(path / MANIFEST_FILE, {"format": FORMAT, **asdict(manifest)})
         return cls(path, manifest)
 
     @classmethod
     def open(cls, path: Path) -> FeatureFolder:
         """Read a folder's manifest; CorpusError if it is damaged or of another version."""
+        tidy(path)
         try:
             said = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
             if said.pop("format") != FORMAT:
@@ -129,15 +126,12 @@ class FeatureFolder:
     ) -> ShardInfo:
         """Write a shard, features (n, views, clip_dim) with n rows, in place of an old one if there is
         one."""
-        from clipcap_ext.engine.checkpoint.safefile import write_folder, write_safetensors
+        from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 
-        target = self._shard(number)
-        for left in self.path.glob(f".{target.name}.*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
         left_out = dict(sorted(Counter(problem.kind for problem in problems).items()))
         captions = sum(len(row.captions) for row in rows)
         info = ShardInfo(self.manifest.parts[number], stamp, len(rows), captions, left_out)
-        with write_folder(target) as partial:
+        with write_folder(self._shard(number)) as partial:
             write_safetensors(partial / FEATURES_FILE, {"features": features.float()})
             _write_lines(partial / CAPTIONS_FILE, map(asdict, rows))
             _write_lines(partial / PROBLEMS_FILE, map(asdict, problems))

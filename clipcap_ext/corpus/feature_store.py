@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from clipcap_ext.files import write_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,13 +40,9 @@ class FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = list(rows)
         path = self.folder / f"{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:24]}.safetensors"
-        partial = path.with_suffix(f".{os.getpid()}.part")
         features = torch.stack([rows[key].float().cpu() for key in keys])  # (n, clip_dim)
-        try:
-            save_file({"features": features}, str(partial), metadata={"keys": json.dumps(keys)})
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with write_file(path) as part:
+            save_file({"features": features}, str(part), metadata={"keys": json.dumps(keys)})
         self._where.update({key: (path, row) for row, key in enumerate(keys)})
 
     def read(self, keys: Iterable[str]) -> Tensor:

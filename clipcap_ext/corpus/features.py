@@ -23,6 +23,7 @@ from clipcap_ext.corpus.examples import Corpus, Example, Problem
 from clipcap_ext.corpus.feature_store import FeatureStore
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError
+from clipcap_ext.files import file_sha256
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -92,7 +93,7 @@ def _identify(corpus: Corpus, views: int, problems: dict[str, Problem]) -> Itera
 
     def digest(example: Example) -> str | OSError:
         try:
-            return hashlib.sha256(example.path.read_bytes()).hexdigest()[:32]
+            return file_sha256(example.path)[:32]
         except OSError as error:
             return error
 

@@ -18,6 +18,7 @@ from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
 from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, published
 from clipcap_ext.errors import CheckpointError, ModelNotFound
+from clipcap_ext.files import recover_folder, tidy
 
 ENCODER_CONFIG_FILE = "open_clip_config.json"
 WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
@@ -84,6 +85,7 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
     CheckpointError for a published model that is not on this disk: how to fetch it.
     """
     path = Path(name_or_path).expanduser()
+    recover_folder(path)
     entries = list_models(*folders)
     for entry in entries:
         if entry.name == str(name_or_path):
@@ -134,6 +136,7 @@ def find_encoder_folder(name: str, beside: Path, *folders: Path) -> Path:
     `folders`."""
     looked = [root / name for root in (beside, beside.parent, BUNDLED, *models_folders(*folders))]
     for folder in looked:
+        recover_folder(folder)
         if (folder / ENCODER_CONFIG_FILE).is_file():
             return folder
     places = ", ".join(str(folder) for folder in looked)
@@ -147,6 +150,7 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
     from clipcap_ext.engine.published.files import made_from
     from clipcap_ext.engine.published.inspection import unconverted_files
 
+    tidy(root)
     names = [
         path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name != HUB_FOLDER
     ]

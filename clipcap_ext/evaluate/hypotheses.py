@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import ScoringError, UsageError
-from clipcap_ext.json_files import read_json
+from clipcap_ext.files import read_json
 
 FORM = '[{"image_id": number or file name, "caption": text}, ...]'
 SHOWN = 5

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from clipcap_ext.engine.catalog import ModelEntry, find_model, how_to_fetch, list_models, list_to_fetch
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.checkpoint.places import BUNDLED
-from clipcap_ext.engine.checkpoint.safefile import write_folder
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import folder_of, parts_for
@@ -19,6 +18,7 @@ from clipcap_ext.engine.published.inspection import inspect_file
 from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
 from clipcap_ext.engine.published.table import GPT2_REPO, TOKENIZER_FILES, PublishedModel
 from clipcap_ext.errors import CheckpointError, DownloadError
+from clipcap_ext.files import write_folder
 from clipcap_ext.hub.client import HubClient
 from clipcap_ext.hub.remote import Listing
 from clipcap_ext.hub.store import Store, Wanted

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.engine.checkpoint.checksums import write_json
 from clipcap_ext.errors import DownloadError
+from clipcap_ext.files import write_json
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
 FORMAT = "clipcap-ext-hub-1"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clipcap_ext.engine.checkpoint.checksums import file_sha256, git_blob_id
+from clipcap_ext.engine.checkpoint.checksums import git_blob_id
 from clipcap_ext.errors import DownloadError
+from clipcap_ext.files import file_sha256
 
 NAME_LENGTH = 200  # characters of a path that is still believed
 

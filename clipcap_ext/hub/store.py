@@ -8,7 +8,6 @@ used from there. Nothing is asked of the Hub while every file is here.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from clipcap_ext.engine.clip.hub_cache import cached_file
 from clipcap_ext.engine.clip.sources import HUB_FOLDER
+from clipcap_ext.files import put_in_place
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
 from clipcap_ext.hub.pins import Pins
@@ -148,7 +148,7 @@ class Store:
             for _ in range(2):
                 self._receive(wanted, listing, file, part)
                 if file.matches(part):
-                    os.replace(part, target)
+                    put_in_place(part, target)
                     self.pins.set_verified(wanted.repo, file, target)
                     self._clear_parts(target)
                     return target

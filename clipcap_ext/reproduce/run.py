@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import CaptionError, CheckpointError, CorpusError, UsageError
-from clipcap_ext.evaluate.report.results import write_results, write_text_atomically
+from clipcap_ext.evaluate.report.results import write_results
+from clipcap_ext.files import write_whole
 from clipcap_ext.reproduce.commands import completing
 from clipcap_ext.reproduce.places import PAGE, PLOTS, RESULTS, Places
 from clipcap_ext.reproduce.recipes import Recipe, recipes
@@ -118,11 +119,11 @@ def render(out: Path) -> None:
     drawn = table_plots(results)
     (out / PLOTS).mkdir(exist_ok=True)
     for name, svg in drawn.items():
-        write_text_atomically(out / PLOTS / name, svg)
+        write_whole(out / PLOTS / name, svg)
     for stale in set(os.listdir(out / PLOTS)) - drawn.keys():
         if stale.endswith(".svg"):
             (out / PLOTS / stale).unlink()
-    write_text_atomically(out / PAGE, page_of(results, drawn))
+    write_whole(out / PAGE, page_of(results, drawn))
 
 
 def page_of(results: dict[str, Any], drawn: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
 from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.leakage import training_overlap
-from clipcap_ext.evaluate.report.results import write_text_atomically
+from clipcap_ext.files import write_whole
 from clipcap_ext.flags import join_options
 from clipcap_ext.metrics import METRICS, score
 from clipcap_ext.metrics.stored import stored
@@ -111,7 +111,7 @@ def _domains(data: Path, captions: Mapping[str, str]) -> dict[str, list[str]]:
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
     """Write one scored run, whole or not at all."""
     os.makedirs(path.parent, exist_ok=True)
-    write_text_atomically(path, json.dumps(scores, ensure_ascii=False, separators=(",", ":")) + "\n")
+    write_whole(path, json.dumps(scores, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def read_scores(path: Path) -> dict[str, Any]:

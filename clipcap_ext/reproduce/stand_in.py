@@ -10,12 +10,12 @@ own code for a GPT-2 folder.
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.files import write_folder
 from clipcap_ext.reproduce.recipes import Recipe
 
 SIZES = {"n_layer": 3, "n_head": 6, "n_embd": 192, "n_positions": 256}
@@ -99,20 +99,12 @@ def write_gpt2(folder: Path, bpe: Path, seed: int) -> Path:
     from clipcap_ext.train.loop.loop import seed_everything
 
     vocabulary, merges = cut_bpe(bpe, VOCABULARY)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as partial:  # two trainings may begin at once
-        made = Path(partial) / folder.name
-        made.mkdir()
+    with write_folder(folder) as made:  # two trainings may begin at once, and both make the same
         (made / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
         (made / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
         seed_everything(seed)
         gpt2 = build_gpt2({**SIZES, "vocab_size": len(vocabulary)})
         gpt2.save_pretrained(str(made), safe_serialization=True)
-        try:
-            made.rename(folder)
-        except OSError:  # the other was first, and made the same
-            if not (folder / "config.json").is_file():
-                raise
     return folder
 
 

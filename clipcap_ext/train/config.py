@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.json_files import read_json
+from clipcap_ext.files import read_json
 
 Config = TypeVar("Config", bound="TrainConfig")
 KINDS = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options

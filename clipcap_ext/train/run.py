@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.files import write_whole
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
 from clipcap_ext.train.presets import Preset, find_preset
 
@@ -53,7 +54,7 @@ def train(
     seed_everything(config.seed, accelerator.process_index)
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
-        (out / CONFIG_FILE).write_text(config.to_json(preset.name), encoding="utf-8")
+        write_whole(out / CONFIG_FILE, config.to_json(preset.name))
     with stop_signal(say) as asked:
         trainer = Trainer(
             task, out, accelerator, preset=preset.name, departures=_departures(preset, config), resume=resume,

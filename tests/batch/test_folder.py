@@ -12,10 +12,11 @@ from PIL import Image
 
 from clipcap_ext.batch.folder import FileResult, FolderTask, folder_from_text, plan_folder, run_plan
 from clipcap_ext.batch.journal import JOURNAL_FILE, Journal
-from clipcap_ext.batch.sidecar import read_sidecar, write_text
+from clipcap_ext.batch.sidecar import read_sidecar
 from clipcap_ext.batch.wording import Wording
 from clipcap_ext.caption import Candidate, Caption
 from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.files import write_whole
 
 
 def shade(image: Image.Image) -> int:
@@ -158,7 +159,7 @@ def test_a_crash_between_journal_and_caption_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("clipcap_ext.batch.folder.write_text", power_cut)
+        patch.setattr("clipcap_ext.batch.folder.write_whole", power_cut)
         with pytest.raises(KeyboardInterrupt):
             run(task)
     with open(folder / JOURNAL_FILE, "a", encoding="utf-8") as stream:
@@ -231,7 +232,7 @@ def test_a_failed_write_leaves_the_old_text_and_no_rubbish(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_text(path, "new")
+        write_whole(path, "new")
     assert path.read_text() == "old"
     assert sorted(one.name for one in folder.glob("*p0*")) == ["p0.png", "p0.txt"]
 

@@ -1,32 +1,23 @@
-"""SHA-256 and git's own digest of a file, and a memory of the files that were found right; nothing is fetched
-here."""
+"""git's own digest of a file, and a memory of the files that were found right; nothing is fetched here."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
-BLOCK = 1 << 20
-
-
-def file_sha256(path: Path) -> str:
-    """64 hex digits."""
-    return _digest(path, hashlib.sha256())
+from clipcap_ext.engine.checkpoint.places import cache_folder
+from clipcap_ext.files import file_digest, file_sha256, write_json
 
 
 def git_blob_id(path: Path) -> str:
     """40 hex digits: what git, and so the Hub, calls a small file by."""
-    return _digest(path, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False))
+    return file_digest(path, hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False))
 
 
 def default_memory() -> Path:
-    """Where it is kept which files were found right: clipcap-ext/checksums.json in the user's cache
-    folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "clipcap-ext" / "checksums.json"
+    """Where it is kept which files were found right."""
+    return cache_folder() / "checksums.json"
 
 
 def has_sha256(path: Path, expected: str, memory: Path | None = None) -> bool:
@@ -45,26 +36,6 @@ def has_sha256(path: Path, expected: str, memory: Path | None = None) -> bool:
         entry = [*state, file_sha256(path)]
         _keep(memory, {**known, str(path.resolve()): entry})
     return entry[2] == expected
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
-
-
-def _digest(path: Path, digest: hashlib._Hash) -> str:
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _recall(memory: Path) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.files import recover_folder
 
 CONFIG_FILE = "config.json"
 FORMAT = "clipcap-ext-1"
@@ -65,6 +66,7 @@ def read_config(folder: Path) -> CheckpointConfig:
     """Read `folder`/config.json strictly: CheckpointError names what is missing, unknown or of another
     format."""
     path = folder / CONFIG_FILE
+    recover_folder(folder)
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

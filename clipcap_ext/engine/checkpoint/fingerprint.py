@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipcap_ext.files import file_sha256
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -24,8 +26,8 @@ def image_fingerprint(source: Path | bytes) -> str:
     A copy under another name has the same fingerprint; the same photo saved anew has another. OSError if
     unreadable.
     """
-    content = source if isinstance(source, bytes) else source.read_bytes()
-    return hashlib.sha256(content).hexdigest()[:LENGTH]
+    whole = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else file_sha256(source)
+    return whole[:LENGTH]
 
 
 def pixel_key(image: Image.Image) -> str:

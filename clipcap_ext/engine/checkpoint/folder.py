@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.fingerprint import write_fingerprints
-from clipcap_ext.engine.checkpoint.safefile import write_folder, write_safetensors
+from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.files import write_folder
 
 WEIGHTS_FILE, CARD_FILE, TRAINED_ON_FILE = "model.safetensors", "README.md", "trained_on.json"
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings

@@ -1,4 +1,4 @@
-"""Which folders models are looked for in; paths, and nothing is made there."""
+"""Which folders models are looked for in, and where what can be made again is kept; nothing is made there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import os
 from pathlib import Path
 
 
+def user_cache() -> Path:
+    """XDG_CACHE_HOME, else ~/.cache: where all programs of this user keep what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def cache_folder() -> Path:
+    """clipcap-ext in the user's cache folder."""
+    return user_cache() / "clipcap-ext"
+
+
 def default_models_dir() -> Path:
     """CLIPCAP_MODELS, else clipcap-ext/models in the user's cache folder."""
     named = os.environ.get("CLIPCAP_MODELS")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named).expanduser() if named else Path(cache) / "clipcap-ext" / "models"
+    return Path(named).expanduser() if named else cache_folder() / "models"
 
 
 def models_folders(*named: Path) -> tuple[Path, ...]:

@@ -1,13 +1,8 @@
-"""Whole files or none: atomic folders, safetensors read with clear errors; not a download. Imports no torch
-itself."""
+"""Tensors as safetensors files, written lean and read with clear errors. Imports no torch itself."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,26 +10,6 @@ from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@contextmanager
-def write_folder(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside `target`; if the block ends well it takes its place, else it is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)  # mkdtemp makes private folders
-        if target.exists():
-            old = partial.with_suffix(".old")
-            os.replace(target, old)
-            os.replace(partial, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
-from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_folder, write_safetensors
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.preprocess import Preprocess
@@ -22,6 +22,7 @@ from clipcap_ext.engine.clip.sources import find_clip, missing_clip
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clip.weights import load_published
 from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.files import recover_folder, write_folder
 
 CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
 
@@ -91,6 +92,7 @@ def is_encoder_folder(folder: Path) -> bool:
 
 
 def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
+    recover_folder(folder)
     try:
         described = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         model_cfg, preprocess_cfg = described["model_cfg"], described["preprocess_cfg"]

@@ -3,7 +3,6 @@ fitted."""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from clipcap_ext.engine.published.state_file import StateFile
 from clipcap_ext.engine.published.weights import read_weights
 from clipcap_ext.engine.sbg.label_files import LABELS_FILE, bank_json, read_bank
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.files import file_sha256
 
 SPARE = 64_000_000  # bytes, on disk and in memory, beside the weights
 KEPT = (torch.float16, torch.bfloat16)  # dtypes of a whole file that are kept; all else becomes float32
@@ -42,7 +42,7 @@ def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
     dtypes = {tensor.dtype for tensor in state.values()}
     dtype = next((kept for kept in KEPT if dtypes == {kept}), torch.float32)
     config = replace(
-        config, training={**config.training, ORIGIN: {**origin_of(file), "sha256": _sha256(file)}}
+        config, training={**config.training, ORIGIN: {**origin_of(file), "sha256": file_sha256(file)}}
     )
     model = fill(lambda: _build(config, sizes), state, str(file), dtype)
     try:
@@ -92,14 +92,6 @@ def _free_memory() -> int | None:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration, ValueError):
         return None
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while piece := opened.read(1 << 22):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _card(config: CheckpointConfig, layout: PublishedLayout) -> str:

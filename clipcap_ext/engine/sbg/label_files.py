@@ -15,6 +15,7 @@ from typing import Any
 
 from clipcap_ext.engine.sbg.labels import Label, LabelBank
 from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.files import write_whole
 
 FORMAT = "clipcap-ext-labels-1"
 LABELS_FILE = "labels.json"
@@ -42,7 +43,7 @@ def read_bank(path: Path | str) -> LabelBank:
 def write_bank(bank: LabelBank, path: Path) -> None:
     """Write `bank` as one JSON file: provenance, the taxonomy, then a label a line; the same bank, the same
     bytes."""
-    path.write_text(bank_json(bank), encoding="utf-8")
+    write_whole(path, bank_json(bank))
 
 
 def bank_json(bank: LabelBank) -> str:

@@ -6,8 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcap_ext.engine.checkpoint.places import cache_folder
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
 from clipcap_ext.engine.clip.similarity import unit_rows
 from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.files import write_file
 
 if TYPE_CHECKING:
     from clipcap_ext.engine.clip.encoder import ClipEncoder
@@ -75,8 +75,7 @@ def build_table(
 
 def default_cache() -> Path:
     """Where tables are kept if nobody says: clipcap-ext/labels in the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "clipcap-ext" / "labels"
+    return cache_folder() / "labels"
 
 
 def _encode(encoder: ClipEncoder, sentences: Sequence[str]) -> Tensor:
@@ -106,9 +105,7 @@ def _keep(path: Path | None, features: Tensor) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        write_safetensors(Path(partial), {"features": features})
-        os.replace(partial, path)
+        with write_file(path) as part:
+            write_safetensors(part, {"features": features})
     except OSError as error:
         log.warning("Text features could not be kept in %s: %s.", path.parent, error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
-from clipcap_ext.evaluate.report.results import write_text_atomically
+from clipcap_ext.files import write_whole
 
 
 def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
@@ -24,4 +24,4 @@ def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
     kept = [
         old for old in config.scores if any(old.get(key) != row[key] for key in ("signature", "decoding"))
     ]
-    write_text_atomically(folder / CONFIG_FILE, replace(config, scores=(*kept, row)).to_json())
+    write_whole(folder / CONFIG_FILE, replace(config, scores=(*kept, row)).to_json())

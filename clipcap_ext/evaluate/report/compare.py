@@ -13,7 +13,7 @@ from clipcap_ext.evaluate.report.printed import aligned
 from clipcap_ext.evaluate.report.results import FORMAT, check_writable, provenance, write_results
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.evaluate.statistics.significance import Difference, differences
-from clipcap_ext.json_files import read_json
+from clipcap_ext.files import read_json
 from clipcap_ext.metrics.stored import restored
 
 WORD = "compare"

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from clipcap_ext import __version__
 from clipcap_ext.errors import UsageError
+from clipcap_ext.files import file_sha256, write_json
 
 FORMAT = "clipcap-ext-results-1"
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
@@ -59,7 +59,7 @@ def folder_fingerprint(folder: Path) -> str:
 
 def file_fingerprint(path: Path) -> str:
     """The first 32 hex digits of a file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    return file_sha256(path)[:32]
 
 
 def check_writable(path: Path) -> None:
@@ -73,18 +73,4 @@ def check_writable(path: Path) -> None:
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
     """Write JSON to `path`, whole or not at all."""
-    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text_atomically(path, text)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Replace `path` by a file with this text; a crash leaves the old one."""
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    write_json(path, results)

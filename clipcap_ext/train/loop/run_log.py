@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.files import write_file, write_whole
+
 JSONL, CSV, PLOT = "log.jsonl", "log.csv", "loss.png"
 
 
@@ -48,12 +50,12 @@ class Record:
         plot_losses(self.rows, self._out / PLOT)
 
     def _rewrite(self) -> None:
-        (self._out / JSONL).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
+        write_whole(self._out / JSONL, "".join(json.dumps(row) + "\n" for row in self.rows))
         self._write_csv()
 
     def _write_csv(self) -> None:
         epochs = [{key: value for key, value in row.items() if key != "kind"} for row in self._epochs()]
-        with (self._out / CSV).open("w", newline="", encoding="utf-8") as file:
+        with write_file(self._out / CSV) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(epochs[0]) if epochs else ["step"])
             writer.writeheader()
             writer.writerows(epochs)

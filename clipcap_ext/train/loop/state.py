@@ -3,7 +3,6 @@ weights."""
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.files import write_file
 
 STATE_FILE = "state.pt"
 FORMAT = "clipcap-ext-train-1"
@@ -68,13 +68,9 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 def save_state(out: Path, progress: Progress, tensors: dict[str, Any], randoms: list[dict[str, Any]]) -> None:
     """Write the state file, replacing the old one only once the new one is whole on disk."""
-    partial = out / f"{STATE_FILE}.part"
     said = {"format": FORMAT, "progress": asdict(progress), "tensors": tensors, "random": randoms}
-    with partial.open("wb") as file:
-        torch.save(said, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, out / STATE_FILE)
+    with write_file(out / STATE_FILE) as part:
+        torch.save(said, part)
 
 
 def load_state(out: Path) -> tuple[Progress, dict[str, Any], list[dict[str, Any]]]:

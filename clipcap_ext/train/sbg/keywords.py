@@ -12,6 +12,7 @@ from pathlib import Path
 from clipcap_ext.corpus import FeatureTable
 from clipcap_ext.engine.sbg.label_files import bank_json
 from clipcap_ext.engine.sbg.selector import KeywordSelector
+from clipcap_ext.files import write_whole
 
 Keywords = list[list[list[str]]]  # image, view, keywords in order
 CHUNK = 100  # images ranked together
@@ -38,9 +39,7 @@ def corpus_keywords(
         if start // CHUNK % 20 == 0:
             say(f"keywords of {len(found)} of {images} images")
     cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(found, ensure_ascii=False))
     return found
 
 

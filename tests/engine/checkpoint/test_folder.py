@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig, read_config
 from clipcap_ext.engine.checkpoint.folder import save_checkpoint, trained_on
-from clipcap_ext.engine.checkpoint.safefile import write_folder
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError, ModelNotFound
+from clipcap_ext.files import write_folder
 
 PICTURES = [Image.linear_gradient("L").convert("RGB"), Image.new("RGB", (40, 30), "teal")]
 
