@@ -1,53 +1,82 @@
-"""Captions for a folder of pictures, as caption files beside them: plan, then run. It never changes a
-picture."""
+"""A folder of pictures, looked at: which of them get a caption, where it goes, and why others do not. It
+writes nothing and opens no picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from clipcap_ext.batch.captioning import BATCH_SIZE, CaptionImages, Outcome, caption_files
-from clipcap_ext.batch.journal import Journal, Write
-from clipcap_ext.batch.sidecar import EXTENSIONS, read_sidecar, sidecar_of
-from clipcap_ext.batch.wording import Wording, bare
+from clipcap_ext.batch.entry import Scalar, Write
+from clipcap_ext.batch.journal import Journal
+from clipcap_ext.batch.sidecar import EXTENSIONS, is_infotext, read_sidecar, real_place, sidecar_of, text_of
+from clipcap_ext.batch.wording import ADDING, Wording, bare
 from clipcap_ext.errors import CaptionError, UsageError
-from clipcap_ext.files import write_whole
+
+MASKS = ("-masklabel", "-condlabel")  # OneTrainer's files beside a picture
 
 
 @dataclass(frozen=True)
 class FolderTask:
-    """What is asked for. `note` (the model and its decoding, say) tells one run from another when it goes
-    on."""
+    """What is asked for. `output`: a folder to write to instead, in which the tree is the same. `note` (the
+    model and its decoding, say) tells one run from another when it goes on."""
 
     folder: Path
     wording: Wording = field(default_factory=Wording)
     recursive: bool = False
     extension: str = ".txt"
     note: str = ""
+    output: Path | None = None
 
     def __post_init__(self) -> None:
         if self.extension not in EXTENSIONS:
             raise UsageError(f"The extension must be one of {', '.join(EXTENSIONS)}, not {self.extension!r}.")
         if not self.folder.is_dir():
             raise UsageError(f"There is no folder {self.folder}.")
+        if not os.access(self.folder, os.R_OK | os.X_OK):
+            raise CaptionError(f"The folder {self.folder} may not be read.")
+        if self.output is not None and self.output.exists() and not self.output.is_dir():
+            raise UsageError(f"{self.output} is no folder.")
 
-    def settings(self) -> dict[str, Any]:
+    @property
+    def root(self) -> Path:
+        """Where caption files and the journal go."""
+        return self.output or self.folder
+
+    def settings(self) -> dict[str, Scalar]:
         """What makes two runs the same."""
-        return {"extension": self.extension, "note": self.note, **asdict(self.wording)}
+        source = {} if self.output is None else {"source": str(self.folder.resolve())}
+        return {"extension": self.extension, "note": self.note, **asdict(self.wording), **source}
+
+    def sidecar(self, image: Path) -> Path:
+        """The caption file of a picture."""
+        return self.root / sidecar_of(image, self.extension).relative_to(self.folder)
+
+    def name(self, sidecar: Path) -> str:
+        """A caption file as the journal calls it."""
+        return sidecar.relative_to(self.root).as_posix()
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One picture: where its caption goes and, unless it is to be written, why not. `old` is the text there
-    now."""
+    """One picture: where its caption goes and, unless it is to be written, why not.
+
+    held: what the caption file holds now, None if there is none. rival_of: the picture of the same caption
+    file that comes first.
+    """
 
     image: Path
     sidecar: Path
-    old: str | None = None
+    held: bytes | None = None
     skip: str = ""
     problem: str = ""
+    rival_of: Path | None = None
+
+    @property
+    def old(self) -> str | None:
+        """The text that is there now; None if there is none or it is not UTF-8."""
+        return text_of(self.held)
 
 
 @dataclass(frozen=True)
@@ -64,13 +93,62 @@ class Plan:
         return [one for one in self.files if not one.skip and not one.problem]
 
 
-@dataclass(frozen=True)
-class FileResult:
-    """One picture after a run: `state` is done, skipped or failed, `text` what was written or why not."""
+def plan_folder(task: FolderTask) -> Plan:
+    """Look at every picture and caption file of the folder; CaptionError if it or its journal cannot be
+    read."""
+    from clipcap_ext.engine.images.finding import find_images
 
-    image: Path
-    state: str
-    text: str
+    before = Journal(task.root).unfinished(task.settings())
+    owners: dict[Path, Path] = {}
+    files, collisions = [], []
+    for image in find_images([task.folder], recursive=task.recursive):
+        sidecar = task.sidecar(image)
+        if image.stem.lower().endswith(MASKS):
+            files.append(PlannedFile(image, sidecar, skip="a mask, not a picture"))
+            continue
+        owner = owners.setdefault(sidecar, image)
+        if owner != image:
+            collisions.append(f"{owner.name} and {image.name} share {sidecar.name}")
+            reason = f"{sidecar.name} belongs to {owner.name}"
+            files.append(PlannedFile(image, sidecar, skip=reason, rival_of=owner))
+        else:
+            files.append(_planned(image, sidecar, task, before))
+    return Plan(task, tuple(files), tuple(collisions))
+
+
+def _planned(image: Path, sidecar: Path, task: FolderTask, before: Mapping[str, Write]) -> PlannedFile:
+    if real_place(sidecar, task.root) is None:
+        problem = f"{sidecar.name} is a link to something else than a caption file of this folder"
+        return PlannedFile(image, sidecar, problem=problem)
+    try:
+        held = read_sidecar(sidecar)
+    except CaptionError as error:
+        return PlannedFile(image, sidecar, problem=str(error))
+    written = before.get(task.name(sidecar))
+    if written is not None and held is not None and (held == written.new or held != written.old):
+        return PlannedFile(image, sidecar, held, skip="written before the interruption")
+    skip, problem = _reasons(sidecar.name, held, task.wording.policy)
+    return PlannedFile(image, sidecar, held, skip, problem)
+
+
+def _reasons(name: str, held: bytes | None, policy: str) -> tuple[str, str]:
+    """Why a caption file is to be passed over, and what is wrong with it; both empty if it can be written."""
+    text = text_of(held)
+    empty = held is None or (text is not None and not bare(text))
+    if empty or policy == "overwrite":
+        return "", ""
+    infotext = text is not None and is_infotext(text)
+    if policy not in ADDING:
+        there = "is there" if policy == "skip" else "is not empty"
+        return f"{name} {'holds generation parameters, no caption' if infotext else there}", ""
+    if text is None:
+        return "", f"{name} is not UTF-8 text, so nothing can be added to it: save it as UTF-8 first."
+    if infotext:
+        return "", (
+            f"{name} holds a picture's generation parameters, and a caption added to them would spoil them: "
+            "take another extension, or overwrite it."
+        )
+    return "", ""
 
 
 def folder_from_text(text: str) -> Path:
@@ -82,79 +160,3 @@ def folder_from_text(text: str) -> Path:
     if not text:
         raise UsageError("No folder was named.")
     return Path(text).expanduser()
-
-
-def plan_folder(task: FolderTask) -> Plan:
-    """Look at every picture and caption file of the folder; writes nothing and opens no picture."""
-    from clipcap_ext.engine.images.finding import find_images
-
-    before = Journal(task.folder).unfinished(task.settings())
-    owners: dict[Path, Path] = {}
-    files, collisions = [], []
-    for image in find_images([task.folder], recursive=task.recursive):
-        sidecar = sidecar_of(image, task.extension)
-        owner = owners.setdefault(sidecar, image)
-        if owner != image:
-            collisions.append(f"{owner.name} and {image.name} share {sidecar.name}")
-            files.append(PlannedFile(image, sidecar, skip=f"{sidecar.name} belongs to {owner.name}"))
-        else:
-            files.append(_planned(image, sidecar, task, before))
-    return Plan(task, tuple(files), tuple(collisions))
-
-
-def run_plan(
-    plan: Plan, caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[FileResult]:  # fmt: skip
-    """Caption and write what the plan says, yielding each picture's result; skipped ones come first.
-
-    Interrupted (stopped, closed, killed), it leaves whole files, and the same task goes on where this one
-    ended. Raises CaptionError if the folder cannot be written or the model fails again and again.
-    """
-    for one in plan.files:
-        if one.problem:
-            yield FileResult(one.image, "failed", one.problem)
-        elif one.skip:
-            yield FileResult(one.image, "skipped", one.skip)
-    todo = {one.image: one for one in plan.to_write}
-    journal = Journal(plan.task.folder)
-    if todo:
-        journal.begin(plan.task.settings())
-    for outcome in caption_files(list(todo), caption_images, batch_size=batch_size, stopped=stopped):
-        yield _write(todo.pop(outcome.path), outcome, plan.task, journal)
-    if plan.to_write and not todo:
-        journal.finish()
-
-
-def _planned(image: Path, sidecar: Path, task: FolderTask, before: Mapping[str, Write]) -> PlannedFile:
-    try:
-        old = read_sidecar(sidecar)
-    except CaptionError as error:
-        if task.wording.policy == "skip":
-            return PlannedFile(image, sidecar, skip=f"{sidecar.name} is there")
-        return PlannedFile(image, sidecar, problem=str(error))
-    written = before.get(sidecar.relative_to(task.folder).as_posix())
-    if written is not None and written.new == old:
-        return PlannedFile(image, sidecar, old, skip="written before the interruption")
-    if old is not None and task.wording.policy == "skip":
-        return PlannedFile(image, sidecar, old, skip=f"{sidecar.name} is there")
-    if bare(old) and task.wording.policy == "only-empty":
-        return PlannedFile(image, sidecar, old, skip=f"{sidecar.name} is not empty")
-    return PlannedFile(image, sidecar, old)
-
-
-def _write(planned: PlannedFile, outcome: Outcome, task: FolderTask, journal: Journal) -> FileResult:
-    if outcome.caption is None:
-        return FileResult(planned.image, "failed", outcome.problem)
-    try:
-        if read_sidecar(planned.sidecar) != planned.old:
-            return FileResult(
-                planned.image, "failed", f"{planned.sidecar.name} changed meanwhile, so it is left alone"
-            )
-        text = task.wording.compose(outcome.caption.text, planned.image, planned.old)
-        journal.record(Write(planned.sidecar.relative_to(task.folder).as_posix(), planned.old, text))
-        write_whole(planned.sidecar, text)
-    except OSError as error:
-        reason = f"{planned.sidecar.name} cannot be written: {error.strerror or error}"
-        return FileResult(planned.image, "failed", reason)
-    return FileResult(planned.image, "done", text)

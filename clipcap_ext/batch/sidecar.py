@@ -1,12 +1,21 @@
-"""Caption files beside pictures: named and read; it never opens a picture."""
+"""Caption files beside pictures: where they are, what they hold; it never opens a picture and writes
+nothing."""
 
 from __future__ import annotations
 
+import re
+import stat
 from pathlib import Path
 
 from clipcap_ext.errors import CaptionError
 
 EXTENSIONS = (".txt", ".caption")
+MAX_BYTES = 2**20  # of a caption file
+_SETTINGS = re.compile(r"^Steps: \d+, .*\b(Sampler|Seed|Size|Model|CFG scale): ", re.MULTILINE)
+
+
+class NotACaption(CaptionError):
+    """What stands in a caption file's place is none: a folder, a pipe, something large."""
 
 
 def sidecar_of(image: Path, extension: str) -> Path:
@@ -14,18 +23,41 @@ def sidecar_of(image: Path, extension: str) -> Path:
     return image.with_suffix(extension)
 
 
-def read_sidecar(path: Path) -> str | None:
-    """A caption file's text to the letter, None where there is none; CaptionError if it is not UTF-8 or
-    unreadable."""
+def read_sidecar(path: Path) -> bytes | None:
+    """A caption file's content to the byte, None where there is none; CaptionError if it may not be read,
+    NotACaption if it is none."""
     try:
-        return path.read_bytes().decode(
-            "utf-8"
-        )  # line ends and a byte order mark stay, so that undo gives them back
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NotACaption(f"{path.name} is no file, so it is left alone.")
+        with open(path, "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
-        raise CaptionError(
-            f"{path.name} is not UTF-8 text, so it is left alone: save it as UTF-8 first."
-        ) from error
     except OSError as error:
         raise CaptionError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    if len(content) > MAX_BYTES:
+        raise NotACaption(f"{path.name} is above {MAX_BYTES // 2**20} MB, so it is no caption: left alone.")
+    return content
+
+
+def text_of(content: bytes | None) -> str | None:
+    """A caption file's text to the letter (line ends and a byte order mark stay); None if it is not UTF-8."""
+    try:
+        return None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def real_place(sidecar: Path, root: Path) -> Path | None:
+    """The file that a caption file's path leads to, links followed; None unless it is a caption file below
+    `root`."""
+    try:
+        place, within = sidecar.resolve(), root.resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        return None
+    return place if place.is_relative_to(within) and place.suffix == sidecar.suffix else None
+
+
+def is_infotext(text: str) -> bool:
+    """Whether a text file holds a picture's generation parameters, as A1111 saves them, and no caption."""
+    return _SETTINGS.search(text) is not None

@@ -5,13 +5,17 @@ Not a file format: it turns strings into strings.
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.errors import UsageError
 
 POLICIES = ("skip", "overwrite", "append", "prepend", "only-empty")
+ADDING = ("append", "prepend")  # those that keep the text that is there
 _CLOSING = tuple(",.;:!?)")
+_REPEATS = re.compile(r"^\d+_(?=.)")  # kohya's folders: 10_rex dog
 
 
 def plain_caption(text: str) -> str:
@@ -34,9 +38,15 @@ def joined(first: str, second: str, separator: str = ", ") -> str:
     return first + (" " if first.endswith(_CLOSING) else separator) + second
 
 
+def writable(text: str) -> str:
+    """`text` with U+FFFD for what UTF-8 has no bytes for: half an emoji, a file name that is not UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass(frozen=True)
 class Wording:
-    """How captions are dressed; `{name}` and `{folder}` in the three texts stand for the picture's own.
+    """How captions are dressed. `{name}` and `{folder}` in the three texts stand for the picture's own (the
+    folder's without kohya's repeats, `10_`).
 
     policy: what happens where a caption already exists (one of POLICIES).
     """
@@ -51,24 +61,43 @@ class Wording:
             raise UsageError(f"The policy must be one of {', '.join(POLICIES)}, not {self.policy!r}.")
 
     def compose(self, caption: str, image: Path, old: str | None = None) -> str:
-        """The text for `image`; `old` is the one it has. The trigger word comes first, and once."""
+        """The text for `image`; `old` is the one it has. The trigger word comes first, and what is added is
+        added once."""
         prefix, suffix, trigger = (_filled(text, image) for text in (self.prefix, self.suffix, self.trigger))
         text = joined(joined(prefix, plain_caption(caption), " "), suffix, " ")
         before = _without_trigger(bare(old), trigger)
-        if self.policy == "append":
+        if self.policy == "append" and joined(before.removesuffix(text), text) != before:
             text = joined(before, text)
-        elif self.policy == "prepend":
+        elif self.policy == "prepend" and joined(text, before.removeprefix(text)) != before:
             text = joined(text, before)
-        return joined(trigger, _without_trigger(text, trigger))
+        elif self.policy in ADDING:
+            text = before
+        return writable(_with_trigger(text, trigger))
 
 
 def _filled(template: str, image: Path) -> str:
-    return template.replace("{name}", image.stem).replace("{folder}", image.parent.name).strip()
+    folder = _REPEATS.sub("", Path(os.path.abspath(image)).parent.name)
+    own = {"{name}": image.stem, "{folder}": folder}
+    return re.sub(r"\{(?:name|folder)\}", lambda found: own[found[0]], template).strip()
+
+
+def _begins_with(text: str, trigger: str) -> bool:
+    """Whether `trigger` is the first word, or words, of `text`, in capitals or not."""
+    rest = text[len(trigger) :]
+    return text[: len(trigger)].lower() == trigger.lower() and not (rest[:1].isalnum() or rest[:1] == "_")
+
+
+def _with_trigger(text: str, trigger: str) -> str:
+    """`text` with the trigger word first; where it begins with it, as in "a man in a hat", nothing is
+    doubled."""
+    if trigger and _begins_with(text, trigger):
+        return trigger + text[len(trigger) :]
+    return joined(trigger, text)
 
 
 def _without_trigger(text: str, trigger: str) -> str:
-    """`text` less a leading trigger word and the comma or blank after it."""
-    if not trigger or not text.startswith(trigger):
-        return text
-    rest = text[len(trigger) :]
-    return rest.lstrip(" ,") if not rest or rest[0] in " ," else text
+    """`text` less a leading trigger word that a comma ends; one that a sentence goes on from stays."""
+    rest = text[len(trigger) :].lstrip()
+    if trigger and text.startswith(trigger) and rest[:1] in ("", ","):
+        return rest.lstrip(" ,")
+    return text

@@ -8,43 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from folder_runs import captions, picture, run, shade
 from PIL import Image
 
-from clipcap_ext.batch.folder import FileResult, FolderTask, folder_from_text, plan_folder, run_plan
+from clipcap_ext.batch.disk import Disk
+from clipcap_ext.batch.folder import FolderTask, folder_from_text, plan_folder
 from clipcap_ext.batch.journal import JOURNAL_FILE, Journal
+from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.sidecar import read_sidecar
+from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import Wording
-from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.caption import Caption
 from clipcap_ext.errors import CaptionError, UsageError
-from clipcap_ext.files import write_whole
-
-
-def shade(image: Image.Image) -> int:
-    return image.convert("RGB").getpixel((0, 0))[0]
-
-
-def captions(images: Sequence[Image.Image]) -> list[Caption]:
-    """A captioner that says how red the picture is."""
-    texts = [f"red {shade(image)} ." for image in images]
-    return [Caption(text, "fake", (Candidate(text, -1.0),)) for text in texts]
-
-
-def picture(path: Path, red: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (red, 0, 0)).save(path)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "my [photos] 犬"
-    for number in range(5):
-        picture(root / f"p{number}.png", number)
-    return root
-
-
-def run(task: FolderTask, **options: object) -> list[FileResult]:
-    return list(run_plan(plan_folder(task), captions, **options))
 
 
 def texts(folder: Path, pattern: str = "*.txt") -> dict[str, str]:
@@ -73,7 +48,7 @@ def test_the_plan_writes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "full", "empty"),
     [
-        ("skip", "mine é", ""), ("overwrite", "red 0", "red 1"), ("append", "mine é, red 0", "red 1"),
+        ("skip", "mine é", "red 1"), ("overwrite", "red 0", "red 1"), ("append", "mine é, red 0", "red 1"),
         ("prepend", "red 0, mine é", "red 1"), ("only-empty", "mine é", "red 1"),
     ],
 )  # fmt: skip
@@ -90,7 +65,7 @@ def test_extension_and_recursion(folder: Path) -> None:
     run(FolderTask(folder, extension=".caption"))
     assert not (folder / "deep" / "q.caption").exists()
     run(FolderTask(folder, extension=".caption", recursive=True))
-    assert read_sidecar(folder / "deep" / "q.caption") == "red 9"
+    assert read_sidecar(folder / "deep" / "q.caption") == b"red 9"
     assert texts(folder) == {}
 
 
@@ -149,19 +124,16 @@ def test_other_settings_do_not_go_on_with_an_interrupted_run(folder: Path) -> No
     assert len(plan.to_write) == 5
 
 
-def test_a_crash_between_journal_and_caption_is_made_good(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_between_journal_and_caption_is_made_good(folder: Path) -> None:
     (folder / "p0.txt").write_text("old", encoding="utf-8")
     task = FolderTask(folder, Wording("append"))
 
-    def power_cut(path: Path, text: str) -> None:
-        raise KeyboardInterrupt
+    class PowerCut(Disk):
+        def write(self, path: Path, content: bytes) -> None:
+            raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr("clipcap_ext.batch.folder.write_whole", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            run(task)
+    with pytest.raises(KeyboardInterrupt):
+        run(task, disk=PowerCut())
     with open(folder / JOURNAL_FILE, "a", encoding="utf-8") as stream:
         stream.write('{"write": "p1.t')  # the disk took half a line
     run(task)
@@ -182,8 +154,8 @@ def test_undo_puts_every_text_back_and_leaves_what_changed_since(folder: Path) -
     (folder / "p1.txt").write_text("also mine", encoding="utf-8")
     run(FolderTask(folder, Wording("overwrite")))
     (folder / "p2.txt").write_text("edited by hand", encoding="utf-8")
-    restored, changed = Journal(folder).undo()
-    assert (restored, changed) == (4, ["p2.txt"])
+    undone = undo(folder)
+    assert (undone.restored, undone.names("kept")) == (4, ["p2.txt"])
     assert (folder / "p0.txt").read_bytes() == "\ufeffmine\r\nü".encode()
     assert texts(folder) == {"p0.txt": "\ufeffmine\r\nü", "p1.txt": "also mine", "p2.txt": "edited by hand"}
     assert not Journal(folder).can_undo
@@ -232,7 +204,7 @@ def test_a_failed_write_leaves_the_old_text_and_no_rubbish(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(path, "new")
+        Disk().write(path, b"new")
     assert path.read_text() == "old"
     assert sorted(one.name for one in folder.glob("*p0*")) == ["p0.png", "p0.txt"]
 

@@ -56,7 +56,7 @@ def test_joined_never_doubles_punctuation(first: str, second: str, together: str
         (Wording("prepend"), "mine", "a dog runs, mine"),
         (Wording("prepend", trigger="sks"), "sks, mine", "sks, a dog runs, mine"),
         (Wording("append"), None, "a dog runs"),
-        (Wording(prefix="{name} in {folder}:"), None, "a walk in 10_rex dog: a dog runs"),
+        (Wording(prefix="{name} in {folder}:"), None, "a walk in rex dog: a dog runs"),
         (Wording("append", trigger="cat"), "cats sleep", "cat, cats sleep, a dog runs"),
     ],
 )
@@ -65,7 +65,7 @@ def test_compose(wording: Wording, old: str | None, text: str) -> None:
 
 
 def test_a_trigger_that_the_caption_already_has_is_not_said_twice() -> None:
-    assert Wording(trigger="a dog").compose("a dog runs .", IMAGE) == "a dog, runs"
+    assert Wording(trigger="a dog").compose("a dog runs .", IMAGE) == "a dog runs"
     assert Wording(trigger="sks").compose("sks, a dog .", IMAGE) == "sks, a dog"
 
 

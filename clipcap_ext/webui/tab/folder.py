@@ -12,9 +12,10 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.batch.captioning import caption_files
-from clipcap_ext.batch.folder import FolderTask, Plan, folder_from_text, plan_folder, run_plan
-from clipcap_ext.batch.journal import Journal
+from clipcap_ext.batch.folder import FolderTask, Plan, folder_from_text, plan_folder
+from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.batch.undo import undo as undo_runs
 from clipcap_ext.batch.wording import POLICIES, Wording
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import CaptionError
@@ -256,13 +257,16 @@ def undo(context: Context, folder: str) -> list[Any]:
     """Put back the caption files that the last run in that folder replaced or made."""
     words = context.words
     try:
-        journal = Journal(folder_from_text(folder or ""))
-        if not journal.can_undo:
-            return [state("idle", words("There is no run to undo in this folder.")), gr.update()]
-        restored, changed = journal.undo()
+        undone = undo_runs(folder_from_text(folder or ""))
     except (CaptionError, OSError) as error:
         return [failure(words, error), gr.update()]
-    text = words("{count} caption files are as they were.", count=restored)
-    if changed:
-        text += " " + words("Changed since, so left alone: {names}", names=", ".join(changed))
+    failed = undone.names("failed")
+    if not undone.runs and not failed:
+        return [state("idle", words("There is no run to undo in this folder.")), gr.update()]
+    text = words("{count} caption files are as they were.", count=undone.restored)
+    if kept := undone.names("kept") + undone.names("refused"):
+        text += " " + words("Changed since, so left alone: {names}", names=", ".join(kept))
+    if failed:
+        text += " " + words("Could not be put back: {names}", names=", ".join(failed))
+        return [state("partly", text), ""]
     return [state("done", text), ""]
