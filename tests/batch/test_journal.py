@@ -3,6 +3,7 @@ time."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -26,7 +27,8 @@ ODD = "\u2028\u2029\x85\x0b\x0c\x1c\r"  # str.splitlines breaks lines at each
 DAMAGED = [
     b"5", b"null", b'"begin"', b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"write": ' * 50_000,
     b'{"begin": 5}', b'{"begin": {"note": {}}}', b'{"begin": {"note": [1]}}', b'{"finish": 1}',
-    b'{"undo": "yes"}', b'{"write": 5, "old": null, "new": "x"}', b'{"write": "p0.txt", "old": 5, "new": "x"}',
+    b'{"undo": "yes"}', b'{"write": 5, "old": null, "new": "x"}',
+    b'{"write": "p0.txt", "old": 5, "new": "x"}',
     b'{"write": "p0.txt", "old": null}', b'{"write": "p0.txt", "old": null, "new": "\\ud800"}',
     b'{"write": "p0.txt", "old": {"base64": "?"}, "new": "x"}', b'{"write": "", "old": null, "new": "x"}',
     b'{"write": "a\\u0000.txt", "old": null, "new": "x"}',
@@ -112,17 +114,15 @@ def test_undo_believes_no_journal_about_what_is_no_caption_file_of_the_folder(
 ) -> None:
     outside = folder.parent / "elsewhere"
     outside.mkdir()
-    for place in (outside / "victim.txt", folder.parent / "victim.txt", folder / "notes.md", folder / ".bashrc"):
-        place.write_text("known", encoding="utf-8")
+    for place in ("../elsewhere/victim.txt", "../victim.txt", "notes.md", ".bashrc"):
+        (folder / place).write_text("known", encoding="utf-8")
     (folder / "sub").mkdir()
     (folder / "out").symlink_to(outside, target_is_directory=True)
     (folder / "leads.txt").symlink_to(outside / "victim.txt")
     before = kept(folder.parent)
-    lines = [
-        {"begin": {}},
-        {"write": name.replace("{outside}", str(outside)), "old": old, "new": "known"},
-        {"write": name.replace("{outside}", str(outside)), "old": old, "new": before[f"{folder.name}/p0.png"].hex()},
-    ]
+    named = {"write": name.replace("{outside}", str(outside)), "old": old}
+    pixels = base64.b64encode((folder / "p0.png").read_bytes()).decode()
+    lines = [{"begin": {}}, {**named, "new": "known"}, {**named, "new": {"base64": pixels}}]
     (folder / JOURNAL_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     undone = undo(folder, None)
     assert kept(folder.parent) == before

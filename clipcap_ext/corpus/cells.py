@@ -1,0 +1,20 @@
+"""Cells of a CSV file that a spreadsheet would take for formulas: marked when written, unmarked when read.
+
+A spreadsheet runs a cell that begins with = + - or @; a leading apostrophe tells it that the cell is text.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def guarded(text: str) -> str:
+    """`text` as a cell that no spreadsheet runs; `plain` gives it back."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def plain(cell: str) -> str:
+    """The text of a cell that `guarded` made; any other cell as it is."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
