@@ -12,6 +12,8 @@ from clipcap_ext.batch.entry import Scalar, Write
 from clipcap_ext.batch.journal import Journal
 from clipcap_ext.batch.sidecar import EXTENSIONS, is_infotext, read_sidecar, real_place, sidecar_of, text_of
 from clipcap_ext.batch.wording import ADDING, Wording, bare
+from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images
+from clipcap_ext.engine.images.pasted import matching, pasted_path, unwrapped
 from clipcap_ext.errors import CaptionError, UsageError
 
 MASKS = ("-masklabel", "-condlabel")  # OneTrainer's files beside a picture
@@ -96,24 +98,34 @@ class Plan:
 def plan_folder(task: FolderTask) -> Plan:
     """Look at every picture and caption file of the folder; CaptionError if it or its journal cannot be
     read."""
-    from clipcap_ext.engine.images.finding import find_images
-
     before = Journal(task.root).unfinished(task.settings())
     owners: dict[Path, Path] = {}
     files, collisions = [], []
-    for image in find_images([task.folder], recursive=task.recursive):
+    for image in find_images([task.folder], recursive=task.recursive, stay=True):
         sidecar = task.sidecar(image)
-        if image.stem.lower().endswith(MASKS):
-            files.append(PlannedFile(image, sidecar, skip="a mask, not a picture"))
-            continue
-        owner = owners.setdefault(sidecar, image)
+        skip, problem = _no_picture(image)
+        owner = image if skip or problem else owners.setdefault(sidecar, image)
         if owner != image:
             collisions.append(f"{owner.name} and {image.name} share {sidecar.name}")
-            reason = f"{sidecar.name} belongs to {owner.name}"
-            files.append(PlannedFile(image, sidecar, skip=reason, rival_of=owner))
+            skip = f"{sidecar.name} belongs to {owner.name}"
+            files.append(PlannedFile(image, sidecar, skip=skip, rival_of=owner))
+        elif skip or problem:
+            files.append(PlannedFile(image, sidecar, skip=skip, problem=problem))
         else:
             files.append(_planned(image, sidecar, task, before))
     return Plan(task, tuple(files), tuple(collisions))
+
+
+def _no_picture(image: Path) -> tuple[str, str]:
+    """Why something that was found is no picture to caption, and what is wrong with it; both empty if it may
+    be one."""
+    if image.stem.lower().endswith(MASKS):
+        return "a mask, not a picture", ""
+    if image.suffix.lower() in IMAGE_SUFFIXES and not os.path.isdir(image):
+        return "", ""
+    if os.path.isdir(image) and os.access(image, os.R_OK | os.X_OK):
+        return "a link that leads out of the folder", ""
+    return "", f"{image.name}: this folder may not be read"
 
 
 def _planned(image: Path, sidecar: Path, task: FolderTask, before: Mapping[str, Write]) -> PlannedFile:
@@ -152,11 +164,13 @@ def _reasons(name: str, held: bytes | None, policy: str) -> tuple[str, str]:
 
 
 def folder_from_text(text: str) -> Path:
-    """A folder as people paste it: blanks, quotes and ~ are taken care of; UsageError if it is empty."""
-    text = text.strip()
-    for quote in ('"', "'"):
-        if len(text) > 1 and text.startswith(quote) and text.endswith(quote):
-            text = text[1:-1].strip()
-    if not text:
+    """The folder that a pasted path means; wildcards may stand for one. UsageError if it is empty or they
+    stand for several."""
+    if not unwrapped(text):
         raise UsageError("No folder was named.")
-    return Path(text).expanduser()
+    path = pasted_path(text)
+    found = matching(path)
+    if len(found) > 1:
+        named = ", ".join(sorted(one.name for one in found)[:5])
+        raise UsageError(f"{path} stands for {len(found)} folders or files ({named} ...): name one folder.")
+    return found[0]

@@ -74,3 +74,65 @@ def test_an_unknown_policy_is_refused_by_name() -> None:
         Wording("replace")
     assert "replace" in str(error.value)
     assert len(POLICIES) == 5
+
+
+@pytest.mark.parametrize(
+    ("trigger", "caption", "text"),
+    [
+        ("a man", "a man in a hat .", "a man in a hat"),
+        ("a man", "a mandolin player .", "a man, a mandolin player"),
+        ("A man", "a man in a hat .", "A man in a hat"),
+        ("sks", "sks .", "sks"),
+        ("sks", ".", "sks"),
+        ("a_b", "a_b_c", "a_b, a_b_c"),
+        ("rex", "rex: a dog", "rex: a dog"),
+    ],
+)
+def test_a_caption_that_begins_with_the_trigger_is_left_as_it_is(
+    trigger: str, caption: str, text: str
+) -> None:
+    assert Wording(trigger=trigger).compose(caption, IMAGE) == text
+
+
+@pytest.mark.parametrize(
+    ("policy", "old", "text"),
+    [
+        ("append", "mine, a dog runs", "mine, a dog runs"),
+        ("append", "mine. a dog runs\n", "mine. a dog runs"),
+        ("append", "a dog runs", "a dog runs"), ("append", "not a dog runs", "not a dog runs, a dog runs"),
+        ("prepend", "a dog runs, mine", "a dog runs, mine"),
+        ("prepend", "a dog runs fast", "a dog runs, a dog runs fast"),
+        ("append", "a man in a hat", "a man in a hat, a dog runs"),
+        ("prepend", "a man in a hat", "a dog runs, a man in a hat"),
+    ],
+)  # fmt: skip
+def test_what_is_added_is_added_once(policy: str, old: str, text: str) -> None:
+    wording = Wording(policy)
+    assert wording.compose("a dog runs .", IMAGE, old) == text
+    dressed = Wording(policy, "photo of", "at dawn", "sks")
+    once = dressed.compose("a dog runs .", IMAGE, old)
+    assert dressed.compose("a dog runs .", IMAGE, once) == once
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("/x/10_rex/a.png", "a rex: c"), ("/x/1_/a.png", "a 1_: c"), ("/x/10 rex/a.png", "a 10 rex: c"),
+        ("/x/a 10_b/a.png", "a a 10_b: c"), ("/x/y/{folder}.png", "{folder} y: c"),
+        ("/x/3_4_b/a.png", "a 4_b: c"),
+    ],
+)  # fmt: skip
+def test_a_pictures_own_name_and_folder(image: str, text: str) -> None:
+    assert Wording(prefix="{name} {folder}:").compose("c", Path(image)) == text
+
+
+def test_a_relative_picture_has_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "7_cat").mkdir()
+    monkeypatch.chdir(tmp_path / "7_cat")
+    assert Wording(prefix="{folder}:").compose("c", Path("a.png")) == "cat: c"
+
+
+def test_what_utf8_has_no_bytes_for_is_told_and_does_not_end_a_run() -> None:
+    text = Wording(prefix="{name}", trigger="\ud83d\ude00 \ud83d").compose("c", Path("/x/caf\udce9.png"))
+    assert text == "\U0001f600 \ufffd, caf\ufffd c"
+    assert text.encode("utf-8")
