@@ -52,5 +52,5 @@ benchmarks: setup  ## measure speed and memory, and write benchmarks/README.md (
 		set -- $$name; PYTHONPATH=. $(PY) benchmarks/$$1.py $$2 || exit 1; done
 
 clean:  ## remove the links and what tests leave behind (not the cached environments)
-	rm -rf .venv .venv-* .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
