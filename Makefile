@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 UI_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui screenshots test test-browser test-ui-environments test-compat lint benchmarks clean
+.PHONY: help setup demo ui screenshots test test-browser test-ui-environments test-compat test-processors lint benchmarks clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the Web
 test-compat-%:
 	@$(PYTHON) tools/environment.py compat $*
 	@.venv-$*/bin/python -m pytest tests/engine tests/hub $(PYTEST_ARGS)
+
+test-processors: setup  ## run the tests with AVX2 and with SSE, 1 and 2 threads (TESTS=tests/engine for a part)
+	@$(PY) tools/processors.py $(TESTS) $(PYTEST_ARGS)
 
 lint: setup  ## check style
 	@$(PY) -m ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,9 @@ import torch
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """One thread, for the fixtures of a module too: tiny models are faster so, and results compare to the
-    last bit."""
+    """One thread, for the fixtures of a module too, since tiny models are faster so; OMP_NUM_THREADS may ask
+    for more."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     yield
     torch.set_num_threads(before)
