@@ -31,7 +31,7 @@ def cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @given(SEEDS, SIZES)
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_no_order_of_summation_and_no_batch_changes_a_bit(seed: int, size: int) -> None:
     rows, others = drawn(seed, 5, size), drawn(seed + 1, 9, size)
     whole = exact_cosines(rows, others)
@@ -45,7 +45,7 @@ def test_no_order_of_summation_and_no_batch_changes_a_bit(seed: int, size: int) 
     assert np.array_equal(exact_cosines(torch.from_numpy(rows), torch.from_numpy(others)), whole)
 
 
-@given(SEEDS, SIZES)
+@given(SEEDS, st.sampled_from([1, 2, 31, 512]))
 @settings(max_examples=30)
 def test_they_are_the_cosines(seed: int, size: int) -> None:
     rows, others = drawn(seed, 2, size), drawn(seed + 1, 2, size)
