@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RANKINGS = ("logprob", "similarity")
+DIGITS = 4  # of a similarity or log-probability that are told: processors differ in the last ones
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.batch.captioning import BATCH_SIZE, Outcome, caption_files
-from clipcap_ext.caption import Caption
+from clipcap_ext.caption import DIGITS, Caption
 from clipcap_ext.cli import explaining
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, uninterrupted
@@ -130,8 +130,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     if caption is None:
         return {"path": str(outcome.path), "error": outcome.problem}
     candidates = [
-        {"text": one.text, "avg_logprob": round(one.avg_logprob, 4)}
-        | ({} if one.similarity is None else {"similarity": round(one.similarity, 4)})
+        {"text": one.text, "avg_logprob": round(one.avg_logprob, DIGITS)}
+        | ({} if one.similarity is None else {"similarity": round(one.similarity, DIGITS)})
         for one in caption.candidates
     ]
     record = {
@@ -142,7 +142,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     }
     if caption.keywords:
         record["keywords"] = [
-            {"text": one.text, "facet": one.facet, "similarity": round(one.similarity, 4)}
+            {"text": one.text, "facet": one.facet, "similarity": round(one.similarity, DIGITS)}
             for one in caption.keywords
         ]
     return record

@@ -7,10 +7,10 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.batch.captioning import Outcome
-from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.caption import DIGITS, DecodingOptions
 from clipcap_ext.cli.streams import Streams, uninterrupted
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
@@ -93,7 +93,16 @@ def _json(path: Path, said: Explanation) -> str:
     record = said.to_dict()
     caption = record.pop("caption")
     record = {"path": str(path), "caption": caption.pop("text"), **caption, **record}
-    return json.dumps(record, ensure_ascii=False)
+    return json.dumps(_rounded(record), ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    """Plain data with its numbers to the digits that are told."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _text(path: Path, said: Explanation) -> str:

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, Field
 
-from clipcap_ext.caption import Caption, DecodingOptions
+from clipcap_ext.caption import DIGITS, Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError
 from clipcap_ext.service.service import CaptionService
@@ -229,7 +229,11 @@ def options_for(service: CaptionService, model: str, changes: dict[str, Any]) ->
 def caption_item(caption: Caption) -> CaptionItem:
     """Our words in the form of the wire."""
     candidates = [
-        CandidateItem(text=one.text, avg_logprob=one.avg_logprob, similarity=one.similarity)
+        CandidateItem(
+            text=one.text,
+            avg_logprob=round(one.avg_logprob, DIGITS),
+            similarity=None if one.similarity is None else round(one.similarity, DIGITS),
+        )
         for one in caption.candidates
     ]
     return CaptionItem(caption=caption.text, candidates=candidates)

@@ -28,7 +28,10 @@ def test_the_tree_is_printed(explained: Callable[..., Any]) -> None:
 
 
 def test_json_holds_tree_and_effects(explained: Callable[..., Any]) -> None:
-    said = json.loads(explained("--explain", "--json").out)
+    figures: list[str] = []
+    ran = explained("--explain", "--json")
+    said = json.loads(ran.out, parse_float=lambda text: figures.append(text) or 0.0)
+    assert len(figures) > 20 and all(len(text.partition(".")[2]) <= 4 for text in figures)  # no last digits
     assert said["caption"] == said["candidates"][0]["text"]
     assert said["keywords"][0]["text"] == said["effects"][0]["keyword"]["text"]
     assert {branch["facet"] for branch in said["tree"]["branches"]} >= {

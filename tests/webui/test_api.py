@@ -104,6 +104,7 @@ def test_options_change_the_text_and_a_seed_brings_it_back(web: TestClient) -> N
     assert first["captions"] == again["captions"]
     assert first["captions"] != other["captions"]
     similar = [one["similarity"] for one in first["captions"][0]["candidates"]]
+    assert similar == [round(one, 4) for one in similar]  # no last digits, which differ between processors
     assert len(similar) > 1 and similar == sorted(similar, reverse=True) and not any(map(math.isnan, similar))
     short = ask(web, image=picture(), options={"max_new_tokens": 2}).json()
     assert short["caption"] != ask(web, image=picture()).json()["caption"]
