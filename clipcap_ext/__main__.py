@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from clipcap_ext.cli import demo_command as demo
 from clipcap_ext.cli import download_command as downloading
 from clipcap_ext.cli import models_command as listing
 from clipcap_ext.cli.streams import Streams
-from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
+from clipcap_ext.door import exit_code
 from clipcap_ext.webui import command as ui
 
 COMMANDS = (captioning, listing, downloading, converting, demo, ui)
@@ -47,18 +46,8 @@ def main(arguments: Sequence[str] | None = None, streams: Streams | None = None)
     words = list(sys.argv[1:] if arguments is None else arguments)
     args = parser().parse_args(words)
     args.command_line = words
-    streams = streams or Streams.standard()
-    try:
-        return args.run(args, streams)
-    except CaptionError as error:
-        streams.say(f"error: {error}")
-        return 2 if isinstance(error, (UsageError, ModelNotFound)) else 1
-    except KeyboardInterrupt:
-        streams.say("Stopped.")
-        return 130
-    except BrokenPipeError:  # whoever read the results has gone; nothing is left to say to them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    told = streams or Streams.standard()
+    return exit_code(lambda: args.run(args, told), told.say)
 
 
 if __name__ == "__main__":

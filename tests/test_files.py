@@ -198,11 +198,11 @@ def test_a_checkpoint_that_was_being_exchanged_is_listed_and_loads(
     from clipcap_ext.engine.catalog import find_model, list_models
 
     shutil.copytree(tiny_clipcap, tmp_path / "mine")
-    for look in (lambda: find_model("mine", tmp_path), lambda: find_model(tmp_path / "mine")):
+    for look in (lambda: find_model("mine", folders=[tmp_path]), lambda: find_model(tmp_path / "mine")):
         kill(KILLED_EXCHANGING, path=str(tmp_path / "mine"), rename=2)
         assert not (tmp_path / "mine").exists()
         assert look().config is not None
-    assert "mine" in [entry.name for entry in list_models(tmp_path)]
+    assert "mine" in [entry.name for entry in list_models(folders=[tmp_path])]
 
 
 def test_live_processes_and_other_machines_are_left_alone(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from clipcap_ext.caption import DIGITS, Caption
 from clipcap_ext.cli import explaining
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, uninterrupted
+from clipcap_ext.door import INTERRUPTED
 from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
 from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options
@@ -25,7 +26,6 @@ EXAMPLES = """examples:
   python -m clipcap_ext caption a.jpg b.png --num-candidates 5
   python -m clipcap_ext caption holiday/ --temperature 0.8 --seed 7 --json > captions.jsonl
   python -m clipcap_ext caption a.jpg --model tiny-sbg-flickr8k --explain --without snow --add beach"""
-INTERRUPTED = 130
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.cli.streams import Streams
+from clipcap_ext.door import INTERRUPTED
 from clipcap_ext.hub.client import HubClient, Progress
 from clipcap_ext.hub.download import Download
 from clipcap_ext.service.standalone import StandaloneHost
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
     except KeyboardInterrupt:
         shown.clear()
         streams.say("Stopped. What has arrived is kept: run the same command again to go on.")
-        return 130
+        return INTERRUPTED
     except BaseException:
         shown.clear()
         raise

@@ -42,9 +42,9 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         freed = remove_download(args.remove, folder)
         streams.say(f"{args.remove} is removed, {freed / 1e6:.1f} MB are free again")
         return 0
-    entries = list_models(folder)
+    entries = list_models(folders=[folder])
     records = [describe(entry, folder) for entry in entries] + [
-        to_fetch(model) for model in list_to_fetch(folder)
+        to_fetch(model) for model in list_to_fetch(folders=[folder])
     ]
     for record in records:
         streams.result(json.dumps(record, ensure_ascii=False) if args.json else _line(record, folder))
@@ -65,7 +65,7 @@ def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
     encoder = entry.config.encoder
     return about | {
         "kind": entry.config.kind, "encoder": " ".join(filter(None, (encoder.model, encoder.pretrained))),
-        "ready": is_ready(entry, models_dir),
+        "ready": is_ready(entry, folders=[models_dir]),
         "trained_on": entry.config.training.get("data", ""), "terms": entry.config.training.get("terms", ""),
         "scores": [dict(row) for row in entry.config.scores],
     }  # fmt: skip
@@ -96,9 +96,9 @@ def _line(record: dict[str, Any], models_dir: Path) -> str:
     if "repo" in record:
         size = f"; about {record['bytes'] / 1e6:.0f} MB" if record["bytes"] else ""
         by_hand = "its file has to be fetched by hand"
-        how = how_to_download(record["name"], models_dir) if record["repo"] else by_hand
+        how = how_to_download(record["name"], folders=[models_dir]) if record["repo"] else by_hand
         return f"{name}  {record['state']}; {record['purpose'] or record['repo']}{size}; {how}"
-    lacks = f"; its encoder is missing: {how_to_download(record['name'], models_dir)}"
+    lacks = f"; its encoder is missing: {how_to_download(record['name'], folders=[models_dir])}"
     state = {"file": "a file, made into a folder on first use"}.get(record["state"], record["state"])
     parts = [state + ("" if record["ready"] else lacks), record["kind"], f"on {record['encoder']}", megabytes]
     parts += [f"trained on {record['trained_on']}"] if record["trained_on"] else []

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clipcap_ext.errors import CaptionError, ModelNotFound, UsageError
+from clipcap_ext.door import DONE, exit_code, say_aside
+from clipcap_ext.errors import UsageError
 
 EPILOG = """The trainer takes DIR as --data. Processes share the work; it goes on where it was stopped:
   torchrun --nproc-per-node 4 -m clipcap_ext.corpus features ...
@@ -54,16 +55,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
     args = parser().parse_args(arguments)
-    try:
-        _features(args, environment)
-        print(args.out)
-        return 0
-    except CaptionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, (UsageError, ModelNotFound)) else 1
+    return exit_code(lambda: _features(args, environment))
 
 
-def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> None:
+def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
     for name in ("views", "batch_size", "workers"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}.")
@@ -77,8 +72,10 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> None:
     encoder, _ = named_encoder(args.encoder, device, normalize=not args.no_normalize)
     make_features(
         encoder, parts, args.out, views=args.views, batch_size=args.batch_size, workers=args.workers,
-        process=process, say=lambda line: print(line, file=sys.stderr, flush=True),
+        process=process, say=say_aside,
     )  # fmt: skip
+    print(args.out)
+    return DONE
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,38 +47,38 @@ class ModelEntry:
         return self.file.stat().st_size if self.file is not None and self.file.is_file() else 0
 
 
-def list_models(*folders: Path) -> list[ModelEntry]:
+def list_models(*, folders: Sequence[Path] = ()) -> list[ModelEntry]:
     """The bundled captioners, then those in each of `folders` (default: the default one), by name; a broken
     one is listed with its problem."""
     entries: list[ModelEntry] = []
-    for root in (BUNDLED, *models_folders(*folders)):
+    for root in (BUNDLED, *models_folders(folders)):
         if root.is_dir():
             entries += _in_folder(root)
     return entries
 
 
-def list_to_fetch(*folders: Path) -> list[PublishedModel]:
+def list_to_fetch(*, folders: Sequence[Path] = ()) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
-    here = {entry.name for entry in list_models(*folders)}
-    own = [one.about for folder in models_folders(*folders) for one in _own(folder)]
+    here = {entry.name for entry in list_models(folders=folders)}
+    own = [one.about for folder in models_folders(folders) for one in _own(folder)]
     models = [*PUBLISHED, *(about for about in own if about and about.repo)]
     return [model for model in models if model.name not in here]
 
 
-def is_ready(entry: ModelEntry, *folders: Path) -> bool:
+def is_ready(entry: ModelEntry, *, folders: Sequence[Path] = ()) -> bool:
     """Whether it captions with what is on this disk."""
     if entry.config is None or entry.problem:
         return False
     encoder = entry.config.encoder
     try:
         if encoder.pretrained:
-            return find_clip(encoder, *folders) is not None
-        return find_encoder_folder(encoder.model, entry.folder, *folders).is_dir()
+            return find_clip(encoder, folders=folders) is not None
+        return find_encoder_folder(encoder.model, entry.folder, folders=folders).is_dir()
     except CheckpointError:
         return False
 
 
-def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
+def find_model(name_or_path: str | Path, *, folders: Sequence[Path] = ()) -> ModelEntry:
     """The entry for a name, a checkpoint folder or a file of weights; ModelNotFound lists the names there
     are.
 
@@ -86,7 +86,7 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
     """
     path = Path(name_or_path).expanduser()
     recover_folder(path)
-    entries = list_models(*folders)
+    entries = list_models(folders=folders)
     for entry in entries:
         if entry.name == str(name_or_path):
             return entry
@@ -96,10 +96,10 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
         return _file_entry(path, path.parent)
     if path.is_dir():
         raise CheckpointError(f"No checkpoint in {path}: {CONFIG_FILE} not found there.")
-    to_fetch = list_to_fetch(*folders)
+    to_fetch = list_to_fetch(folders=folders)
     for model in to_fetch:
         if model.name == str(name_or_path):
-            raise CheckpointError(how_to_fetch(model, *folders))
+            raise CheckpointError(how_to_fetch(model, folders=folders))
     names = [entry.name for entry in entries]
     near = difflib.get_close_matches(str(name_or_path), [*names, *(model.name for model in to_fetch)], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
@@ -109,32 +109,32 @@ def find_model(name_or_path: str | Path, *folders: Path) -> ModelEntry:
     )
 
 
-def how_to_fetch(model: PublishedModel, *folders: Path) -> str:
+def how_to_fetch(model: PublishedModel, *, folders: Sequence[Path] = ()) -> str:
     """What to say of a published model that is not here."""
     size = f" ({model.size / 1e6:.0f} MB)" if model.size else ""
     if not model.repo:
-        place = models_folders(*folders)[0]
+        place = models_folders(folders)[0]
         return (
             f"{model.name}{size} is not on this disk, and its authors publish it where only a browser can "
             f"fetch it (see CLIP_prefix_caption's README). Save its file as {place / (model.name + '.pt')}."
         )
     return (
         f"{model.name}{size} is not on this disk. Press Download in the Models pane, "
-        f"or run: {how_to_download(model.name, *folders)}"
+        f"or run: {how_to_download(model.name, folders=folders)}"
     )
 
 
-def how_to_download(name: str, *folders: Path) -> str:
+def how_to_download(name: str, *, folders: Sequence[Path] = ()) -> str:
     """The command that puts a model or a CLIP where it is looked for here."""
-    place = models_folders(*folders)[0]
+    place = models_folders(folders)[0]
     chosen = "" if place == default_models_dir() else f" --models-dir {shlex.quote(str(place))}"
     return f"python -m clipcap_ext download {name}{chosen}"
 
 
-def find_encoder_folder(name: str, beside: Path, *folders: Path) -> Path:
+def find_encoder_folder(name: str, beside: Path, *, folders: Sequence[Path] = ()) -> Path:
     """The folder of an encoder of ours: beside the checkpoint that asks for it, bundled, or in one of
     `folders`."""
-    looked = [root / name for root in (beside, beside.parent, BUNDLED, *models_folders(*folders))]
+    looked = [root / name for root in (beside, beside.parent, BUNDLED, *models_folders(folders))]
     for folder in looked:
         recover_folder(folder)
         if (folder / ENCODER_CONFIG_FILE).is_file():
@@ -231,6 +231,7 @@ def _file_entry(
     if not file.is_file():
         return ModelEntry(name, folder, None, f"{file} is not there.", file, about)
     try:
-        return ModelEntry(name, folder, planned_config(file, parts_for(about, root)), "", file, about)
+        config = planned_config(file, parts_for(about, folders=[root]))
+        return ModelEntry(name, folder, config, "", file, about)
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error), file, about)

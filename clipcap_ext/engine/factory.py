@@ -3,6 +3,7 @@ torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ def load_captioner(
     name_or_path: str | Path,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
-    *folders: Path,
+    *,
+    folders: Sequence[Path] = (),
 ) -> Captioner:
     """Load a bundled model by name, one in `folders` by name, any checkpoint folder, or a file of published
     weights.
@@ -31,7 +33,7 @@ def load_captioner(
 
     dtype: None is float32. Raises ModelNotFound for an unknown name, CheckpointError for a broken checkpoint.
     """
-    entry = find_model(name_or_path, *folders)
+    entry = find_model(name_or_path, folders=folders)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
@@ -44,21 +46,21 @@ def load_captioner(
     if entry.file is not None:  # made into a folder on first use
         from clipcap_ext.engine.published.files import folder_of
 
-        folder = folder_of(entry.file, entry.folder, entry.about, *folders)
-    encoder = encoder_of(entry.config, entry.folder, device, dtype, *folders)
+        folder = folder_of(entry.file, entry.folder, entry.about, folders=folders)
+    encoder = encoder_of(entry.config, entry.folder, device, dtype, folders=folders)
     return loaders[entry.config.kind](folder, read_config(folder), encoder, device, dtype)
 
 
 def encoder_of(
     config: CheckpointConfig, folder: Path, device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None, *folders: Path,
+    dtype: torch.dtype | None = None, *, folders: Sequence[Path] = (),
 ) -> ClipEncoder:  # fmt: skip
     """The encoder a checkpoint asks for: an open_clip model by tag, or an encoder folder found by name."""
     from clipcap_ext.engine.clip.loading import load_encoder
 
     wanted = config.encoder
-    where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, *folders)
-    return load_encoder(wanted, folder=where, device=device, dtype=dtype, models=folders)
+    where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, folders=folders)
+    return load_encoder(wanted, folder=where, device=device, dtype=dtype, folders=folders)
 
 
 def _load_clipcap(

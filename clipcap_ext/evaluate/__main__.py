@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.door import DONE, exit_code, say_aside
 from clipcap_ext.evaluate.arguments import parser, request_of
 from clipcap_ext.evaluate.report.compare import WORD, compare_command
 from clipcap_ext.evaluate.report.printed import results_table
@@ -19,23 +19,25 @@ from clipcap_ext.flags import given_decoding
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        if words[:1] == [WORD]:
-            print(compare_command(words[1:]))
-            return 0
-        args = parser().parse_args(words)
-        if args.out is not None:
-            check_writable(args.out)
-        results = _evaluate(args)
-        if args.out is not None:
-            write_results(args.out, results)
-        if args.record:
-            _record(args.model, results)
-    except CaptionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+    return exit_code(lambda: _compare(words[1:]) if words[:1] == [WORD] else _run(words))
+
+
+def _compare(words: Sequence[str]) -> int:
+    print(compare_command(words))
+    return DONE
+
+
+def _run(words: Sequence[str]) -> int:
+    args = parser().parse_args(words)
+    if args.out is not None:
+        check_writable(args.out)
+    results = _evaluate(args)
+    if args.out is not None:
+        write_results(args.out, results)
+    if args.record:
+        _record(args.model, results)
     print(results_table(results))
-    return 0
+    return DONE
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
@@ -43,10 +45,10 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from clipcap_ext.evaluate import run
 
     if args.hypotheses is not None:
-        return run.evaluate_hypotheses(args.hypotheses, request, _say)
+        return run.evaluate_hypotheses(args.hypotheses, request, say_aside)
     if args.retrieval:
-        return run.evaluate_retrieval(args.model, request, _say)
-    return run.evaluate_model(args.model, request, given_decoding(args), _say)
+        return run.evaluate_retrieval(args.model, request, say_aside)
+    return run.evaluate_model(args.model, request, given_decoding(args), say_aside)
 
 
 def _record(model: str, results: dict[str, Any]) -> None:
@@ -54,10 +56,6 @@ def _record(model: str, results: dict[str, Any]) -> None:
     from clipcap_ext.evaluate.report.checkpoint_scores import record_scores
 
     record_scores(find_model(model).folder, results)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -64,11 +64,11 @@ class Download:
         return folder
 
     def _model(self, store: Store, name: str, revision: str) -> Path:
-        to_fetch = {model.name: model for model in list_to_fetch(self.models_dir)}
-        here = next((one for one in list_models(self.models_dir) if one.name == name), None)
+        to_fetch = {model.name: model for model in list_to_fetch(folders=[self.models_dir])}
+        here = next((one for one in list_models(folders=[self.models_dir]) if one.name == name), None)
         if here is None and name in to_fetch:
             return self._published(store, to_fetch[name], revision)
-        entry = here or find_model(name, self.models_dir)
+        entry = here or find_model(name, folders=[self.models_dir])
         if entry.problem:
             raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
         if revision and entry.about is not None and entry.about.repo:
@@ -79,7 +79,7 @@ class Download:
 
     def _published(self, store: Store, model: PublishedModel, revision: str) -> Path:
         if not model.repo:
-            raise DownloadError(how_to_fetch(model, self.models_dir))
+            raise DownloadError(how_to_fetch(model, folders=[self.models_dir]))
         self.say(f"Downloading {model.name} from {model.repo}")
         wanted = Wanted(
             model.repo, model.name, (model.file,) if model.file else (),
@@ -103,7 +103,7 @@ class Download:
         beside = all((weights.parent / name).is_file() for name in TOKENIZER_FILES)
         if not beside and model.tokenizer:
             self._fetch_gpt2(store, model.gpt2, model.tokenizer)
-        parts = parts_for(model, self.models_dir)
+        parts = parts_for(model, folders=[self.models_dir])
         tokenizer = (
             weights.parent if beside else store.path_of(model.tokenizer, "") if model.tokenizer else None
         )
@@ -118,7 +118,7 @@ class Download:
         """A file that somebody put there: what it lacks is fetched, then it is converted."""
         assert entry.file is not None
         layout = inspect_file(entry.file)
-        parts = parts_for(entry.about, self.models_dir)
+        parts = parts_for(entry.about, folders=[self.models_dir])
         try:
             tokenizer_for(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
             if not layout.tuned:
@@ -126,7 +126,7 @@ class Download:
         except CheckpointError:
             self._fetch_gpt2(store, not layout.tuned, GPT2_REPO)
         self.say(f"Converting {entry.name}")
-        return folder_of(entry.file, entry.folder, entry.about, self.models_dir)
+        return folder_of(entry.file, entry.folder, entry.about, folders=[self.models_dir])
 
     def _fetch_gpt2(self, store: Store, whole: bool, repo: str) -> None:
         self.say("Downloading GPT-2" if whole else "Downloading the vocabulary")
@@ -137,13 +137,13 @@ class Download:
         )
 
     def _needed_encoder(self, folder: Path) -> None:
-        config = find_model(folder, self.models_dir).config
+        config = find_model(folder, folders=[self.models_dir]).config
         if config is not None and config.encoder.pretrained:
             self._encoder(config.encoder)
 
     def _encoder(self, encoder: EncoderConfig) -> Path:
         """The published CLIP that a model reads pictures with, from this disk or the Hub; its folder."""
-        found = find_clip(encoder, self.models_dir)
+        found = find_clip(encoder, folders=[self.models_dir])
         if found is not None:
             self.say(f"CLIP {encoder.model} is here: {found.path}")
             return found.path.parent
@@ -206,7 +206,7 @@ def remove_download(name: str, models_dir: Path) -> int:
             if not freed:
                 raise CheckpointError(f"No CLIP {name} was downloaded into {store.root}.")
             return freed
-        entry = find_model(name, models_dir)
+        entry = find_model(name, folders=[models_dir])
         if entry.config is None or not is_downloaded(entry):
             kind = (
                 "is bundled"

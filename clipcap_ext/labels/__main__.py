@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.door import DONE, exit_code, say_aside
 from clipcap_ext.labels.build import MIN_FREQUENCY
 
 
@@ -45,12 +45,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     args = parser().parse_args(arguments)
-    try:
-        print(_build(args) if args.door == "build" else _show(args.bank))
-        return 0
-    except CaptionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+    return exit_code(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    print(_build(args) if args.door == "build" else _show(args.bank))
+    return DONE
 
 
 def _build(args: argparse.Namespace) -> Path:
@@ -61,7 +61,7 @@ def _build(args: argparse.Namespace) -> Path:
 
     bank = build_from_data(
         args.data, args.split, SpacyTagger(args.pipeline), find_wordnet(args.wordnet), layout=args.layout,
-        min_frequency=args.min_frequency, say=lambda line: print(line, file=sys.stderr),
+        min_frequency=args.min_frequency, say=say_aside,
     )  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_bank(bank, args.out)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.door import DONE, FAILED, exit_code, say_aside
+from clipcap_ext.errors import UsageError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,33 +44,27 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed or a row left open, 2 wrong usage."""
     args = parser().parse_args(arguments)
+    return exit_code(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
     from clipcap_ext.reproduce.run import Request, plan, render, reproduce
 
-    try:
-        if args.render:
-            render(args.out)
-            return 0
-        if args.table is None or args.data is None:
-            raise UsageError("Give --table and --data (or --render).")
-        request = Request(
-            args.table,
-            args.data,
-            args.out,
-            args.row,
-            args.stand_in,
-            _seeds(args.seeds),
-            args.cache,
-            args.gpt2_bpe,
-        )
-        if args.dry_run:
-            print("\n".join(plan(request)))
-            return 0
-        left_open = reproduce(request, lambda line: print(line, file=sys.stderr, flush=True))
-    except CaptionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+    if args.render:
+        render(args.out)
+        return DONE
+    if args.table is None or args.data is None:
+        raise UsageError("Give --table and --data (or --render).")
+    request = Request(
+        args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache,
+        args.gpt2_bpe,
+    )  # fmt: skip
+    if args.dry_run:
+        print("\n".join(plan(request)))
+        return DONE
+    left_open = reproduce(request, say_aside)
     print("\n".join([*left_open, str(args.out / "results.md")]))
-    return 1 if left_open else 0
+    return FAILED if left_open else DONE
 
 
 def _seeds(text: str) -> tuple[int, ...]:

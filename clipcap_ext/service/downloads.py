@@ -59,24 +59,24 @@ class Downloads:
 
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""
-        models = [model for model in list_to_fetch(self.models_dir) if model.repo]
+        models = [model for model in list_to_fetch(folders=[self.models_dir]) if model.repo]
         found = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
-        for entry in list_models(self.models_dir):
+        for entry in list_models(folders=[self.models_dir]):
             usable = entry.config is not None and not entry.problem
-            if usable and entry.config.encoder.pretrained and not is_ready(entry, self.models_dir):
+            if usable and entry.config.encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
                 found.append((entry.name, self._clip_size(entry.config.encoder)))
         return found
 
     def removable(self) -> list[str]:
         """The models that were downloaded."""
-        return [entry.name for entry in list_models(self.models_dir) if is_downloaded(entry)]
+        return [entry.name for entry in list_models(folders=[self.models_dir]) if is_downloaded(entry)]
 
     def remove(self, name: str) -> int:
         """Delete a downloaded model; bytes freed. CheckpointError for any other."""
         return remove_download(name, self.models_dir)
 
     def _clip_size(self, encoder: EncoderConfig | None) -> int:
-        if encoder is None or find_clip(encoder, self.models_dir) is not None:
+        if encoder is None or find_clip(encoder, folders=[self.models_dir]) is not None:
             return 0
         return download_size(encoder)
 

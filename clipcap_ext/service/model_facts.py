@@ -46,7 +46,7 @@ def encoder_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
     if entry.config is None or entry.config.encoder.pretrained:
         return None
     try:
-        return find_encoder_folder(entry.config.encoder.model, entry.folder, models_dir)
+        return find_encoder_folder(entry.config.encoder.model, entry.folder, folders=[models_dir])
     except CaptionError:
         return None
 
@@ -65,7 +65,7 @@ def state_of(entry: ModelEntry, models_dir: Path) -> tuple[str, str]:
     encoder = entry.config.encoder
     if encoder.pretrained:
         named = f"{encoder.model} ({encoder.pretrained})"
-        if not is_ready(entry, models_dir):
+        if not is_ready(entry, folders=[models_dir]):
             return "needs {encoder} from the Hub: Download in the Models pane", named
         return "on this machine, ready offline", named
     if encoder_folder(entry, models_dir) is None:

@@ -123,11 +123,11 @@ class CaptionService:
 
     def models(self) -> list[ModelEntry]:
         """The bundled captioners and the user's."""
-        return list_models(self.host.models_dir)
+        return list_models(folders=[self.host.models_dir])
 
     def find(self, model: str) -> ModelEntry:
         """The model of that name, or the checkpoint or file at that path; errors as in `find_model`."""
-        return find_model(model, self.host.models_dir)
+        return find_model(model, folders=[self.host.models_dir])
 
     def default_options(self, model: str) -> DecodingOptions:
         """The options that give the best captions of `model`; ModelNotFound if there is none of that name."""
@@ -237,7 +237,7 @@ class CaptionService:
             self._drop()
             self.host.make_room()
             with self.host.loading():
-                captioner = load_captioner(work.model, device, dtype, self.host.models_dir)
+                captioner = load_captioner(work.model, device, dtype, folders=[self.host.models_dir])
             loaded = self._loaded = _Loaded(work.model, captioner, device, dtype)
         self.host.before_caption(loaded.captioner)
         return loaded

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipcap_ext.errors import CaptionError, UsageError
+from clipcap_ext.door import DONE, exit_code, say_aside
+from clipcap_ext.errors import UsageError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,23 +37,23 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     args = parser().parse_args(arguments)
-    try:
-        if args.list:
-            print(_listing(args.preset))
-            return 0
-        if not (args.preset and args.data and args.out):
-            raise UsageError("Give a preset, --data and --out; --list shows the presets.")
-        from clipcap_ext.train.run import train
+    return exit_code(lambda: _run(args))
 
-        best = train(
-            args.preset, args.data, args.out, config_file=args.config, assignments=args.set,
-            resume=args.resume, cache=args.cache, say=lambda line: print(line, file=sys.stderr, flush=True),
-        )  # fmt: skip
-        print(best)
-        return 0
-    except CaptionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+
+def _run(args: argparse.Namespace) -> int:
+    if args.list:
+        print(_listing(args.preset))
+        return DONE
+    if not (args.preset and args.data and args.out):
+        raise UsageError("Give a preset, --data and --out; --list shows the presets.")
+    from clipcap_ext.train.run import train
+
+    best = train(
+        args.preset, args.data, args.out, config_file=args.config, assignments=args.set,
+        resume=args.resume, cache=args.cache, say=say_aside,
+    )  # fmt: skip
+    print(best)
+    return DONE
 
 
 def _listing(name: str | None) -> str:

@@ -69,17 +69,17 @@ def test_a_folder_that_is_named_counts_alone(
     ran = command("caption", photos / "1.jpg", "--model", "named", "--models-dir", tmp_path / "other")
     assert ran.code == 2 and "No model named 'named'" in ran.err
     with pytest.raises(ModelNotFound):
-        find_model("named", tmp_path / "other")
+        find_model("named", folders=[tmp_path / "other"])
 
 
 def test_the_command_to_download_puts_it_where_it_is_looked_for(default_folder: Path, tmp_path: Path) -> None:
     assert how_to_download("sbg-flickr8k") == "python -m clipcap_ext download sbg-flickr8k"
-    assert how_to_download("sbg-flickr8k", default_folder) == how_to_download("sbg-flickr8k")
+    assert how_to_download("sbg-flickr8k", folders=[default_folder]) == how_to_download("sbg-flickr8k")
     spaced = tmp_path / "my models"
     expected = f"python -m clipcap_ext download sbg-flickr8k --models-dir '{spaced}'"
-    assert how_to_download("sbg-flickr8k", spaced) == expected
+    assert how_to_download("sbg-flickr8k", folders=[spaced]) == expected
     with pytest.raises(CheckpointError, match="--models-dir"):
-        find_model("sbg-flickr8k", spaced)
+        find_model("sbg-flickr8k", folders=[spaced])
     with pytest.raises(CheckpointError) as caught:
         find_model("clipcap-coco")
     assert str(default_folder / "clipcap-coco.pt") in str(caught.value)

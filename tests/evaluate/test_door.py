@@ -225,7 +225,7 @@ def test_wrong_usage(
 def test_unknown_names(
     name: str, flag: list[str], message: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([name, "--data", str(data), *flag, *([] if flag else QUICK)]) == 1
+    assert main([name, "--data", str(data), *flag, *([] if flag else QUICK)]) == 2
     assert message in capsys.readouterr().err
 
 

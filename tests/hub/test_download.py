@@ -29,15 +29,16 @@ def download(models: Path, name: str, **options: str) -> Path:
 
 
 def caption(models: Path, name: str) -> str:
-    return load_captioner(name, "cpu", None, models).caption([PICTURE])[0].text
+    return load_captioner(name, folders=[models]).caption([PICTURE])[0].text
 
 
 def test_a_published_model_is_fetched_once_and_captions(hub: FakeHub, models: Path) -> None:
-    assert PAPER in {model.name for model in list_to_fetch(models)}
+    assert PAPER in {model.name for model in list_to_fetch(folders=[models])}
     folder = download(models, PAPER)
     assert folder == models / PAPER
-    entry = find_model(PAPER, models)
-    assert is_ready(entry, models) and PAPER not in {model.name for model in list_to_fetch(models)}
+    entry = find_model(PAPER, folders=[models])
+    assert is_ready(entry, folders=[models])
+    assert PAPER not in {model.name for model in list_to_fetch(folders=[models])}
     assert entry.config.encoder.model == "ViT-L-14" and entry.config.encoder.normalize
     assert entry.config.training["hub"]["commit"] == hub.commit
     assert not (models / "hub" / "Anshler--clip-prefix").exists()  # the converted form is kept, not both
@@ -52,22 +53,22 @@ def test_what_is_not_here_is_named_with_the_command_and_nothing_is_fetched(
 ) -> None:
     for name in (PAPER, SBG):
         with pytest.raises(CheckpointError, match=f"python -m clipcap_ext download {name}"):
-            load_captioner(name, "cpu", None, models)
+            load_captioner(name, folders=[models])
     with pytest.raises(
         CheckpointError, match=r"only a browser can fetch it .* Save its file as .*clipcap-coco\.pt"
     ):
-        load_captioner(COCO, "cpu", None, models)
+        load_captioner(COCO, folders=[models])
     with pytest.raises(ModelNotFound, match=f"Did you mean {PAPER}"):
-        load_captioner("clipcap-flickr8k-gradients", "cpu", None, models)
+        load_captioner("clipcap-flickr8k-gradients", folders=[models])
     assert hub.requests == []
 
 
 def test_a_model_without_its_clip_says_so(hub: FakeHub, models: Path) -> None:
     download(models, PAPER)
     remove_download("ViT-L-14/openai", models)
-    assert not is_ready(find_model(PAPER, models), models)
+    assert not is_ready(find_model(PAPER, folders=[models]), folders=[models])
     with pytest.raises(CheckpointError, match="download ViT-L-14/openai"):
-        load_captioner(PAPER, "cpu", None, models)
+        load_captioner(PAPER, folders=[models])
     sent = hub.sent
     download(models, PAPER)
     assert hub.sent - sent == len(hub.repos[VIT_L]["open_clip_model.safetensors"])
@@ -76,7 +77,7 @@ def test_a_model_without_its_clip_says_so(hub: FakeHub, models: Path) -> None:
 def test_sbg_is_found_in_whatever_folder_its_repository_keeps_it(hub: FakeHub, models: Path) -> None:
     folder = download(models, SBG)
     assert (folder / "labels.json").is_file()
-    config = find_model(SBG, models).config
+    config = find_model(SBG, folders=[models]).config
     assert config.kind == "sbg" and config.decoding["num_candidates"] == 5
     assert not any("training_args" in path for _, path in hub.requests)
 
@@ -87,7 +88,7 @@ def test_a_file_put_there_by_hand_gets_what_it_lacks(hub: FakeHub, models: Path,
     monkeypatch.setitem(OPENAI, "ViT-B-32", OPENAI["ViT-L-14"])  # one small CLIP is enough
     models.mkdir()
     (models / f"{COCO}.pt").write_bytes(hub.repos["coco"]["coco.pt"])
-    (entry,) = [one for one in list_models(models) if one.name == COCO]
+    (entry,) = [one for one in list_models(folders=[models]) if one.name == COCO]
     assert entry.config.encoder.model == "ViT-B-32" and not entry.config.encoder.normalize
     assert entry.config.decoding == {"num_beams": 5} and entry.config.training["licence"] == "mit"
     assert download(models, COCO) == models / COCO
@@ -104,7 +105,7 @@ def test_own_repositories_come_from_models_json(hub: FakeHub, models: Path) -> N
         "models": {"ours": {"repo": "team/captioner", "licence": "mit"}},
     }
     (models / "models.json").write_text(json.dumps(said), encoding="utf-8")
-    assert "ours" in {model.name for model in list_to_fetch(models)}
+    assert "ours" in {model.name for model in list_to_fetch(folders=[models])}
     assert download(models, "ours") == models / "ours"
     assert caption(models, "ours") == caption(models, PAPER)
     assert remove_download("ours", models) > 0 and not (models / "ours").exists()

@@ -35,7 +35,7 @@ def change(folder: Path, **changes: object) -> None:
 
 def test_card_size_and_state(tiny_folder: Path, tmp_path: Path) -> None:
     mine = copied(tiny_folder, tmp_path)
-    entry = find_model("mine", tmp_path)
+    entry = find_model("mine", folders=[tmp_path])
     assert licence_of(entry) == ""
     (mine / "README.md").write_text(CARD)
     assert licence_of(entry) == terms_of(entry) == "mit"
@@ -52,11 +52,11 @@ def test_what_the_config_says(tiny_folder: Path, tmp_path: Path) -> None:
     mine = copied(tiny_folder, tmp_path)
     said = {"licence": "research only", "terms": "Research and teaching only. Ask the owners for more."}
     change(mine, training=said, scores=[{"signature": "standard|x", "values": {"CIDEr": 0.5}}])
-    entry = find_model("mine", tmp_path)
+    entry = find_model("mine", folders=[tmp_path])
     assert licence_of(entry) == "research only"
     assert terms_of(entry) == said["terms"]
     assert scores_of(entry) == "CIDEr 0.500 (standard|x)"
     change(mine, encoder={"model": "ViT-L-14", "pretrained": "openai", "normalize": True})
-    assert "from the Hub" in state_of(find_model("mine", tmp_path), tmp_path)[0]
+    assert "from the Hub" in state_of(find_model("mine", folders=[tmp_path]), tmp_path)[0]
     (mine / "config.json").write_text("{")
-    assert state_of(find_model("mine", tmp_path), tmp_path) == ("cannot be used", "")
+    assert state_of(find_model("mine", folders=[tmp_path]), tmp_path) == ("cannot be used", "")

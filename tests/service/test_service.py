@@ -72,7 +72,7 @@ class World:
         self.before: Say = lambda images: None
         monkeypatch.setattr(module, "load_captioner", self.load)
 
-    def load(self, name: str, *rest: object) -> PretendCaptioner:
+    def load(self, name: str, *rest: object, folders: Sequence[Path]) -> PretendCaptioner:
         if name == "broken":
             raise CheckpointError("broken is broken")
         self.loaded.append(PretendCaptioner(name, lambda images: self.before(images)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -22,10 +23,10 @@ def default_models_dir() -> Path:
     return Path(named).expanduser() if named else cache_folder() / "models"
 
 
-def models_folders(*named: Path) -> tuple[Path, ...]:
+def models_folders(named: Sequence[Path] = ()) -> tuple[Path, ...]:
     """The models folders that count beside the bundled one, everywhere: those that a command line or a WebUI
     names, and where nobody names any the default."""
-    return named or (default_models_dir(),)
+    return tuple(named) or (default_models_dir(),)
 
 
 BUNDLED = Path(__file__).resolve().parents[2] / "bundled"

@@ -29,12 +29,12 @@ CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
 
 def load_encoder(
     config: EncoderConfig, *, folder: Path | None = None, device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None, models: Sequence[Path] = (),
+    dtype: torch.dtype | None = None, folders: Sequence[Path] = (),
 ) -> ClipEncoder:  # fmt: skip
     """Load an encoder: from `folder` where one is given, a CNN for the tag `imagenet`, else one of
     open_clip's by name.
 
-    A published CLIP is taken from this disk: the `models` folders and the places in sources.py; never
+    A published CLIP is taken from this disk: the `folders` of models and the places in sources.py; never
     downloaded. Raises CheckpointError if the folder or the weights cannot be used; UsageError for a name the
     library lacks.
     """
@@ -45,7 +45,7 @@ def load_encoder(
 
         encoder = load_cnn(config)
     else:
-        encoder = _from_open_clip(config, *models)
+        encoder = _from_open_clip(config, folders)
     return encoder.to(device, dtype)
 
 
@@ -116,12 +116,12 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
 
 
-def _from_open_clip(config: EncoderConfig, *models: Path) -> ClipEncoder:
+def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncoder:
     import open_clip
 
     if config.model not in open_clip.list_models():
         raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")
-    file = find_clip(config, *models)
+    file = find_clip(config, folders=folders)
     if file is None:
         raise missing_clip(config)
     clip, preprocess = load_published(config, file)

@@ -9,7 +9,7 @@ transformers'), and OpenAI's own files in our folder, CLIPCAP_CLIP_DIR, the host
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def hub_repo(encoder: EncoderConfig) -> str:
     return repo
 
 
-def find_clip(encoder: EncoderConfig, *folders: Path) -> ClipFile | None:
+def find_clip(encoder: EncoderConfig, *, folders: Sequence[Path] = ()) -> ClipFile | None:
     """The file of a published CLIP on this disk, None if there is none. `folders`: models folders."""
     return next((file for file in _places(encoder, folders) if file.path.is_file()), None)
 
@@ -121,7 +121,7 @@ def missing_clip(encoder: EncoderConfig) -> CheckpointError:
     )
 
 
-def _places(encoder: EncoderConfig, folders: tuple[Path, ...]) -> Iterator[ClipFile]:
+def _places(encoder: EncoderConfig, folders: Sequence[Path]) -> Iterator[ClipFile]:
     known = OPENAI.get(encoder.model) if encoder.pretrained == "openai" else None
     repo = hub_repo(encoder)
     for folder in {**dict.fromkeys(folders), default_models_dir(): None}:
@@ -138,7 +138,7 @@ def _places(encoder: EncoderConfig, folders: tuple[Path, ...]) -> Iterator[ClipF
         yield ClipFile(folder / known.file, "openai", known.sha256)
 
 
-def _openai_folders(folders: tuple[Path, ...]) -> list[Path]:
+def _openai_folders(folders: Sequence[Path]) -> list[Path]:
     """Where other programs keep OpenAI's files: a folder named to us, the host's beside ours, and clip's
     own."""
     named = os.environ.get("CLIPCAP_CLIP_DIR")

@@ -3,6 +3,7 @@ use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
@@ -13,7 +14,7 @@ from clipcap_ext.engine.published.parts import PublishedParts
 from clipcap_ext.engine.published.table import GPT2_REPO, PUBLISHED, TOKENIZER_FILES, PublishedModel
 
 
-def parts_for(about: PublishedModel | None, *folders: Path) -> PublishedParts:
+def parts_for(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> PublishedParts:
     """What is known besides the file, and the vocabulary and GPT-2 that were downloaded for such files."""
     gpt2 = next((place for place in _gpt2_folders(folders) if (place / "model.safetensors").is_file()), None)
     words = [
@@ -30,9 +31,11 @@ def parts_for(about: PublishedModel | None, *folders: Path) -> PublishedParts:
     return PublishedParts(tokenizer, encoder, None, gpt2, None, about.decoding or None, training)
 
 
-def folder_of(file: Path, folder: Path, about: PublishedModel | None, *folders: Path) -> Path:
+def folder_of(
+    file: Path, folder: Path, about: PublishedModel | None, *, folders: Sequence[Path] = ()
+) -> Path:
     """The checkpoint folder of a file of weights, made on first use; CheckpointError as convert_file."""
-    parts = parts_for(about, *folders)
+    parts = parts_for(about, folders=folders)
     if folder == converted_folder(file):
         return converted(file, parts)
     if not (folder / CONFIG_FILE).is_file():
@@ -46,5 +49,5 @@ def made_from(config: CheckpointConfig | None) -> str:
     return str(said.get("file", "")) if isinstance(said, dict) else ""
 
 
-def _gpt2_folders(folders: tuple[Path, ...]) -> list[Path]:
+def _gpt2_folders(folders: Sequence[Path]) -> list[Path]:
     return [folder / HUB_FOLDER / GPT2_REPO.replace("/", "--") for folder in folders]

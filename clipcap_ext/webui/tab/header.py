@@ -66,7 +66,8 @@ def facts_line(context: Context, name: str | None) -> str:
     it."""
     words = context.words
     entry = next((entry for entry in context.service.models() if entry.name == name), None)
-    published = next((model for model in list_to_fetch(context.host.models_dir) if model.name == name), None)
+    fetchable = list_to_fetch(folders=[context.host.models_dir])
+    published = next((model for model in fetchable if model.name == name), None)
     if published is not None and published.repo:
         terms = licence_text(words, published.licence, published.terms or published.licence)
         return f'<div class="clipcap_facts">{escape(from_the_hub(context, published.name))} · {terms}</div>'

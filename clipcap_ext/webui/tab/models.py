@@ -74,7 +74,8 @@ def models_table(context: Context) -> str:
     head = ("Name", "Good for", "Size", "Licence", "State", "Scores", "Where")
     rows = [_row(context, entry) for entry in context.service.models()]
     sizes = dict(context.downloads.fetchable())  # with its CLIP, where that is not here
-    rows += [_row_to_fetch(context, model, sizes) for model in list_to_fetch(context.host.models_dir)]
+    published = list_to_fetch(folders=[context.host.models_dir])
+    rows += [_row_to_fetch(context, model, sizes) for model in published]
     title = words("Your own models go into {place}", place=str(context.host.models_dir))
     return table([words(cell) for cell in head], rows, title)
 

@@ -158,10 +158,10 @@ def test_an_encoder_that_does_not_fit_is_named(folder: Path) -> None:
 
 def test_unknown_names_are_answered_with_the_known(folder: Path) -> None:
     with pytest.raises(ModelNotFound, match=f"Did you mean {folder.name}"):
-        load_captioner(folder.name[:-1] + "q", "cpu", None, folder.parent)
+        load_captioner(folder.name[:-1] + "q", folders=[folder.parent])
     with pytest.raises(CheckpointError, match="not found there"):
         load_captioner(folder.parent)
-    assert load_captioner(folder.name, "cpu", None, folder.parent).name == folder.name
+    assert load_captioner(folder.name, folders=[folder.parent]).name == folder.name
 
 
 def test_an_unknown_kind_is_answered_with_the_known(folder: Path) -> None:

@@ -56,7 +56,7 @@ def cached(tmp_path: Path, repo: str, name: str) -> Path:
 
 
 def assert_same_features(clip: nn.Module, *folders: Path) -> None:
-    encoder = load_encoder(WANTED, models=folders)
+    encoder = load_encoder(WANTED, folders=folders)
     batch = torch.stack([encoder.preprocess(picture) for picture in PICTURES])
     with torch.no_grad():
         torch.testing.assert_close(encoder.encode_image(PICTURES), clip.encode_image(batch).float())
@@ -163,7 +163,7 @@ def test_a_folder_that_is_named_or_beside_ours_is_looked_into(
     moved.parent.mkdir(parents=True)
     archive.rename(moved)
     assert find_clip(WANTED) is None
-    assert find_clip(WANTED, tmp_path / "models" / "ClipCap").path == moved
+    assert find_clip(WANTED, folders=[tmp_path / "models" / "ClipCap"]).path == moved
     monkeypatch.setenv("CLIPCAP_CLIP_DIR", str(moved.parent))
     assert find_clip(WANTED).path == moved
 

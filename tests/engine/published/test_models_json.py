@@ -35,12 +35,12 @@ def test_folders_files_and_repositories(tmp_path: Path, tiny_clipcap: Path) -> N
             "team": {"repo": "team/captioner", "revision": "v2"},
         },
     )
-    assert find_model("shared", tmp_path).config == find_model(tiny_clipcap).config
-    gone = find_model("gone", tmp_path)
+    assert find_model("shared", folders=[tmp_path]).config == find_model(tiny_clipcap).config
+    gone = find_model("gone", folders=[tmp_path])
     assert gone.problem == f"{tmp_path / 'old' / 'weights.pt'} is not there." and gone.about.decoding == {
         "num_beams": 5
     }
-    theirs, team = list_to_fetch(tmp_path)[-2:]
+    theirs, team = list_to_fetch(folders=[tmp_path])[-2:]
     assert (theirs.encoder.model, theirs.encoder.normalize, theirs.decoding) == (
         "ViT-B-32",
         False,
@@ -85,7 +85,7 @@ def test_names_stay_in_the_folder_and_take_nobody_elses(tmp_path: Path, name: st
 
 def test_a_spoilt_file_hides_no_other_model(tmp_path: Path) -> None:
     (tmp_path / "models.json").write_text("{", encoding="utf-8")
-    entries = list_models(tmp_path)
+    entries = list_models(folders=[tmp_path])
     assert {entry.name for entry in entries} == {entry.name for entry in list_models()} | {"models.json"}
     assert "cannot be read as JSON" in entries[-1].problem
-    assert [model.name for model in list_to_fetch(tmp_path)] == [model.name for model in PUBLISHED]
+    assert [model.name for model in list_to_fetch(folders=[tmp_path])] == [model.name for model in PUBLISHED]
