@@ -52,6 +52,15 @@ def write_json(path: Path, value: object) -> None:
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def to_digits(value: Any, digits: int) -> Any:
+    """Plain data for JSON, its fractions rounded: processors differ in their last digits."""
+    if isinstance(value, dict):
+        return {key: to_digits(one, digits) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_digits(one, digits) for one in value]
+    return round(value, digits) if isinstance(value, float) else value
+
+
 @contextmanager
 def write_file(path: Path) -> Iterator[Path]:
     """Give a path to write to; if the block ends well, that file takes the place of `path`, else it is

@@ -24,6 +24,7 @@ from clipcap_ext.files import (
     read_json,
     recover_folder,
     tidy,
+    to_digits,
     write_file,
     write_folder,
     write_json,
@@ -263,3 +264,9 @@ def test_json_and_digests(tmp_path: Path) -> None:
         read_json(tmp_path / "none")
     write_whole(tmp_path / "abc", "abc")
     assert file_sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_fractions_are_told_to_so_many_digits_and_all_else_as_it_is() -> None:
+    said = {"value": 0.1 + 0.2, "rows": [(1 / 3, 2), ["0.33333", None, True]], "count": 10**20}
+    told = {"value": 0.3, "rows": [[0.3333, 2], ["0.33333", None, True]], "count": 10**20}
+    assert to_digits(said, 4) == told and to_digits({"value": 0.3}, 10) == to_digits({"value": 0.1 + 0.2}, 10)

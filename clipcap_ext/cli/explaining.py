@@ -7,7 +7,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipcap_ext.batch.captioning import Outcome
 from clipcap_ext.caption import DIGITS, DecodingOptions
@@ -15,7 +15,7 @@ from clipcap_ext.cli.streams import Streams, uninterrupted
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
-from clipcap_ext.files import write_whole
+from clipcap_ext.files import to_digits, write_whole
 
 if TYPE_CHECKING:
     from clipcap_ext.engine.sbg.explain import Explanation
@@ -93,16 +93,7 @@ def _json(path: Path, said: Explanation) -> str:
     record = said.to_dict()
     caption = record.pop("caption")
     record = {"path": str(path), "caption": caption.pop("text"), **caption, **record}
-    return json.dumps(_rounded(record), ensure_ascii=False)
-
-
-def _rounded(value: Any) -> Any:
-    """Plain data with its numbers to the digits that are told."""
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
+    return json.dumps(to_digits(record, DIGITS), ensure_ascii=False)
 
 
 def _text(path: Path, said: Explanation) -> str:

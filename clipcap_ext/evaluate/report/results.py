@@ -14,9 +14,10 @@ from typing import Any
 
 from clipcap_ext import __version__
 from clipcap_ext.errors import UsageError
-from clipcap_ext.files import file_sha256, write_json
+from clipcap_ext.files import file_sha256, to_digits, write_json
 
 FORMAT = "clipcap-ext-results-1"
+DIGITS = 10
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
 MODEL_FILES = (
     "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json",
@@ -72,5 +73,5 @@ def check_writable(path: Path) -> None:
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """Write JSON to `path`, whole or not at all."""
-    write_json(path, results)
+    """Write JSON to `path`, whole or not at all; fractions to DIGITS decimals, in which processors agree."""
+    write_json(path, to_digits(dict(results), DIGITS))
