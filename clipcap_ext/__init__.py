@@ -1,7 +1,7 @@
 """Captions for images, from a terminal or inside a Stable Diffusion WebUI; importing this loads no torch.
 
-    from clipcap_ext import load_captioner, open_image
-    print(load_captioner("tiny-flickr8k").caption([open_image("photo.jpg")])[0].text)
+from clipcap_ext import load_captioner, open_image
+print(load_captioner("tiny-flickr8k").caption([open_image("photo.jpg")])[0].text)
 """
 
 from __future__ import annotations

@@ -38,3 +38,11 @@ class ScoringError(CaptionError):
 
 class Cancelled(CaptionError):
     """The user stopped the work; what was finished is kept."""
+
+
+def printable(text: str) -> str:
+    """A foreign name or text as it can be shown on one line: what no terminal should get is escaped.
+
+    So are bytes that were no UTF-8, control characters, and marks that turn the direction of reading.
+    """
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

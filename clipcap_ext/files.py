@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.foreign_json import ForeignJsonError, parse_json
 
 BLOCK = 1 << 20  # bytes read at a time
+MOST_JSON = 1 << 30  # bytes of a file of captions or scores
 DAY = 24 * 3600.0  # seconds after which the unfinished file of another machine counts as left behind
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _LIFE = secrets.token_hex(3)  # a container's processes have the same number again and again
@@ -131,14 +133,14 @@ def tidy(folder: Path, only: str = "") -> None:
 
 
 def read_json(path: Path, option: str = "") -> Any:
-    """What the file holds; a UsageError with `option`, the words that named it, if it cannot be read or is
-    not JSON."""
+    """What a file holds that somebody named; a UsageError with `option`, the words that named it, if it cannot be
+    read or is not JSON."""
     named = f"{option} {path}".strip()
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes(), MOST_JSON)
     except OSError as error:
         raise UsageError(f"{named} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except ForeignJsonError as error:
         raise UsageError(f"{named} is not JSON: {error}.") from error
 
 

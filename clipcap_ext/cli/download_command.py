@@ -36,9 +36,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--revision", default="", help="a branch, tag or commit (default: the one first found)"
     )
     place = "models folder to put it into (default: $CLIPCAP_MODELS, else a cache folder)"
-    parser.add_argument(
-        "--models-dir", "--folder", dest="models_dir", type=Path, metavar="DIR", help=place
-    )
+    parser.add_argument("--models-dir", "--folder", dest="models_dir", type=Path, metavar="DIR", help=place)
     parser.add_argument("--json", action="store_true", help="progress and result as one JSON object a line")
     parser.set_defaults(run=run)
 

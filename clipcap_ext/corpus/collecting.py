@@ -3,17 +3,23 @@ format."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
-import json
+import io
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from clipcap_ext.corpus.examples import Corpus, Example, Problem
-from clipcap_ext.errors import CorpusError
+from clipcap_ext.errors import CorpusError, printable
+from clipcap_ext.foreign_json import ForeignJsonError, parse_json
 
+LONGEST_LINE = 1 << 20  # bytes of a row: a caption is a sentence
+MOST_JSON = 1 << 30  # bytes of an annotation file; COCO's largest has 90 million
+MOST_UTF16 = 1 << 28  # bytes of a table in UTF-16, which is turned into UTF-8 at once
 SPLIT_NAMES = {
     "dev": "val",
     "valid": "val",
@@ -39,7 +45,7 @@ class ImageFinder:
         for folder in self.folders:
             if "/" in name or "\\" in name:
                 path = folder / name.replace("\\", "/")
-                if path.is_file():
+                if os.path.isfile(path):  # unlike Path's, no error for a name that no file can have
                     return path
             elif name in self._listing(folder):
                 return folder / name
@@ -61,19 +67,19 @@ class Collector:
     captions: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, image: str, caption: object, where: str, split: str | None = None) -> None:
+    def add(self, image: object, caption: object, where: str, split: object = None) -> None:
         """One caption of one image; `where` names the row should it be of no use."""
-        if not image:
+        if not isinstance(image, str) or not image:
             return self.complain(where, "names no image.")
         if not isinstance(caption, str) or not caption.strip():
             return self.complain(where, f"the caption of {image} is empty.")
         self.captions.setdefault(image, []).append(caption.strip())
-        if split:
+        if isinstance(split, str) and split:
             self.splits[image] = SPLIT_NAMES.get(split, split)
 
     def complain(self, where: str, reason: str) -> None:
         """Note what is left out."""
-        self.problems.append(Problem(where, reason))
+        self.problems.append(Problem(printable(where), printable(reason)))
 
     def corpus(self, name: str) -> Corpus:
         """All images that have a caption and a file; the rest become problems, one an image."""
@@ -90,17 +96,42 @@ class Collector:
 def text_lines(path: Path, collector: Collector) -> Iterator[tuple[str, str]]:
     """The lines of a UTF-8 file (plain or .gz) as (where, text), empty ones passed over, broken ones
     complained of."""
+    try:
+        for number, raw in enumerate(_raw_lines(path), 1):
+            where = f"{path.name}:{number}"
+            if len(raw) > LONGEST_LINE:
+                collector.complain(where, f"is longer than {LONGEST_LINE} bytes, and no caption is.")
+                continue
+            try:
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                collector.complain(where, f"not UTF-8 text ({error.reason} at byte {error.start}).")
+                continue
+            if text.strip():
+                yield where, text
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        collector.complain(path.name, f"is damaged ({error}); what comes after it is lost.")
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    """The lines as UTF-8, one in memory at a time, and of an endless one only its beginning.
+
+    Old Macs ended a line with a carriage return alone, so that ends one, too.
+    """
     with _open(path) as stream:
-        lines = stream.read().splitlines()
-    for number, raw in enumerate(lines, 1):
-        where = f"{path.name}:{number}"
-        try:
-            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            collector.complain(where, f"not UTF-8 text ({error.reason} at byte {error.start}).")
-            continue
-        if text.strip():
-            yield where, text
+        while line := stream.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+                while (more := stream.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+                    pass  # the rest of it
+                yield line
+            else:
+                yield from line.splitlines() or [b""]
+
+
+def table_stream(path: Path) -> IO[str]:
+    """A table's text (UTF-8 or UTF-16, .gz unpacked) for the csv module; bytes that are no text become
+    U+FFFD."""
+    return io.TextIOWrapper(_open(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
 def first_line(path: Path) -> str:
@@ -113,8 +144,8 @@ def read_json(path: Path) -> Any:
     """A JSON file's content; CorpusError if it is not JSON."""
     try:
         with _open(path) as stream:
-            return json.loads(stream.read().decode("utf-8-sig"))
-    except ValueError as error:
+            return parse_json(stream.read(MOST_JSON + 1), MOST_JSON)
+    except (OSError, EOFError, zlib.error, ForeignJsonError) as error:
         raise CorpusError(f"{path} is not valid JSON: {error}") from error
 
 
@@ -124,4 +155,13 @@ def existing(paths: Iterable[Path]) -> list[Path]:
 
 
 def _open(path: Path) -> IO[bytes]:
+    """The bytes of a text file: a .gz unpacked, UTF-16, which begins with a mark, turned into UTF-8."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        if marked:
+            stream.seek(0)
+            content = stream.read(MOST_UTF16 + 1)
+            if len(content) > MOST_UTF16:
+                raise CorpusError(f"{path} is UTF-16 and above {MOST_UTF16 // 2**20} MB: save it as UTF-8.")
+            return io.BytesIO(content.decode("utf-16", errors="replace").encode())
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

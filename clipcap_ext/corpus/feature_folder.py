@@ -21,6 +21,7 @@ from clipcap_ext.corpus.examples import Problem
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.errors import CheckpointError, CorpusError, UsageError
 from clipcap_ext.files import tidy, write_folder, write_json
+from clipcap_ext.foreign_json import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +92,7 @@ class FeatureFolder:
         """Read a folder's manifest; CorpusError if it is damaged or of another version."""
         tidy(path)
         try:
-            said = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
+            said = parse_json((path / MANIFEST_FILE).read_bytes())
             if said.pop("format") != FORMAT:
                 raise ValueError("another version's format")
             said["encoder"], said["parts"] = EncoderConfig(**said["encoder"]), tuple(said["parts"])
@@ -104,7 +105,7 @@ class FeatureFolder:
     def info(self, number: int) -> ShardInfo | None:
         """What is in shard `number`; None if it is not there (or damaged, so that it is made again)."""
         try:
-            said = json.loads((self._shard(number) / INFO_FILE).read_text(encoding="utf-8"))
+            said = parse_json((self._shard(number) / INFO_FILE).read_bytes())
             info = ShardInfo(**said)
         except (OSError, ValueError, TypeError):
             return None
@@ -153,7 +154,7 @@ class FeatureFolder:
         try:
             with path.open(encoding="utf-8") as file:
                 for line in file:
-                    said = json.loads(line)
+                    said = parse_json(line)
                     yield Row(said["key"], said["fingerprint"], tuple(said["captions"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             what = f"Remove {path.parent} and make the features again."

@@ -9,7 +9,6 @@ process, once.
 
 from __future__ import annotations
 
-import json
 import lzma
 import tarfile
 import zlib
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES
+from clipcap_ext.foreign_json import parse_json
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 CAPTION_KEYS = ("caption", "captions", "text", "texts")
@@ -118,7 +118,7 @@ class _Group:
         if ".txt" in self.members:
             texts = list(self.members[".txt"].decode("utf-8-sig").splitlines())
         elif ".json" in self.members:
-            said = json.loads(self.members[".json"].decode("utf-8-sig"))
+            said = parse_json(self.members[".json"])
             found = (
                 next((said[key] for key in CAPTION_KEYS if key in said), []) if isinstance(said, dict) else []
             )

@@ -3,13 +3,13 @@ holds."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import write_json
+from clipcap_ext.foreign_json import read_json_file
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
 FORMAT = "clipcap-ext-hub-1"
@@ -53,18 +53,13 @@ class Pins:
         write_json(self.path, said)
 
     def _read(self) -> dict[str, Any]:
-        try:
-            said = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.path.exists():
             return {"format": FORMAT, "repos": {}, "verified": {}}
-        except (OSError, ValueError) as error:
-            raise DownloadError(
-                f"{self.path} cannot be read: {error}. Delete it; it is made again."
-            ) from error
-        if not isinstance(said, dict) or said.get("format") != FORMAT:
-            raise DownloadError(
-                f'{self.path} is not ours: its "format" is not "{FORMAT}". Delete it; it is made again.'
-            )
+        what_to_do = "Delete it; it is made again."
+        said = read_json_file(self.path, DownloadError, what_to_do)
+        tables = [said, said.get("repos"), said.get("verified")] if isinstance(said, dict) else [said]
+        if not all(isinstance(table, dict) for table in tables) or said.get("format") != FORMAT:
+            raise DownloadError(f'{self.path} is not ours: its "format" is not "{FORMAT}". {what_to_do}')
         return said
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -120,6 +123,102 @@ def test_broken_jsonl_row_and_missing_sidecar(tmp_path: Path) -> None:
     (tmp_path / "side" / "b.txt").unlink()
     (tmp_path / "side" / "c.txt").write_text("\n \n")
     assert [one.where for one in read_corpus(tmp_path / "side").problems] == ["b.jpg", "c.jpg"]
+
+
+def test_a_cell_may_hold_a_line_break_and_a_table_may_be_a_tsv(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    (tmp_path / "metadata.csv").write_text(
+        'file_name,text\na.jpg,"one\ntwo, three"\nb.jpg\n', encoding="utf-8"
+    )
+    corpus = read_corpus(tmp_path)
+    assert [one.captions for one in corpus.examples] == [("one\ntwo, three",)]
+    assert [one.where for one in corpus.problems] == ["metadata.csv:4"]
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / "metadata.tsv").write_text("file_name\ttext\na.jpg\tone, two; three\n", encoding="utf-8")
+    assert [one.captions for one in read_corpus(tmp_path).examples] == [("one, two; three",)]
+
+
+def test_parquet_is_read_or_the_package_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(tmp_path)
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        CorpusError, match=r"metadata\.parquet is read by the package pyarrow: pip install pyarrow"
+    ):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="no pyarrow here")
+def test_parquet_by_the_real_package(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    write_images(tmp_path)
+    rows = [
+        {"file_name": name, "text": list(texts), "split": SPLITS[name]} for name, texts in CAPTIONS.items()
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "metadata.parquet")
+    assert {one.image_id: one.captions for one in read_corpus(tmp_path).examples} == CAPTIONS
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1 cut short")
+    with pytest.raises(CorpusError, match="cannot be read as Parquet"):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", [5, None, ["a.jpg"], {"a": 1}, "", "a\0.jpg", "x" * 5000, "../" * 999 + "a.jpg"]
+)
+@pytest.mark.parametrize("layout", ["metadata.jsonl", "dataset_x.json", "captions_x.json"])
+def test_one_odd_name_is_one_problem(layout: str, name: object, tmp_path: Path) -> None:
+    write_images(tmp_path)
+    contents = {
+        "metadata.jsonl": [
+            {"file_name": "a.jpg", "text": "x"},
+            {"file_name": name, "text": "y", "split": [1]},
+        ],
+        "dataset_x.json": {
+            "images": [{"filename": one, "split": {}, "sentences": [{"raw": "x"}]} for one in ("a.jpg", name)]
+        },
+        "captions_x.json": {
+            "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": name}],
+            "annotations": [{"image_id": number, "caption": "x"} for number in (1, 2)],
+        },
+    }
+    content = contents[layout]
+    lines = content if isinstance(content, list) else [content]
+    (tmp_path / layout).write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    corpus = read_corpus(tmp_path)
+    assert [one.captions for one in corpus.examples] == [("x",)]
+    (problem,) = corpus.problems
+    assert str(problem).isprintable()
+
+
+def test_half_an_emoji_and_deep_brackets_are_one_problem_or_a_mark(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    lines = [
+        '{"file_name": "a.jpg", "text": "a \\ud83d"}',
+        '{"file_name": "b.jpg", "text": ' + "[" * 99_999,
+        "{}",
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    corpus = read_corpus(tmp_path)
+    assert [one.captions for one in corpus.examples] == [("a \ufffd",)]
+    assert [one.where for one in corpus.problems] == ["metadata.jsonl:2", "metadata.jsonl:3"]
+
+
+def test_a_line_without_end_costs_itself_alone_and_no_memory(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    with gzip.open(tmp_path / "captions.csv.gz", "wb") as stream:
+        stream.write(b"image,caption\na.jpg,one\n")
+        for _ in range(300):
+            stream.write(b" " * 2**20)
+        stream.write(b"\nb.jpg,two\n")
+    tracemalloc.start()
+    corpus = read_corpus(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [one.captions for one in corpus.examples] == [("one",), ("two",)]
+    assert [one.where for one in corpus.problems] == ["captions.csv.gz:3"]
+    assert peak < 30 * 2**20
 
 
 def test_nothing_recognised_says_what_was_looked_for(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,28 @@ def metadata_jsonl(root: Path) -> None:
     (root / "metadata.jsonl").write_text("".join(rows), encoding="utf-8")
 
 
+def metadata_csv(root: Path) -> None:
+    """As spreadsheets and the `datasets` library write it: quotes where they are needed, a row a caption."""
+    write_images(root)
+    with (root / "metadata.csv").open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["file_name", "text", "split"])
+        table.writerows([name, text, SPLITS[name]] for name, texts in CAPTIONS.items() for text in texts)
+
+
+def semicolons(root: Path, encoding: str = "utf-8-sig") -> None:
+    """As a spreadsheet saves it where the comma is the decimal mark."""
+    write_images(root / "Images")
+    rows = [f"{name};{quoted(text)};{SPLITS[name]}" for name, texts in CAPTIONS.items() for text in texts]
+    text = "\r\n".join(["image;caption;split", *rows]) + "\r\n"
+    (root / "captions.csv").write_bytes(text.encode(encoding))
+
+
+def utf_16(root: Path) -> None:
+    """As a spreadsheet saves "Unicode text"."""
+    semicolons(root, "utf-16")
+
+
 def sidecar(root: Path) -> None:
     write_images(root)
     for name, texts in CAPTIONS.items():
@@ -110,5 +133,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "kaggle": ("kaggle", kaggle), "kaggle-flickr30k": ("kaggle", kaggle_flickr30k),
     "kaggle-split-column": ("kaggle", split_column), "flickr-token": ("flickr-token", flickr_token),
     "karpathy": ("karpathy", karpathy), "coco": ("coco", coco),
-    "metadata-jsonl": ("metadata-jsonl", metadata_jsonl), "sidecar": ("sidecar", sidecar),
+    "metadata-jsonl": ("metadata", metadata_jsonl),
+    "metadata-csv": ("metadata", metadata_csv), "semicolons": ("kaggle", semicolons),
+    "utf-16": ("kaggle", utf_16), "sidecar": ("sidecar", sidecar),
 }  # fmt: skip

@@ -7,9 +7,9 @@ from clipcap_ext.corpus.layouts.coco import COCO
 from clipcap_ext.corpus.layouts.flickr_token import FLICKR_TOKEN
 from clipcap_ext.corpus.layouts.kaggle import KAGGLE
 from clipcap_ext.corpus.layouts.karpathy import KARPATHY
-from clipcap_ext.corpus.layouts.metadata_jsonl import METADATA_JSONL
+from clipcap_ext.corpus.layouts.metadata import METADATA
 from clipcap_ext.corpus.layouts.sidecar import SIDECAR
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (KARPATHY, KAGGLE, FLICKR_TOKEN, COCO, METADATA_JSONL, SIDECAR)
+    layout.name: layout for layout in (KARPATHY, KAGGLE, FLICKR_TOKEN, COCO, METADATA, SIDECAR)
 }

@@ -9,7 +9,8 @@ from clipcap_ext.corpus.collecting import Collector, existing, first_line, text_
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
 
-NAMES = ("captions.txt", "captions.csv", "captions.csv.gz", "results.csv")
+NAMES = ("captions.txt", "captions.csv", "captions.csv.gz", "captions.tsv", "results.csv")
+DELIMITERS = "|\t;,"  # the first of them that a header holds
 IMAGE_COLUMNS, CAPTION_COLUMNS = (
     ("image", "image_name", "file_name", "filename"),
     ("caption", "comment", "text"),
@@ -17,7 +18,8 @@ IMAGE_COLUMNS, CAPTION_COLUMNS = (
 
 
 def find(place: Path) -> list[Path]:
-    """The first table whose header names an image and a caption column, between commas or bars."""
+    """The first table whose header names an image and a caption column, between commas, semicolons, tabs
+    or bars."""
     candidates = [place] if place.is_file() else existing(place / name for name in NAMES)
     return [path for path in candidates if _columns(first_line(path))][:1]
 
@@ -40,7 +42,7 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
 
 
 def _delimiter(header: str) -> str:
-    return "|" if "|" in header else ","
+    return next((one for one in DELIMITERS if one in header), ",")
 
 
 def _columns(header: str) -> tuple[int, int, int | None]:
@@ -56,9 +58,9 @@ def _columns(header: str) -> tuple[int, int, int | None]:
 
 def _cells(line: str, delimiter: str, width: int) -> list[str]:
     """One row's cells, `width` at most: a stray delimiter or quote stays in the last of them."""
-    if '"' in line and delimiter == ",":
+    if '"' in line and delimiter != "|":
         try:
-            cells = next(csv.reader([line], strict=True))
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True))
             if len(cells) == width:
                 return [cell.strip() for cell in cells]
         except csv.Error:

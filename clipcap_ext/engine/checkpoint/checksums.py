@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.places import cache_folder
 from clipcap_ext.files import file_digest, file_sha256, write_json
+from clipcap_ext.foreign_json import ForeignJsonError, parse_json
 
 
 def git_blob_id(path: Path) -> str:
@@ -40,8 +40,8 @@ def has_sha256(path: Path, expected: str, memory: Path | None = None) -> bool:
 
 def _recall(memory: Path) -> dict[str, object]:
     try:
-        said = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        said = parse_json(memory.read_bytes())
+    except (OSError, ForeignJsonError):
         return {}
     return said if isinstance(said, dict) else {}
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.errors import CheckpointError, UsageError, printable
 from clipcap_ext.files import recover_folder
+from clipcap_ext.foreign_json import expect, read_json_file, shown
 
 CONFIG_FILE = "config.json"
+CONFIG_KEYS = {"kind": str, "name": str, "model": dict, "encoder": dict, "decoding": dict, "training": dict,
+               "scores": list}  # fmt: skip
+ENCODER_KEYS = {"model": str, "pretrained": str, "normalize": bool}
 FORMAT = "clipcap-ext-1"
 
 
@@ -63,35 +67,41 @@ class CheckpointConfig:
 
 
 def read_config(folder: Path) -> CheckpointConfig:
-    """Read `folder`/config.json strictly: CheckpointError names what is missing, unknown or of another
-    format."""
+    """Read `folder`/config.json strictly: CheckpointError names what is missing, unknown or a wrong kind."""
     path = folder / CONFIG_FILE
     recover_folder(folder)
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"No checkpoint in {folder}: {CONFIG_FILE} not found there.") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as JSON: {error}. Fetch the checkpoint again."
-        ) from error
-    if not isinstance(said, dict) or said.pop("format", None) != FORMAT:
+    if not path.is_file():
+        raise CheckpointError(f"No checkpoint in {folder}: {CONFIG_FILE} not found there.")
+    content = read_json_file(path, CheckpointError, "Fetch the checkpoint again.")
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise CheckpointError(f'{path} is not of this package: its "format" is not "{FORMAT}".')
-    encoder = said.get("encoder")
-    values = _checked(CheckpointConfig, said, str(path))
-    values["encoder"] = EncoderConfig(**_checked(EncoderConfig, encoder, f"{path}, encoder"))
-    values["scores"] = tuple(values.get("scores", ()))
+    values = _checked(content, CONFIG_KEYS, ("kind", "name", "model", "encoder"), str(path))
+    values["encoder"] = EncoderConfig(
+        **_checked(values["encoder"], ENCODER_KEYS, ("model",), f"{path}, encoder")
+    )
+    values["scores"] = tuple(_score(row, f"{path}, scores") for row in values.get("scores", ()))
     return CheckpointConfig(**values)
 
 
-def _checked(cls: type, said: Any, where: str) -> dict[str, Any]:
-    if not isinstance(said, dict):
-        raise CheckpointError(f"{where}: a table of keys was expected, not {type(said).__name__}.")
-    known = [spec.name for spec in fields(cls)]
-    unknown = sorted(set(said) - set(known))
+def _checked(
+    table: dict[str, Any], kinds: Mapping[str, type], needed: tuple[str, ...], where: str
+) -> dict[str, Any]:
+    unknown = sorted(set(table) - set(kinds))
     if unknown:
-        raise CheckpointError(f"{where} has unknown keys: {', '.join(unknown)}; known: {', '.join(known)}.")
-    missing = [name for name in ("kind", "name", "model", "encoder") if name in known and name not in said]
+        names = ", ".join(printable(name)[:60] for name in unknown)
+        raise CheckpointError(f"{where} has unknown keys: {names}; known: {', '.join(kinds)}.")
+    missing = [name for name in needed if name not in table]
     if missing:
         raise CheckpointError(f"{where} lacks {', '.join(missing)}.")
-    return dict(said)
+    for name, value in table.items():
+        expect(value, kinds[name], f"{where}, {name}", CheckpointError)
+    return table
+
+
+def _score(row: Any, where: str) -> Mapping[str, Any]:
+    """A row as evaluate writes it: texts, and under `values` a number a metric."""
+    table = expect(row, dict, where, CheckpointError)
+    expect(table.get("signature", ""), str, f"{where}, signature", CheckpointError)
+    for name, value in expect(table.get("values", {}), dict, f"{where}, values", CheckpointError).items():
+        expect(value, (int, float), f"{where}, values, {shown(name)}", CheckpointError)
+    return table

@@ -3,7 +3,6 @@ all."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +16,7 @@ from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.files import write_folder
+from clipcap_ext.foreign_json import expect, read_json_file
 
 WEIGHTS_FILE, CARD_FILE, TRAINED_ON_FILE = "model.safetensors", "README.md", "trained_on.json"
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
@@ -58,8 +58,11 @@ def fill(
     Every parameter must be given and nothing else (GPT-2's tied output weights may be left out);
     CheckpointError lists what is missing, extra or of another shape, and refuses weights that are not finite.
     """
-    with torch.device("meta"):
-        model = build()
+    try:
+        with torch.device("meta"):
+            model = build()
+    except Exception as error:  # sizes that fit no model lead the libraries to many kinds
+        raise CheckpointError(f"{where}: its config describes no model that can be built: {error}") from error
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.endswith(TIED)}
     given = {name: tensor for name, tensor in state.items() if not name.endswith(TIED)}
     _check_fit(wanted, given, where)
@@ -82,10 +85,8 @@ def trained_on(folder: Path) -> frozenset[str]:
     path = folder / TRAINED_ON_FILE
     if not path.is_file():
         return frozenset()
-    try:
-        return frozenset(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} cannot be read as a JSON list: {error}") from error
+    prints = expect(read_json_file(path, CheckpointError), list, str(path), CheckpointError)
+    return frozenset(expect(one, str, str(path), CheckpointError) for one in prints)
 
 
 def _check_fit(wanted: Mapping[str, torch.Size], given: Mapping[str, Tensor], where: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.foreign_json import read_json_file
 
 WORDS_FILE = "words.json"
 EDGE, UNKNOWN = 0, 1  # the ids of a caption's start and end, and of every word that is not in the vocabulary
@@ -44,10 +45,7 @@ class WordVocabulary:
 def load_words(folder: Path) -> WordVocabulary:
     """Read words.json; CheckpointError if it is missing or malformed."""
     path = folder / WORDS_FILE
-    try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"No vocabulary in {folder}: {WORDS_FILE} cannot be read ({error}).") from error
+    words = read_json_file(path, CheckpointError, "Copy or download the checkpoint again.")
     if (
         not isinstance(words, list)
         or not all(isinstance(word, str) for word in words)

@@ -4,7 +4,7 @@ encoder.py's."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clip.weights import load_published
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.files import recover_folder, write_folder
+from clipcap_ext.foreign_json import expect, read_json_file, shown
 
+MOST_SIZE, MOST = 65_536, {"layers": 200, "width": 16_384, "image_size": 4096, "vocab_size": 2_000_000}
 CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "model.safetensors"
 
 
@@ -54,11 +56,26 @@ def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
     `text_cfg`)."""
     import open_clip
 
+    _check_sizes(model_cfg)
     try:
         return open_clip.CLIP(**model_cfg)
-    except TypeError as error:
+    except Exception as error:  # the libraries below raise many kinds for sizes that do not go together
         library = f"open_clip {version('open_clip_torch')}"
         raise CheckpointError(f"{library} rejects this CLIP configuration: {error}") from error
+
+
+def _check_sizes(model_cfg: Mapping[str, Any]) -> None:
+    """CheckpointError for a size above any CLIP's: it would fill the memory before the weights are looked
+    at."""
+    pending: list[tuple[str, Any]] = [("model_cfg", dict(model_cfg))]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.items()
+        elif isinstance(value, list):
+            pending += [(name, one) for one in value]
+        elif type(value) in (int, float) and not abs(value) <= MOST.get(name, MOST_SIZE):
+            raise CheckpointError(f"{shown(name)} of {shown(value)} fits no CLIP.")
 
 
 def save_encoder(
@@ -93,11 +110,13 @@ def is_encoder_folder(folder: Path) -> bool:
 
 def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     recover_folder(folder)
-    try:
-        described = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        model_cfg, preprocess_cfg = described["model_cfg"], described["preprocess_cfg"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / CONFIG_FILE} does not describe an encoder: {error!r}.") from error
+    path = folder / CONFIG_FILE
+    described = expect(read_json_file(path, CheckpointError), dict, str(path), CheckpointError)
+    model_cfg, preprocess_cfg = (
+        expect(described.get(name), dict, f"{path}, {name}", CheckpointError)
+        for name in ("model_cfg", "preprocess_cfg")
+    )
+    text_cfg = expect(model_cfg.get("text_cfg"), dict, f"{path}, text_cfg", CheckpointError)
     clip = build_clip(model_cfg)
     state = {name: tensor.float() for name, tensor in read_safetensors(folder / WEIGHTS_FILE).items()}
     wanted = {name for name, tensor in clip.state_dict().items() if tensor.is_floating_point()}
@@ -111,7 +130,8 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     except RuntimeError as error:
         raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
     clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
-    context_length = model_cfg["text_cfg"].get("context_length", 77)
+    context_length = text_cfg.get("context_length", 77)
+    expect(context_length, int, f"{path}, context_length", CheckpointError)
     bpe = load_tokenizer(folder) if (folder / "vocab.json").is_file() else None
     return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
 

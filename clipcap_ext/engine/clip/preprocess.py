@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.errors import CheckpointError
+from clipcap_ext.errors import CheckpointError, printable
+from clipcap_ext.foreign_json import shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,6 +34,13 @@ class Preprocess:
     interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
+        if type(self.size) is not int or not 8 <= self.size <= 4096:
+            raise CheckpointError(f"size must be a whole number from 8 to 4096, not {shown(self.size)}.")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            numbers = isinstance(values, tuple) and all(type(one) in (int, float) for one in values)
+            if not numbers or len(values) != 3 or (name == "std" and min(values) <= 0):
+                raise CheckpointError(f"{name} must be three numbers (std's above 0), not {shown(values)}.")
         if self.resize_mode not in RESIZE_MODES:
             raise CheckpointError(
                 f"resize_mode {self.resize_mode!r} is not one of {', '.join(RESIZE_MODES)}."
@@ -71,7 +79,8 @@ class Preprocess:
         """Read `to_dict`'s form; CheckpointError for unknown keys."""
         unknown = sorted(set(values) - {spec.name for spec in fields(cls)})
         if unknown:
-            raise CheckpointError(f"preprocess_cfg has unknown keys: {', '.join(unknown)}.")
+            names = ", ".join(printable(name)[:60] for name in unknown)
+            raise CheckpointError(f"preprocess_cfg has unknown keys: {names}.")
         return cls(
             **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         )

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from clipcap_ext.engine.images.formats import HEAD, readable_formats
 from clipcap_ext.engine.images.png import pixels_only
-from clipcap_ext.errors import ImageError
+from clipcap_ext.errors import ImageError, printable
 
 MAX_PIXELS = (
     178_956_970  # where Pillow refuses by default; kept here too, for hosts that switch its check off
@@ -67,12 +67,6 @@ def picture_size(source: IO[bytes]) -> tuple[int, int]:
         return 0, 0
     finally:
         source.seek(0)
-
-
-def printable(name: str) -> str:
-    """A file's name as it can be printed: what is no text (bytes that are no UTF-8, control characters)
-    escaped."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in name)
 
 
 def _read(stream: IO[bytes], max_pixels: int) -> Image.Image:

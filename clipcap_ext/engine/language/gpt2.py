@@ -8,35 +8,42 @@ from typing import Any
 from torch import nn
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.foreign_json import shown
 
 GPT2_KEYS = (
-    "vocab_size",
-    "n_positions",
-    "n_embd",
-    "n_layer",
-    "n_head",
-    "embd_pdrop",
-    "attn_pdrop",
-    "resid_pdrop",
-)
+    "vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "embd_pdrop", "attn_pdrop", "resid_pdrop",
+)  # fmt: skip
 GPT2_SMALL = {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12}
+MOST = {
+    "vocab_size": 10**7,
+    "n_positions": 10**6,
+    "n_embd": 10**5,
+    "n_layer": 1000,
+    "n_head": 1000,
+}  # none is near
 
 
 def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
-    """UsageError for keys that GPT-2 lacks or that are missing."""
-    unknown = sorted(set(sizes) - set(GPT2_KEYS))
+    """UsageError for keys that GPT-2 lacks or that are missing, and for sizes that no GPT-2 has."""
+    unknown = sorted(map(str, set(sizes) - set(GPT2_KEYS)))
     if unknown:
         raise UsageError(f"Unknown GPT-2 keys {', '.join(unknown)}; known: {', '.join(GPT2_KEYS)}.")
     missing = sorted(set(GPT2_SMALL) - set(sizes))
     if missing:
         raise UsageError(f"The GPT-2 part lacks {', '.join(missing)}.")
+    for name, most in MOST.items():
+        if type(sizes[name]) is not int or not 1 <= sizes[name] <= most:
+            raise UsageError(f"GPT-2's {name} is a whole number from 1 to {most}, not {shown(sizes[name])}.")
+    if sizes["n_embd"] % sizes["n_head"]:
+        raise UsageError(f"GPT-2's n_embd {sizes['n_embd']} cannot be shared by n_head {sizes['n_head']}.")
+    for name in sorted(set(sizes) - set(MOST)):
+        if type(sizes[name]) not in (int, float) or not 0 <= sizes[name] < 1:
+            raise UsageError(f"GPT-2's {name} is from 0 to below 1, not {shown(sizes[name])}.")
 
 
 def build_gpt2(sizes: Mapping[str, Any]) -> nn.Module:
     """A GPT2LMHeadModel with random weights; `sizes` holds GPT2Config's own names (see GPT2_KEYS)."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    last = (
-        sizes["vocab_size"] - 1
-    )  # GPT-2's <|endoftext|>; only named so that a small vocabulary stays in range
+    last = sizes["vocab_size"] - 1  # <|endoftext|>; named so that a small vocabulary stays in range
     return GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=last, eos_token_id=last))

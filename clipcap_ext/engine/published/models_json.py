@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from typing import Any
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, published
 from clipcap_ext.errors import CaptionError, CheckpointError
+from clipcap_ext.foreign_json import read_json_file
 
 FILE, FORMAT = "models.json", "clipcap-ext-models-1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -49,10 +49,7 @@ def read_own_models(folder: Path) -> list[OwnModel]:
     path = folder / FILE
     if not path.is_file():
         return []
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
+    said = read_json_file(path, CheckpointError)
     if not isinstance(said, dict) or said.get("format") != FORMAT or not isinstance(said.get("models"), dict):
         raise CheckpointError(f'{path}: {{"format": "{FORMAT}", "models": {{...}}}} was expected.')
     _check_keys(said, ("format", "models"), str(path))

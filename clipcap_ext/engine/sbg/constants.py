@@ -8,6 +8,7 @@ from typing import Any
 
 from clipcap_ext.engine.sbg.labels import PARTS_OF_SPEECH
 from clipcap_ext.errors import UsageError
+from clipcap_ext.foreign_json import shown
 
 NOTEBOOK = "SBG.ipynb of Anshler/CLIP-prefix_blind-guessing"
 
@@ -67,6 +68,8 @@ class SelectionConstants:
     bare: str = _from("{}", f"{NOTEBOOK}: bank words, and every keyword in the last ranking")
 
     def __post_init__(self) -> None:
+        for spec in fields(self):
+            _check_kind(spec.name, getattr(self, spec.name), spec.default)
         unknown = sorted(set(self.words_pos) - set(PARTS_OF_SPEECH))
         if unknown:
             raise UsageError(
@@ -74,16 +77,6 @@ class SelectionConstants:
             )
         if not 0 < self.words_probability <= 1 or self.logit_scale <= 0:
             raise UsageError("words_probability must be above 0 and at most 1, logit_scale above 0.")
-        counts = (
-            "words_limit",
-            "words_most",
-            "group_limit",
-            "group_keywords",
-            "animal_keywords",
-            "activity_keywords",
-        )
-        if any(getattr(self, name) < 0 for name in counts):
-            raise UsageError(f"None of {', '.join(counts)} may be below 0.")
 
     def subject_sets(self) -> tuple[tuple[str, ...], ...]:
         """Each subject alone, all pairs, all triples, in the published order."""
@@ -119,3 +112,23 @@ class SelectionConstants:
         return cls(
             **{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
         )
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """UsageError unless a constant is of its default's kind, and a template has one place for the words."""
+    if isinstance(default, tuple):
+        right = isinstance(value, tuple) and all(isinstance(one, str) and one.strip() for one in value)
+        if not right or (default and not value):
+            raise UsageError(f"{name} must be a list of texts, not {shown(value)}.")
+    elif isinstance(default, str):
+        if not isinstance(value, str):
+            raise UsageError(f"{name} must be a text, not {shown(value)}.")
+        braces = value.count("{"), value.count("}"), value.count("{}")
+        if "{}" in default and braces != (1, 1, 1):
+            raise UsageError(f"{name} must hold {{}} once, where the words go, not {shown(value)}.")
+    else:
+        whole = isinstance(default, int)
+        if type(value) in ((int,) if whole else (int, float)) and value >= 0:
+            return
+        kind = "a whole number" if whole else "a number"
+        raise UsageError(f"{name} must be {kind} that is not below 0, not {shown(value)}.")

@@ -16,6 +16,7 @@ from typing import Any
 from clipcap_ext.engine.sbg.labels import Label, LabelBank
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.files import write_whole
+from clipcap_ext.foreign_json import parse_json
 
 FORMAT = "clipcap-ext-labels-1"
 LABELS_FILE = "labels.json"
@@ -99,7 +100,7 @@ def _bank(rows: Any, taxonomy: Any, provenance: Any, where: str) -> LabelBank:
         raise CheckpointError(f"{where}: a list of labels, a taxonomy and its provenance were expected.")
     try:
         return LabelBank(tuple(_label(row) for row in rows), taxonomy, provenance)
-    except UsageError as error:
+    except (UsageError, TypeError, ValueError, AttributeError) as error:  # foreign rows hold anything
         raise CheckpointError(f"{where} is no label bank: {error}") from error
 
 
@@ -113,11 +114,7 @@ def _label(row: Any) -> Label:
 def _load(path: Path) -> Any:
     try:
         data = path.read_bytes()
-        return (
-            _PlainUnpickler(io.BytesIO(data)).load()
-            if path.suffix == ".pkl"
-            else json.loads(data.decode("utf-8"))
-        )
+        return _PlainUnpickler(io.BytesIO(data)).load() if path.suffix == ".pkl" else parse_json(data)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
     except Exception as error:  # a malformed pickle may raise nearly anything
