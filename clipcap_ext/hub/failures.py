@@ -53,6 +53,12 @@ def reason_of(failure: HubFailure, repo: str, folder: Path) -> str:
         return "HF_HUB_OFFLINE is set and the files are not on this disk. Unset it, or place them by hand."
     if failure.kind == "http":
         return _http_reason(failure, repo)
+    if failure.kind == "answer":
+        return (
+            f"{endpoint()} answered with something that is not the Hub's ({failure}). A proxy, a login page "
+            "or a mirror may stand between: open it in a browser, check HTTPS_PROXY and HF_ENDPOINT, then "
+            "try again."
+        )
     if failure.kind == "disk":
         return disk_reason(failure.errno, folder, str(failure))
     return (

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from clipcap_ext.engine.clip.hub_cache import cached_file
 from clipcap_ext.engine.clip.sources import HUB_FOLDER
+from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import put_in_place
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
@@ -59,15 +60,16 @@ class Store:
         Raises DownloadError, which says what to do, or Cancelled; what has arrived is kept for the next call.
         """
         try:
-            listing = self._listing(wanted, renew)
-            if listing is None:
+            pinned = None if renew else self.pins.listing(wanted.repo, wanted.revision)
+            if pinned is None and not renew and self._all_placed(wanted):
                 return {path: self.path_of(wanted.repo, path) for path in wanted.files}
-            files = [
-                listing.file(path) for path in (wanted.choose(listing) if wanted.choose else wanted.files)
-            ]
-            here = {file.path: self._here(wanted.repo, listing, file) for file in files}
-            self._check_space(wanted, listing, [file for file in files if here[file.path] is None], copies)
-            return {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
+            try:
+                return self._bring(wanted, pinned or self._ask(wanted), copies)
+            except DownloadError:
+                # a list may have been wrong when it was pinned: an honest Hub heals that
+                if pinned is None or (listing := self._ask(wanted)) == pinned:
+                    raise
+                return self._bring(wanted, listing, copies)
         except OSError as error:
             missing = [self._missing(wanted, path) for path in wanted.files]
             raise download_error(
@@ -88,24 +90,30 @@ class Store:
             self.pins.forget(repo)
         return freed
 
-    def _listing(self, wanted: Wanted, renew: bool) -> Listing | None:
-        """The pinned listing, or a new one that is pinned; None if all is here by hand and nothing is known
-        of it."""
-        pinned = self.pins.listing(wanted.repo, wanted.revision)
-        if pinned is not None and not renew:
-            return pinned
-        placed = [self.path_of(wanted.repo, path) for path in wanted.files]
-        if placed and not renew and all(path.is_file() for path in placed):
-            return None
+    def _all_placed(self, wanted: Wanted) -> bool:
+        """Whether every file that is wanted by name is here, by hand."""
+        return bool(wanted.files) and all(self.path_of(wanted.repo, path).is_file() for path in wanted.files)
+
+    def _ask(self, wanted: Wanted) -> Listing:
+        """What the Hub says of the repository now."""
         try:
-            listing = self.client.listing(wanted.repo, wanted.revision)
+            return self.client.listing(wanted.repo, wanted.revision)
         except HubFailure as failure:
             missing = [self._missing(wanted, path) for path in wanted.files]
             raise download_error(
                 wanted.label, reason_of(failure, wanted.repo, self.root), missing
             ) from failure
+
+    def _bring(self, wanted: Wanted, listing: Listing, copies: int) -> dict[str, Path]:
+        """Every wanted file as `listing` describes it; the listing is pinned once all of them were found
+        right."""
+        paths = wanted.choose(listing) if wanted.choose else wanted.files
+        files = [listing.file(path) for path in paths]
+        here = {file.path: self._here(wanted.repo, listing, file) for file in files}
+        self._check_space(wanted, listing, [file for file in files if here[file.path] is None], copies)
+        found = {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
         self.pins.keep(wanted.revision, listing)
-        return listing
+        return found
 
     def _here(self, repo: str, listing: Listing, file: RemoteFile) -> Path | None:
         """A whole and right copy on this disk: ours, placed by hand, or in the Hugging Face cache."""

@@ -17,11 +17,17 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 CHUNK = 1 << 18  # bytes written at a time: what is lost when the connection is cut
 LIST_TIMEOUT = 30.0  # seconds
 LIBRARY = "clipcap-ext"
+NONSENSE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)  # what a page or null in place of a list leads to
 
 
 def main() -> None:
@@ -48,7 +54,7 @@ def list_files(repo: str, revision: str) -> dict[str, Any]:
     files = []
     for sibling in info.siblings or []:
         lfs = sibling.lfs or {}
-        size = lfs["size"] if lfs else sibling.size
+        size = lfs["size"] if lfs else sibling.size  # None where the Hub does not say
         files.append(
             {
                 "path": sibling.rfilename,
@@ -67,7 +73,8 @@ def fetch_file(repo: str, commit: str, path: str, part: str, size: int) -> dict[
     from huggingface_hub.utils import build_hf_headers
 
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
-    with open(part, "ab") as stream:
+    with open(part, "ab") as file:
+        stream = Bounded(file, size, path)
         if stream.tell() > size:
             stream.truncate(0)
             stream.seek(0)
@@ -77,8 +84,33 @@ def fetch_file(repo: str, commit: str, path: str, part: str, size: int) -> dict[
     return {"done": path}
 
 
+class TooLong(Exception):
+    """A body that goes on behind the length that the Hub's own list gives."""
+
+
+class Bounded:
+    """A file to write to, up to a length; all else is the file's own."""
+
+    def __init__(self, file: IO[bytes], size: int, path: str) -> None:
+        self._file, self._size, self._path = file, size, path
+
+    def write(self, data: bytes) -> int:
+        """Write, unless that would make the file too long: then empty it, for it cannot be the right one."""
+        if self._file.tell() + len(data) > self._size:
+            self._file.truncate(0)
+            raise TooLong(f"{self._path} goes on behind the {self._size} bytes that its list gives")
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 def failure_of(error: BaseException) -> dict[str, Any]:
-    """What went wrong, in plain data. kind: offline, http (with status), disk (with errno) or network."""
+    """What went wrong, in plain data.
+
+    kind: offline, http (with status), disk (with errno), answer (what came is nothing of the Hub's) or
+    network.
+    """
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     said: dict[str, Any] = {"kind": "network", "text": f"{type(error).__name__}: {text}"}
     for one in _causes(error):
@@ -93,6 +125,8 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         disk = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
         if isinstance(one, OSError) and one.errno in disk:
             return {**said, "kind": "disk", "errno": one.errno}
+        if isinstance(one, (TooLong, *NONSENSE)) and not isinstance(one, OSError):
+            return {**said, "kind": "answer"}
     return said
 
 

@@ -14,8 +14,10 @@ import re
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 BLOCK = 16384
 REPO, FILE = "someone/weights", "model.pt"
@@ -43,6 +45,9 @@ class Behaviour:
     ignore_ranges: bool = False
     need_token: str = ""
     cdn_host: str = ""  # another name of this machine: a redirect to it is a redirect to another host
+    lie: Callable[[dict[str, Any]], object] | None = None  # makes the answer to "list" of the true one
+    page: bytes = b""  # sent in place of that answer
+    endless: bool = False  # bodies go on behind their end
 
 
 @dataclass
@@ -144,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         status = self.hub.takes("status", "api")
         if status or repo not in self.hub.repos:
             return self.refuse(status or 404, self.hub.behaviour.code if status else "RepoNotFound")
-        self.give(json.dumps(self.hub.listing(repo)).encode(), {"Content-Type": "application/json"})
+        lie, listing = self.hub.behaviour.lie, self.hub.listing(repo)
+        answer = json.dumps(lie(listing) if lie else listing).encode()
+        self.give(self.hub.behaviour.page or answer, {"Content-Type": "application/json"})
 
     def resolve(self, repo: str, path: str, body: bool) -> None:
         status = self.hub.takes("status", "resolve")
@@ -185,11 +192,25 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers = {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         self.send_response(206 if start else 200)
-        for name, value in {**headers, "Content-Length": str(len(content) - start)}.items():
+        endless = self.hub.behaviour.endless
+        length = {} if endless else {"Content-Length": str(len(content) - start)}
+        for name, value in {**headers, **length}.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
             self.pour(content, start)
+        if endless:
+            self.close_connection = True
+            self.pour_on()
+
+    def pour_on(self) -> None:
+        """Zeros, until nobody takes them any more (or a gigabyte was taken)."""
+        try:
+            for _ in range(1 << 16):
+                self.wfile.write(bytes(BLOCK))
+                self.hub.sent += BLOCK
+        except OSError:
+            pass
 
     def pour(self, content: bytes, start: int) -> None:
         share = self.hub.takes("cut")

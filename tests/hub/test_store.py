@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_hub import BLOCK, CONTENT, FILE, REPO, FakeHub, sha256
@@ -353,3 +354,75 @@ def test_remove_frees_what_is_there(hub: FakeHub, tmp_path: Path) -> None:
         store = Store(tmp_path, client)
         assert store.remove(REPO) == len(CONTENT)
         assert not store.path_of(REPO, FILE).exists() and store.pins.listing(REPO, "main") is None
+
+
+def changed(**changes: object) -> Callable[[dict[str, Any]], object]:
+    """A list whose every file says something else."""
+    return lambda true: {**true, "siblings": [{**one, **changes} for one in true["siblings"]]}
+
+
+def lfs(digest: str = sha256(CONTENT), size: int = len(CONTENT)) -> dict[str, object]:
+    return {"sha256": digest, "size": size, "pointerSize": 134}
+
+
+def named(path: str) -> Callable[[dict[str, Any]], object]:
+    """A list of one file of that name."""
+    return lambda true: {**true, "siblings": [{**true["siblings"][0], "rfilename": path}]}
+
+
+LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no files": (lambda true: {**true, "siblings": []}, "0 files"),
+    "no siblings": (lambda true: {**true, "siblings": None}, "0 files"),
+    "no commit": (lambda true: {**true, "sha": None}, "commit"),
+    "odd commit": (lambda true: {**true, "sha": "main/../.."}, "commit"),
+    "null": (lambda true: None, "not the Hub's"),
+    "a list": (lambda true: [1, 2], "not the Hub's"),
+    "wrong size": (changed(size=len(CONTENT) + 1, lfs=lfs(size=len(CONTENT) + 1)), "."),
+    "huge size": (changed(size=1 << 60, lfs=lfs(size=1 << 60)), "not believed"),
+    "no size": (changed(size=None, lfs=None), "size of"),
+    "wrong checksum": (changed(lfs=lfs("0" * 64)), "another checksum"),
+    "no checksum": (changed(blobId=None, lfs=None), "no checksum"),
+    "odd checksum": (changed(lfs=lfs("x")), "no checksum"),
+    "escape": (named("a\x1b[31m\n"), "no plain path"),
+    "turned": (named("a\u202etp.b"), "no plain path"),
+    "up": (named("../model.pt"), "no plain path"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_list_that_lies_is_told_and_an_honest_hub_heals_it(hub: FakeHub, tmp_path: Path, lie: str) -> None:
+    hub.behaviour.lie, why = LIES[lie]
+    with pytest.raises(DownloadError, match=why) as caught:
+        fetch(tmp_path)
+    assert "no connection" not in str(caught.value)
+    assert all(line.isprintable() for line in str(caught.value).splitlines())
+    assert not list(tmp_path.rglob("model.pt"))
+    hub.behaviour.lie = None
+    assert fetch(tmp_path)[FILE].read_bytes() == CONTENT and not parts(tmp_path)
+
+
+def test_a_wrong_list_that_was_pinned_is_asked_for_again(hub: FakeHub, tmp_path: Path) -> None:
+    fetch(tmp_path, "vocab.json")
+    pins = tmp_path / "hub" / "pins.json"
+    pins.write_text(pins.read_text().replace(sha256(CONTENT), "0" * 64))
+    assert fetch(tmp_path)[FILE].read_bytes() == CONTENT
+    assert sha256(CONTENT) in pins.read_text()
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>Log in</html>", b"", b"null", b"\xff\xfe"])
+def test_a_page_in_place_of_an_answer_is_no_missing_connection(
+    hub: FakeHub, tmp_path: Path, page: bytes
+) -> None:
+    hub.behaviour.page = page or b" "
+    with pytest.raises(DownloadError, match=r"not the Hub's .*proxy, a login page or a mirror"):
+        fetch(tmp_path)
+
+
+def test_a_body_without_end_is_stopped_at_the_listed_size(hub: FakeHub, tmp_path: Path) -> None:
+    hub.behaviour.endless = True
+    with pytest.raises(DownloadError, match="goes on behind the 2097152 bytes"):
+        fetch(tmp_path)
+    assert sum(part.stat().st_size for part in parts(tmp_path)) <= len(CONTENT)
+    assert hub.sent < 3 * len(CONTENT) + 100 * BLOCK
+    hub.behaviour.endless = False
+    assert fetch(tmp_path)[FILE].read_bytes() == CONTENT
