@@ -133,8 +133,8 @@ def tidy(folder: Path, only: str = "") -> None:
 
 
 def read_json(path: Path, option: str = "") -> Any:
-    """What a file holds that somebody named; a UsageError with `option`, the words that named it, if it cannot be
-    read or is not JSON."""
+    """What the file holds; a UsageError with `option`, the words that named it, if it cannot be read or is no
+    JSON."""
     named = f"{option} {path}".strip()
     try:
         return parse_json(path.read_bytes(), MOST_JSON)
