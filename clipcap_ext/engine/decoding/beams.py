@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.likeliest import highest
-from clipcap_ext.engine.decoding.stepper import Decoded, TokenStepper, forbid_repeats
+from clipcap_ext.engine.decoding.stepper import Decoded, TokenStepper
 
 
 @dataclass
@@ -69,9 +69,6 @@ def beam_search(
     going = list(searches)
     logits = stepper.first_logits
     for step in range(steps):
-        if step == 0:
-            logits[:, stop_ids] = -torch.inf  # a caption is never empty
-        forbid_repeats(logits, [h for s in going for h in s.histories], options.no_repeat_ngram_size)
         logprobs = logits.log_softmax(-1)
         rows: list[int] = []
         tokens: list[int] = []

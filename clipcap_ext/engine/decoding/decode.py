@@ -1,6 +1,7 @@
 """The one decode path: GPT-2 embeds (or a stepper) in, candidates out, cached and batched; it knows no image.
 
-Greedy and sampling live here, beam search in beams.py, the cache in stepper.py. A row stops at the first
+Greedy and sampling live here, beam search in beams.py, the cache in stepper.py, what no caption may say in
+restrictions.py. A row stops at the first
 token with a full stop in it, and its text gets the paper's clean-up (text up to the first ".", then " .").
 """
 
@@ -17,7 +18,8 @@ from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.decoding.beams import beam_search
 from clipcap_ext.engine.decoding.likeliest import highest
-from clipcap_ext.engine.decoding.stepper import Decoded, Stepper, TokenStepper, forbid_repeats
+from clipcap_ext.engine.decoding.restrictions import RestrictedStepper, restrictions_of
+from clipcap_ext.engine.decoding.stepper import Decoded, Stepper, TokenStepper
 from clipcap_ext.errors import UsageError
 
 
@@ -77,9 +79,10 @@ def search(
     """Greedy decoding, sampling or beams, as `options` say, over the stepper that `start` makes: `steps` at
     most."""
     stops = torch.tensor(sorted(stop_ids), dtype=torch.long)
+    stepper = RestrictedStepper(start(), restrictions_of(options, stops))
     if options.num_beams > 1:
-        return beam_search(start(), stops, options, steps)
-    return _decode_rows(start(), stops, options, steps, keys)
+        return beam_search(stepper, stops, options, steps)
+    return _decode_rows(stepper, stops, options, steps, keys)
 
 
 def clean_caption(text: str) -> str:
@@ -106,10 +109,6 @@ def _decode_rows(
     sums = [0.0] * len(rows)
     alive = torch.arange(len(rows))  # the stepper's row i decodes candidate alive[i]
     for step in range(steps):
-        if step == 0:
-            logits[:, stop_ids] = -torch.inf  # a caption is never empty
-        histories = [ids[i] for i in alive.tolist()]
-        forbid_repeats(logits, histories, options.no_repeat_ngram_size)
         logprobs = logits.log_softmax(-1)
         draws = None if uniforms is None else uniforms[alive, step]
         tokens = _choose(logits, options, draws)

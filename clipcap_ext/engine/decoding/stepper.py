@@ -3,7 +3,6 @@ strategy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,8 +21,12 @@ class Decoded:
 class TokenStepper(Protocol):
     """A language model at its next token, row by row; a search moves it on."""
 
-    rows: int
     first_logits: Tensor  # (rows, V) float32 on the CPU
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are now."""
+        ...
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
@@ -78,17 +81,3 @@ class Stepper:
         )
         self._past = body.past_key_values
         return self._lm.lm_head(body.last_hidden_state[:, -1]).float().cpu()
-
-
-def forbid_repeats(logits: Tensor, histories: Sequence[Sequence[int]], size: int) -> None:
-    """Set to -inf, in place, each token that would complete an n-gram its row already holds; size 0 is
-    off."""
-    if size < 1:
-        return
-    for row, history in enumerate(histories):
-        start = len(history) - size + 1
-        if start < 1:
-            continue
-        tail = tuple(history[start:])
-        banned = [history[i + size - 1] for i in range(start) if tuple(history[i : i + size - 1]) == tail]
-        logits[row, banned] = -torch.inf

@@ -2,87 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive_decoding import (
+    BEAMS,
+    GREEDY,
+    SAMPLES,
+    STOPS,
+    embeds,
+    naive_beams,
+    naive_greedy,
+    naive_logprobs,
+    small_lm,
+)
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids, search
 from clipcap_ext.engine.decoding.likeliest import highest
-from clipcap_ext.engine.decoding.stepper import forbid_repeats
-from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL
 from clipcap_ext.errors import UsageError
-
-STOPS = (13, 14)
-GREEDY = DecodingOptions(max_new_tokens=12)
-BEAMS = DecodingOptions(max_new_tokens=12, num_beams=3, num_candidates=3)
-SAMPLES = DecodingOptions(max_new_tokens=12, temperature=1.3, num_candidates=3, seed=5)
-
-
-def small_lm(seed: int = 0, vocab_size: int = 40, scale: float = 12.0) -> torch.nn.Module:
-    """A random GPT-2 whose logits are far enough apart that rounding never decides."""
-    torch.manual_seed(seed)
-    lm = build_gpt2(
-        {"vocab_size": vocab_size, "n_positions": 48, "n_embd": 32, "n_layer": 2, "n_head": 4}
-    ).eval()
-    with torch.no_grad():
-        lm.transformer.wte.weight.mul_(scale)
-    return lm
-
-
-def embeds(lm: torch.nn.Module, batch: int, length: int = 4, seed: int = 1) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, length, lm.config.n_embd, generator=generator)
-
-
-@torch.inference_mode()
-def naive_logprobs(lm: torch.nn.Module, prefix: torch.Tensor, ids: tuple[int, ...]) -> torch.Tensor:
-    """Next-token log-probabilities after one image's prefix (P, n_embd) and `ids`, everything computed
-    afresh."""
-    rows = [prefix, lm.transformer.wte(torch.tensor(ids, dtype=torch.long))]
-    logits = lm(inputs_embeds=torch.cat(rows).unsqueeze(0), use_cache=False).logits[0, -1].clone()
-    if not ids:
-        logits[list(STOPS)] = -torch.inf
-    return logits.log_softmax(-1).double()
-
-
-def naive_greedy(lm: torch.nn.Module, prefix: torch.Tensor, steps: int) -> tuple[tuple[int, ...], float]:
-    ids: tuple[int, ...] = ()
-    total = 0.0
-    while len(ids) < steps and not (ids and ids[-1] in STOPS):
-        logprobs = naive_logprobs(lm, prefix, ids)
-        ids = (*ids, int(logprobs.argmax()))
-        total += float(logprobs.max())
-    return ids, total
-
-
-def naive_beams(lm: torch.nn.Module, prefix: torch.Tensor, options: DecodingOptions) -> list[tuple[int, ...]]:
-    """Beam search in its plainest form: every continuation of every beam is written out and sorted."""
-    width, penalty = options.num_beams, options.length_penalty
-    living: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
-    finished: list[tuple[float, tuple[int, ...]]] = []
-    for _ in range(options.max_new_tokens):
-        every = []
-        for total, ids in living:
-            every += [
-                (total + gain, (*ids, token))
-                for token, gain in enumerate(naive_logprobs(lm, prefix, ids).tolist())
-            ]
-        every = sorted((one for one in every if one[0] > float("-inf")), key=lambda one: -one[0])
-        finished += [(total / len(ids) ** penalty, ids) for total, ids in every[:width] if ids[-1] in STOPS]
-        finished = sorted(finished, key=lambda one: -one[0])[:width]
-        living = [one for one in every if one[1][-1] not in STOPS][:width]
-        best_living = max(total / len(ids) ** penalty for total, ids in living)
-        if len(finished) == width and finished[-1][0] >= best_living:
-            break
-    else:
-        finished += [(total / len(ids) ** penalty, ids) for total, ids in living]
-    return [ids for _, ids in sorted(finished, key=lambda one: -one[0])[: options.num_candidates]]
 
 
 @pytest.mark.parametrize("batch", [1, 8])
@@ -250,32 +192,6 @@ def test_seed_and_key_decide_the_sample() -> None:
     assert sample(1, "a") != sample(2, "a")
     assert sample(1, "a") != sample(1, "b")
     assert len(set(sample(1, "a"))) > 1  # candidates of one image are independent
-
-
-@settings(max_examples=60)
-@given(st.lists(st.integers(0, 4), max_size=12), st.integers(1, 4))
-def test_forbidden_tokens_are_those_that_repeat_an_ngram(history: list[int], size: int) -> None:
-    logits = torch.zeros(1, 5)
-    forbid_repeats(logits, [history], size)
-    grams = {tuple(history[i : i + size]) for i in range(len(history) - size + 1)}
-    for token in range(5):
-        repeats = tuple([*history, token][-size:]) in grams and len(history) >= size
-        assert (logits[0, token] == -torch.inf) == repeats
-
-
-@pytest.mark.parametrize("options", [GREEDY, BEAMS, SAMPLES], ids=["greedy", "beams", "samples"])
-def test_no_ngram_is_said_twice_when_forbidden(options: DecodingOptions) -> None:
-    lm = small_lm(2)
-    found = decode_ids(
-        lm,
-        embeds(lm, 20),
-        STOPS,
-        options.with_changes(no_repeat_ngram_size=2),
-        keys=[str(i) for i in range(20)],
-    )
-    for ids in (one.ids for group in found for one in group):
-        pairs = list(pairwise(ids))
-        assert len(pairs) == len(set(pairs))
 
 
 def test_candidates_come_best_first() -> None:

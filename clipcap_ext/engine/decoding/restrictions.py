@@ -1,0 +1,95 @@
+"""What a caption may not say, or says less gladly: rules that change the logits before a token is chosen. No
+search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.decoding.stepper import TokenStepper
+
+History = tuple[int, ...]  # a row's own tokens so far; a prompt or a picture before them is not among them
+
+
+class Restriction(Protocol):
+    """One rule, alike for greedy decoding, beams and sampling."""
+
+    def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
+        """Change logits (rows, V) in place; histories holds the `step` tokens of each row."""
+        ...
+
+
+def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restriction]:
+    """The rules that `options` ask for, in the order they are applied; stop_ids (n,) end a caption."""
+    found: list[Restriction] = [NeverEmpty(stop_ids)]
+    if options.no_repeat_ngram_size > 0:
+        found.append(NoRepeatedNgram(options.no_repeat_ngram_size))
+    return found
+
+
+@dataclass(frozen=True)
+class NeverEmpty:
+    """A caption does not begin with a token that ends it."""
+
+    stop_ids: Tensor  # (n,)
+
+    def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
+        """Forbid the stops at the first step."""
+        if step == 0:
+            logits[:, self.stop_ids] = -torch.inf
+
+
+@dataclass(frozen=True)
+class NoRepeatedNgram:
+    """No row says the same `size` tokens in a row twice."""
+
+    size: int
+
+    def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
+        """Forbid each token that would complete an n-gram its row already holds."""
+        start = step - self.size + 1
+        if start < 1:
+            return
+        for row, history in enumerate(histories):
+            tail = history[start:]
+            grams = [history[i : i + self.size] for i in range(start)]
+            logits[row, [gram[-1] for gram in grams if gram[:-1] == tail]] = -torch.inf
+
+
+class RestrictedStepper:
+    """A TokenStepper (see stepper.py) whose logits have been through every restriction: the only place that
+    applies them, so that no search knows of any."""
+
+    def __init__(self, stepper: TokenStepper, restrictions: Sequence[Restriction]) -> None:
+        self._stepper = stepper
+        self._restrictions = restrictions
+        self._histories: list[History] = [()] * stepper.rows
+        self._step = 0
+        self.first_logits = self._restricted(stepper.first_logits)  # (rows, V)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are now."""
+        return self._stepper.rows
+
+    def select(self, rows: Tensor) -> None:
+        """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
+        self._stepper.select(rows)
+        self._histories = [self._histories[row] for row in rows.tolist()]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """tokens (rows,) -> float32 logits (rows, V) on the CPU for the token after them."""
+        pairs = zip(self._histories, tokens.tolist(), strict=True)
+        self._histories = [(*history, token) for history, token in pairs]
+        self._step += 1
+        return self._restricted(self._stepper.step(tokens))
+
+    def _restricted(self, logits: Tensor) -> Tensor:
+        for restriction in self._restrictions:
+            restriction.apply(logits, self._histories, self._step)
+        return logits
