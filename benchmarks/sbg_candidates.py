@@ -25,6 +25,7 @@ from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
 from clipcap_ext.evaluate.caption_scores import score_captions
+from clipcap_ext.evaluate.report.checkpoint_scores import is_same_score
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.metrics import METRICS
 
@@ -128,12 +129,7 @@ def record(folder: Path, rows: dict[int, dict[str, Any]]) -> None:
          "decoding": row["decoding"], "date": date}
         for row in rows.values()
     ]  # fmt: skip
-    same = {(row["signature"], json.dumps(row["decoding"], sort_keys=True)) for row in new}
-    kept = [
-        row
-        for row in config.scores
-        if (row["signature"], json.dumps(row["decoding"], sort_keys=True)) not in same
-    ]
+    kept = [old for old in config.scores if not any(is_same_score(old, row) for row in new)]
     path = folder / CONFIG_FILE
     path.write_text(replace(config, scores=(*kept, *new)).to_json(), encoding="utf-8")
 

@@ -3,18 +3,20 @@ interface."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clipcap_ext.decoding_option import Control, DecodingOption, decoding_option
 from clipcap_ext.errors import UsageError
+from clipcap_ext.options import check_fields
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
     from torch import Tensor
 
-RANKINGS = ("logprob", "similarity")
+RANKINGS = {"logprob": "Likelihood", "similarity": "Similarity to the picture"}  # rank_by, and its words
 DIGITS = 4  # of a similarity or log-probability that are told: processors differ in the last ones
 
 
@@ -47,99 +49,129 @@ class Caption:
     keywords: tuple[Keyword, ...] = ()
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How text is decoded. Combinations in which an option would do nothing are refused with a UsageError.
+    """How text is decoded: the one table of decoding options, which flags, REST, forms and training read.
 
-    Greedy is the default; `temperature` above 0 samples; `num_beams` above 1 searches.
+    Greedy is the default; `temperature` above 0 samples; `num_beams` above 1 searches. Combinations in which
+    an option would do nothing are refused with a UsageError.
     """
 
-    max_new_tokens: int = _option(
-        67, "Most tokens a caption may have; decoding stops earlier at a full stop."
-    )
-    num_beams: int = _option(1, "Beam search width; 1 is greedy or, with a temperature, sampling.")
-    temperature: float = _option(
-        0.0, "0 takes the likeliest token; above 0 samples, 1 as the model learnt it."
-    )
-    top_k: int = _option(0, "Sample among the k likeliest tokens only; 0 is all.")
-    top_p: float = _option(1.0, "Sample among the likeliest tokens that make up this probability; 1 is all.")
-    num_candidates: int = _option(1, "Captions made per image (samples, or the best beams), best first.")
-    rank_by: str = _option("logprob", "Order of the candidates: logprob, or similarity to ask CLIP.")
-    no_repeat_ngram_size: int = _option(0, "Never say the same n word pieces twice; 0 is off, 3 stops loops.")
-    length_penalty: float = _option(
-        1.0, "Beams are ranked by log-probability / length ** this; above 1 favours long."
-    )
-    seed: int | None = _option(
-        None, "Seed of the sampling; with the same seed an image gets the same caption."
-    )
+    max_new_tokens: int = decoding_option(
+        67,
+        "Most tokens a caption may have; decoding stops earlier at a full stop.",
+        Control("Longest caption", "In word pieces.", 5, 100),
+        low=1, high=1024,
+    )  # fmt: skip
+    num_beams: int = decoding_option(
+        1,
+        "Beam search width; 1 is greedy or, with a temperature, sampling.",
+        Control("Beams", "Width of the search.", 2, 16, start=5),
+        low=1, high=64, acts_in=("beams",), chooses=True,
+    )  # fmt: skip
+    temperature: float = decoding_option(
+        0.0,
+        "0 takes the likeliest token; above 0 samples, 1 as the model learnt it.",
+        Control("Temperature", "Below 1 is safer, above 1 is wilder.", 0.1, 2.0, 0.05, start=0.8),
+        low=0, high=10, acts_in=("sampling",), chooses=True,
+    )  # fmt: skip
+    top_k: int = decoding_option(
+        0,
+        "Sample among the k likeliest tokens only; 0 is all.",
+        Control("Top-k", "Only the k likeliest words; 0 is all.", 0, 100),
+        low=0, high=1_000_000, acts_in=("sampling",),
+    )  # fmt: skip
+    top_p: float = decoding_option(
+        1.0,
+        "Sample among the likeliest tokens that make up this probability; 1 is all.",
+        Control("Top-p", "Only the likeliest words up to this share.", 0.05, 1.0, 0.05),
+        low=0, high=1, above=True, acts_in=("sampling",),
+    )  # fmt: skip
+    num_candidates: int = decoding_option(
+        1,
+        "Captions made per image (samples, or the best beams), best first.",
+        Control("Candidates", "To choose from.", 1, 8, start=5),
+        low=1, high=64, acts_in=("beams", "sampling"),
+    )  # fmt: skip
+    rank_by: str = decoding_option(
+        "logprob",
+        "Order of the candidates: logprob, or similarity to ask CLIP.",
+        Control("Order by", "What puts one candidate before another.", names=RANKINGS),
+        acts_in=("beams", "sampling"),
+    )  # fmt: skip
+    no_repeat_ngram_size: int = decoding_option(
+        0,
+        "Never say the same n word pieces twice; 0 is off, 3 stops loops.",
+        Control("No repeats of", "Word pieces in a row; 0 is off.", 0, 5),
+        low=0, high=64,
+    )  # fmt: skip
+    length_penalty: float = decoding_option(
+        1.0,
+        "Beams are ranked by log-probability / length ** this; above 1 favours long.",
+        Control("Length penalty", "Above 1 favours long captions.", 0.0, 2.0, 0.1),
+        low=-10, high=10, acts_in=("beams",),
+    )  # fmt: skip
+    seed: int | None = decoding_option(
+        None,
+        "Seed of the sampling; with the same seed an image gets the same caption.",
+        Control("Seed", "The same seed gives the same caption; -1 draws one.", start=-1),
+        acts_in=("sampling",),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        self._check_ranges()
+        check_fields(self)
         self._check_combinations()
 
-    def _check_ranges(self) -> None:
-        bounds = {
-            "max_new_tokens": (1, 1024), "num_beams": (1, 64), "temperature": (0.0, 10.0),
-            "top_k": (0, 1_000_000),
-            "num_candidates": (1, 64), "no_repeat_ngram_size": (0, 64), "length_penalty": (-10.0, 10.0),
-        }  # fmt: skip
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            if spec.name in bounds:
-                integral = isinstance(spec.default, int)
-                low, high = bounds[spec.name]
-                if isinstance(value, bool) or not isinstance(value, int if integral else (int, float)):
-                    kind = "a whole number" if integral else "a number"
-                    raise UsageError(f"{spec.name} must be {kind}, not {value!r}.")
-                if not low <= value <= high:
-                    raise UsageError(f"{spec.name} must be from {low} to {high}, not {value}.")
-        if not isinstance(self.top_p, (int, float)) or not 0 < self.top_p <= 1:
-            raise UsageError(f"top_p must be above 0 and at most 1, not {self.top_p!r}.")
-        if self.rank_by not in RANKINGS:
-            raise UsageError(f"rank_by must be one of {', '.join(RANKINGS)}, not {self.rank_by!r}.")
-        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
-            raise UsageError(f"seed must be a whole number or left out, not {self.seed!r}.")
-
     def _check_combinations(self) -> None:
-        sampling, beams = self.temperature > 0, self.num_beams > 1
-        if sampling and beams:
+        if self.temperature > 0 and self.num_beams > 1:
             raise UsageError(
                 "temperature (sampling) and num_beams (search) exclude each other: set one of them."
             )
-        if not sampling:
-            for name, off in (("top_k", 0), ("top_p", 1.0), ("seed", None)):
-                if getattr(self, name) != off:
-                    raise UsageError(
-                        f"{name} does nothing at temperature 0: raise the temperature or leave it out."
-                    )
-            if self.num_candidates > self.num_beams:
-                raise UsageError(
-                    f"{self.num_candidates} candidates need sampling (temperature above 0) or at least as "
-                    f"many beams; num_beams is {self.num_beams}."
-                )
-        if not beams and self.length_penalty != 1.0:
+        if self.num_candidates > self.num_beams and self.strategy != "sampling":
             raise UsageError(
-                "length_penalty does nothing without beams: set num_beams to 2 or more or leave it out."
+                f"{self.num_candidates} candidates need sampling (temperature above 0) or at least as "
+                f"many beams; num_beams is {self.num_beams}."
             )
         if self.num_candidates == 1 and self.rank_by != "logprob":
             raise UsageError(
                 "rank_by similarity needs at least 2 candidates to choose from: raise num_candidates."
             )
+        for name, option in self.table().items():
+            if getattr(self, name) != option.default and self.strategy not in option.acts_in:
+                where = " or ".join(option.acts_in)
+                raise UsageError(
+                    f"{name} does nothing without {where}: {self._way_to(option)} or leave it out."
+                )
+
+    def _way_to(self, option: DecodingOption) -> str:
+        """What to set for a strategy that `option` acts in."""
+        choosing = {name: one for name, one in self.table().items() if one.chooses}
+        ways = [name for name, one in choosing.items() if set(one.acts_in) <= set(option.acts_in)]
+        return " or ".join(f"set {name} above {choosing[name].default:g}" for name in ways)
+
+    @classmethod
+    def table(cls) -> dict[str, DecodingOption]:
+        """Every option by its name, in the order in which they are listed everywhere."""
+        return {spec.name: spec.metadata["option"] for spec in fields(cls)}
+
+    @classmethod
+    def strategy_of(cls, values: Mapping[str, Any]) -> str:
+        """The strategy that `values`, one for each option, choose: `greedy` where none of them does."""
+        chosen = [
+            option.acts_in[0]
+            for name, option in cls.table().items()
+            if option.chooses and values[name] != option.default
+        ]
+        return chosen[0] if chosen else "greedy"
 
     @property
     def strategy(self) -> str:
-        """`greedy`, `sampling` or `beams`."""
-        if self.num_beams > 1:
-            return "beams"
-        return "sampling" if self.temperature > 0 else "greedy"
+        """One of STRATEGIES."""
+        return self.strategy_of(vars(self))
 
     def with_changes(self, **changes: Any) -> DecodingOptions:
         """A copy with some options changed, validated again; unknown names are a UsageError."""
-        known = [spec.name for spec in fields(self)]
+        known = self.table()
         for name in changes:
             if name not in known:
                 raise UsageError(f"Unknown decoding option {name!r}; known: {', '.join(known)}.")

@@ -9,9 +9,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
-
-TYPES = {"int": int, "float": float, "str": str, "int | None": int}
-SAMPLING = ("top_k", "top_p", "seed")
+from clipcap_ext.options import kind_of, option_of
 
 
 def add_decoding_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,39 +18,38 @@ def add_decoding_flags(parser: argparse.ArgumentParser) -> None:
     for spec in fields(DecodingOptions):
         flag = f"--{spec.name.replace('_', '-')}"
         metavar = spec.name.rpartition("_")[2].upper()
-        group.add_argument(flag, type=TYPES[str(spec.type)], metavar=metavar, help=spec.metadata["help"])
+        group.add_argument(flag, type=kind_of(spec), metavar=metavar, help=option_of(spec).help)
 
 
 def given_decoding(args: argparse.Namespace) -> dict[str, Any]:
     """The decoding options that were given."""
-    values = {spec.name: getattr(args, spec.name) for spec in fields(DecodingOptions)}
+    values = {name: getattr(args, name) for name in DecodingOptions.table()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> DecodingOptions:
     """`defaults` changed to what was given; a default that stands against it gives way.
 
-    So `temperature` alone turns beams off, `num_beams` alone turns sampling off, and more candidates than
-    beams widen the search. Two given options that exclude each other stay a UsageError.
+    So `temperature` alone turns beams off, `num_beams` alone turns sampling off, more candidates than beams
+    widen the search, and what does not act in the strategy that comes out goes back to DecodingOptions' own
+    default. Two given options that exclude each other stay a UsageError.
     """
-    off = DecodingOptions()
+    table = DecodingOptions.table()
     values = {**asdict(defaults), **given}
 
     def give_way(*names: str) -> None:
-        values.update({name: getattr(off, name) for name in names if name not in given})
+        values.update({name: table[name].default for name in names if name not in given})
 
-    if given.get("temperature", 0) > 0:
-        give_way("num_beams")
-    if given.get("num_beams", 1) > 1:
-        give_way("temperature")
-    if values["temperature"] == 0:
-        give_way(*SAMPLING)
+    choosing = [name for name, option in table.items() if option.chooses]
+    if any(name in given and given[name] != table[name].default for name in choosing):
+        give_way(*choosing)
+    if DecodingOptions.strategy_of(values) != "sampling":
         if "num_beams" not in given:
             values["num_beams"] = max(values["num_beams"], values["num_candidates"])
-    if values["num_candidates"] > values["num_beams"] and values["temperature"] == 0:
-        give_way("num_candidates")
-    if values["num_beams"] == 1:
-        give_way("length_penalty")
+        if values["num_candidates"] > values["num_beams"]:
+            give_way("num_candidates")
+    strategy = DecodingOptions.strategy_of(values)
+    give_way(*(name for name, option in table.items() if strategy not in option.acts_in))
     if values["num_candidates"] == 1:
         give_way("rank_by")
     return DecodingOptions(**values)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.decoding_option import STRATEGIES
 from clipcap_ext.errors import UsageError
 
 
@@ -35,7 +36,8 @@ def test_options_that_would_do_nothing_are_refused(changes: dict, said: str) -> 
         {"max_new_tokens": 0}, {"max_new_tokens": 1.5}, {"max_new_tokens": True}, {"num_beams": 65},
         {"num_beams": "3"},
         {"temperature": -0.1}, {"temperature": float("nan")}, {"temperature": 1.0, "top_p": 0.0},
-        {"temperature": 1.0, "top_p": 1.1}, {"temperature": 1.0, "top_k": -1},
+        {"temperature": 1.0, "top_p": 1.1}, {"temperature": 10**400}, {"temperature": float("inf")},
+        {"temperature": 1.0, "top_k": -1},
         {"temperature": 1.0, "seed": 1.5}, {"rank_by": "beauty"}, {"no_repeat_ngram_size": -1},
     ],
 )  # fmt: skip
@@ -62,4 +64,24 @@ def test_changes_are_checked_again_and_unknown_names_listed() -> None:
 
 
 def test_every_option_has_its_help() -> None:
-    assert all(spec.metadata["help"].endswith(".") for spec in fields(DecodingOptions))
+    for name, option in DecodingOptions.table().items():
+        assert option.help.endswith(".") and option.control.label, name
+        assert set(option.acts_in) <= set(STRATEGIES), name
+
+
+def test_an_option_is_refused_in_every_strategy_but_its_own() -> None:
+    ways: dict[str, dict[str, Any]] = {
+        "greedy": {}, "beams": {"num_beams": 3, "num_candidates": 2},
+        "sampling": {"temperature": 1.0, "num_candidates": 2},
+    }  # fmt: skip
+    others: dict[str, Any] = {"rank_by": "similarity", "num_candidates": 3}
+    for name, option in DecodingOptions.table().items():
+        if option.chooses:
+            continue
+        value = others.get(name, 2 if option.high > 1 else 0.5)
+        for strategy, way in ways.items():
+            if strategy in option.acts_in:
+                assert getattr(DecodingOptions(**{**way, name: value}), name) == value
+            else:
+                with pytest.raises(UsageError):
+                    DecodingOptions(**{**way, name: value})

@@ -78,5 +78,5 @@ def test_every_option_has_a_flag() -> None:
     words = {spec.name: "similarity" if spec.name == "rank_by" else "2" for spec in fields(DecodingOptions)}
     line = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]
     assert given_decoding(parser.parse_args(line)) == {name: 2 for name in words} | {"rank_by": "similarity"}
-    for spec in fields(DecodingOptions):
-        assert spec.metadata["help"] in " ".join(parser.format_help().split())
+    for option in DecodingOptions.table().values():
+        assert option.help in " ".join(parser.format_help().split())

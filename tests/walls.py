@@ -15,11 +15,13 @@ from tools.structure import circles, files_per_folder, import_graph
 PACKAGE = "clipcap_ext"
 
 # What each part of the package may import from the package besides itself. A new part has to be entered here.
-BASE = {"errors", "caption", "files", "foreign_json"}
+BASE = {"errors", "caption", "decoding_option", "options", "files", "foreign_json"}
 LAYERS: dict[str, set[str]] = {
     "__init__": {"engine"},
     "errors": set(),
-    "caption": {"errors"},
+    "options": {"errors"},
+    "decoding_option": {"options"},
+    "caption": {"errors", "decoding_option", "options"},
     "files": {"errors", "foreign_json"},
     "foreign_json": {"errors"},
     "door": {"errors"},

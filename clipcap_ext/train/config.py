@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from clipcap_ext.errors import UsageError
 from clipcap_ext.files import read_json
+from clipcap_ext.options import KIND_WORDS, check_fields, kind_of, option, option_of
 
 Config = TypeVar("Config", bound="TrainConfig")
-KINDS = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options
 WORDS = {
     "true": True,
     "yes": True,
@@ -26,15 +25,6 @@ WORDS = {
     "off": False,
     "0": False,
 }
-
-
-def option(
-    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: Sequence[str] = ()
-) -> Any:
-    """A dataclass field with its help text and what it may hold."""
-    return field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)}
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +74,7 @@ class TrainConfig:
     save_dtype: str = option("fp32", "Numbers in the exported weights.", choices=("fp32", "fp16"))
 
     def __post_init__(self) -> None:
-        for spec in fields(self):
-            object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
+        check_fields(self)
         if self.monitor not in self.monitors:
             raise UsageError(f"monitor must be one of {', '.join(self.monitors)}, not {self.monitor!r}.")
         if self.batch_size < self.accumulate:
@@ -99,25 +88,6 @@ class TrainConfig:
     def to_json(self, preset: str) -> str:
         """The resolved configuration, a file that --config reads back."""
         return json.dumps({"preset": preset, "task": self.task, **asdict(self)}, indent=2) + "\n"
-
-
-def _checked(spec: Field[Any], value: Any) -> Any:
-    kind = KINDS[str(spec.type)]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise UsageError(f"{spec.name} must be {_kind_words(kind)}, not {value!r}.")
-    low, high, choices = spec.metadata["low"], spec.metadata["high"], spec.metadata["choices"]
-    if kind in (int, float) and not low <= value <= high:
-        bound = f"from {low} to {high}" if math.isfinite(high) else f"at least {low}"
-        raise UsageError(f"{spec.name} must be {bound}, not {value}.")
-    if choices and value not in choices:
-        raise UsageError(f"{spec.name} must be one of {', '.join(choices)}, not {value!r}.")
-    return value
-
-
-def _kind_words(kind: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
 
 
 def override(config: Config, changes: Mapping[str, Any], source: str) -> Config:
@@ -138,7 +108,7 @@ def override(config: Config, changes: Mapping[str, Any], source: str) -> Config:
 def parse_assignments(config: TrainConfig, assignments: Sequence[str]) -> dict[str, Any]:
     """`key=value` words of a command line, each value read as its option's type (unknown keys are left to
     override)."""
-    kinds = {spec.name: KINDS[str(spec.type)] for spec in fields(config)}
+    kinds = {spec.name: kind_of(spec) for spec in fields(config)}
     found: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -155,7 +125,7 @@ def _parse(key: str, text: str, kind: type) -> Any:
             return WORDS[text.lower()]
         return kind(text)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {key}: {text!r} is not {_kind_words(kind)}.") from error
+        raise UsageError(f"--set {key}: {text!r} is not {KIND_WORDS[kind]}.") from error
 
 
 def read_overrides(path: Path, config: TrainConfig) -> dict[str, Any]:
@@ -172,8 +142,8 @@ def read_overrides(path: Path, config: TrainConfig) -> dict[str, Any]:
 
 def describe(config: TrainConfig) -> str:
     """Every option with its value here and its help, one a line."""
-    rows = [(f"{spec.name}={getattr(config, spec.name)}", spec.metadata) for spec in fields(config)]
+    rows = [(f"{spec.name}={getattr(config, spec.name)}", option_of(spec)) for spec in fields(config)]
     return "\n".join(
-        f"  {word:36} {said['help']}{' [' + ', '.join(said['choices']) + ']' if said['choices'] else ''}"
+        f"  {word:36} {said.help}{' [' + ', '.join(said.choices) + ']' if said.choices else ''}"
         for word, said in rows
     )

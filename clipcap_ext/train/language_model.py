@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.options import option
 from clipcap_ext.train.captioner_config import CaptionerConfig
-from clipcap_ext.train.config import option
 
 SIZES = ("n_layer", "n_head", "n_embd", "n_positions")
 

@@ -12,12 +12,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
-from pydantic import BaseModel, Field
+from pydantic import VERSION, BaseModel, Field
 
 from clipcap_ext.caption import DIGITS, Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError
 from clipcap_ext.service.service import CaptionService
+from clipcap_ext.webui.option_schema import options_schema
 from clipcap_ext.webui.payload import MAX_BODY_BYTES, MAX_IMAGES, TooLarge, decode_images
 
 PREFIX = "/clipcap/v1"
@@ -31,6 +32,11 @@ STATUS: tuple[tuple[type[CaptionError], int], ...] = (
 )
 
 
+def in_schema(words: dict[str, Any]) -> dict[str, Any]:
+    """Keywords that give a pydantic Field more words of JSON schema; pydantic 1 takes them as they are."""
+    return words if VERSION.startswith("1.") else {"json_schema_extra": words}
+
+
 class CaptionRequest(BaseModel):
     """What POST caption takes: `image` or `images`."""
 
@@ -42,8 +48,9 @@ class CaptionRequest(BaseModel):
         "", title="Model", description="A name from GET models; empty is the one of the settings page."
     )
     options: dict[str, Any] = Field(
-        {}, title="Options", description="Decoding options that differ from the model's."
-    )
+        {}, title="Options", description="Decoding options that differ from the model's.",
+        **in_schema(options_schema()),
+    )  # fmt: skip
 
 
 class CandidateItem(BaseModel):

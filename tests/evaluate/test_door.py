@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from tiny import tiny_images
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.evaluate.__main__ import main
+from clipcap_ext.evaluate.report.checkpoint_scores import is_same_score
 from clipcap_ext.evaluate.report.results import folder_fingerprint
 
 QUICK = ["--protocol", "words", "--metrics", "BLEU,ROUGE-L,CIDEr-D", "--resamples", "50"]
@@ -183,6 +185,14 @@ def test_recorded_scores_are_read_again_and_replaced(data: Path, model: Path) ->
     assert main([str(model), "--data", str(data), *QUICK, "--record", "--num-beams", "2"]) == 0
     assert [one["decoding"]["num_beams"] for one in read_config(model).scores] == [1, 2]
     assert folder_fingerprint(model) == before
+
+
+def test_a_row_from_before_an_option_was_made_is_replaced_too() -> None:
+    row = {"signature": "s", "decoding": {**vars(DecodingOptions()), "strategy": "greedy"}}
+    old = {"signature": "s", "decoding": {"num_beams": 1, "strategy": "greedy"}}
+    assert is_same_score(old, row)
+    assert not is_same_score({**old, "signature": "t"}, row)
+    assert not is_same_score({**old, "decoding": {"num_beams": 2, "strategy": "beams"}}, row)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "merges.txt", "words.json", "labels.json"])

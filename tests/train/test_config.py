@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.options import option_of
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.config import describe, override, parse_assignments, read_overrides
 from clipcap_ext.train.contrastive.config import ContrastiveConfig
@@ -63,7 +64,7 @@ def test_every_option_explains_itself(config: Any) -> None:
     listed = describe(config)
     for spec in fields(config):
         assert (
-            spec.metadata["help"].endswith((".", ")"))
+            option_of(spec).help.endswith((".", ")"))
             and f"{spec.name}={getattr(config, spec.name)}" in listed
         )
 

@@ -19,6 +19,7 @@ from fake_modules import FakeHost
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui import api, payload
@@ -232,6 +233,19 @@ def test_two_requests_at_once_do_not_cross(web: TestClient) -> None:
 def test_the_routes_are_documented(web: TestClient) -> None:
     paths = web.get("/openapi.json").json()["paths"]
     assert {"/clipcap/v1/models", "/clipcap/v1/caption", "/clipcap/v1/unload"} <= set(paths)
+
+
+def test_every_decoding_option_is_documented_with_its_range(web: TestClient) -> None:
+    schemas = web.get("/openapi.json").json()["components"]["schemas"]
+    said = schemas["CaptionRequest"]["properties"]["options"]["properties"]
+    table = DecodingOptions.table()
+    assert list(said) == list(table)
+    for name, option in table.items():
+        assert option.help in said[name]["description"]
+        assert said[name].get("minimum", option.low) == option.low
+        assert said[name].get("maximum", option.high) == option.high
+        assert tuple(said[name].get("enum", ())) == option.choices
+    assert said["num_beams"]["maximum"] == 64 and said["top_p"]["type"] == "number"
 
 
 @pytest.mark.parametrize("family", ["AUTOMATIC1111", "SD.Next"])

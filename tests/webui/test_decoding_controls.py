@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.webui.decoding_controls import MOST_CANDIDATES, STRATEGIES, DecodingForm
+from clipcap_ext.decoding_option import STRATEGIES, DecodingOption
+from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, most_candidates, rows
 
-FORMS = st.builds(
-    DecodingForm, st.sampled_from(STRATEGIES), st.integers(1, 8), st.sampled_from(["logprob", "similarity"]),
-    st.integers(2, 16), st.floats(0, 2), st.floats(0.1, 2), st.floats(0.05, 1), st.integers(0, 100),
-    st.integers(-1, 99), st.integers(5, 100), st.integers(0, 5),
-)  # fmt: skip
+
+def what_a_control_holds(option: DecodingOption) -> st.SearchStrategy[Any]:
+    if option.choices:
+        return st.sampled_from(option.choices)
+    low, high = option.control.low, option.control.high
+    if low is None or high is None:
+        return st.integers(-1, 99)
+    whole = isinstance(option.start, int)
+    return st.integers(int(low), int(high)) if whole else st.floats(low, high)
+
+
+FORMS = st.fixed_dictionaries(
+    {
+        STRATEGY: st.sampled_from(STRATEGIES),
+        **{name: what_a_control_holds(option) for name, option in DecodingOptions.table().items()},
+    }
+).map(DecodingForm.of_values)
+START = DecodingForm.start()
+
+
+def form(**values: Any) -> DecodingForm:
+    return DecodingForm.of_values({**START.values, **values})
 
 
 @given(FORMS, st.booleans())
@@ -26,8 +46,8 @@ def test_a_control_that_is_greyed_out_changes_nothing_and_the_others_do(
     form: DecodingForm, name: str, data: st.DataObject
 ) -> None:
     other = data.draw(FORMS)
-    fixed = DecodingForm.of_values({**vars(form), "seed": max(form.seed, 0)})
-    changed = DecodingForm.of_values({**vars(fixed), name: getattr(other, name)})
+    fixed = DecodingForm.of_values({**form.values, "seed": max(form.values["seed"], 0)})
+    changed = DecodingForm.of_values({**fixed.values, name: other.values[name]})
     if name not in fixed.acting() and name not in changed.acting():
         assert changed.options() == fixed.options()
 
@@ -37,7 +57,7 @@ def test_a_control_that_is_greyed_out_changes_nothing_and_the_others_do(
     [
         (DecodingOptions(), DecodingOptions()),
         (DecodingOptions(num_beams=5), DecodingOptions(num_beams=5, num_candidates=5)),
-        (DecodingOptions(num_beams=12), DecodingOptions(num_beams=12, num_candidates=MOST_CANDIDATES)),
+        (DecodingOptions(num_beams=12), DecodingOptions(num_beams=12, num_candidates=most_candidates())),
         (
             DecodingOptions(temperature=1.0, top_k=9, num_candidates=5, rank_by="similarity", seed=3),
             DecodingOptions(temperature=1.0, top_k=9, num_candidates=5, rank_by="similarity", seed=3),
@@ -57,12 +77,14 @@ def test_a_models_own_options_come_back_with_the_other_beams(
 
 
 def test_for_files_only_the_best_beam_is_asked_for() -> None:
-    assert DecodingForm("beams", 5, num_beams=5).options(one=True) == DecodingOptions(num_beams=5)
-    assert DecodingForm("beams", 5, "similarity").options(one=True).num_candidates == 5
+    beams = form(strategy="beams", num_beams=5, num_candidates=5)
+    assert beams.options(one=True) == DecodingOptions(num_beams=5)
+    ranked = form(strategy="beams", num_beams=5, num_candidates=5, rank_by="similarity")
+    assert ranked.options(one=True).num_candidates == 5
 
 
 def test_a_random_seed_is_drawn_and_can_be_shown() -> None:
-    seeds = {DecodingForm("sampling").options().seed for _ in range(5)}
+    seeds = {form(strategy="sampling").options().seed for _ in range(5)}
     assert None not in seeds
     assert len(seeds) > 1
 
@@ -72,10 +94,21 @@ def test_a_random_seed_is_drawn_and_can_be_shown() -> None:
     [{}, {"strategy": "fastest", "rank_by": 3}, {"num_beams": None, "seed": "x"}, {"top_k": float("inf")}],
 )
 def test_what_a_page_remembers_wrongly_becomes_the_default(values: dict[str, object]) -> None:
-    assert DecodingForm.of_values(values) == DecodingForm()
+    assert DecodingForm.of_values(values) == START
 
 
 def test_numbers_come_as_pages_send_them() -> None:
-    assert DecodingForm.of_values({"num_beams": 3.0, "temperature": 1}) == DecodingForm(
-        num_beams=3, temperature=1.0
-    )
+    sent = DecodingForm.of_values({"num_beams": 3.0, "temperature": 1})
+    assert sent == form(num_beams=3, temperature=1.0)
+    assert isinstance(sent.values["num_beams"], int)
+
+
+def test_every_control_stands_in_one_row_within_its_span() -> None:
+    table, names = DecodingOptions.table(), [name for row in rows() for name in row]
+    assert sorted(names) == sorted([STRATEGY, *table]) and rows()[0][0] == STRATEGY
+    for row in rows():
+        assert len({table[name].acts_in for name in row if name != STRATEGY}) == 1
+    for name, option in table.items():
+        low, high = option.control.low, option.control.high
+        if low is not None and high is not None:
+            assert option.low <= low <= option.start <= high <= option.high, name

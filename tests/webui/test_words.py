@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.webui.words import FOLDER, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
@@ -26,9 +27,14 @@ def literals() -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
+def of_the_decoding_table() -> set[str]:
+    controls = [option.control for option in DecodingOptions.table().values()]
+    return {word for one in controls for word in (one.label, one.info, *one.names.values())}
+
+
 def spoken() -> set[str]:
-    """Every literal that is handed to `words` as it stands."""
-    found = set()
+    """Every literal that is handed to `words` as it stands, and what the decoding table shows."""
+    found = of_the_decoding_table()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
@@ -52,7 +58,7 @@ def test_there_are_three_languages() -> None:
 
 def test_every_word_is_listed_and_no_entry_is_idle() -> None:
     assert spoken() - set(entries("en_US")) == set()
-    assert set(entries("en_US")) - literals() == set()
+    assert set(entries("en_US")) - literals() - of_the_decoding_table() == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

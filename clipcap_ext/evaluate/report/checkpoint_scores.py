@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
 from clipcap_ext.files import write_whole
 
@@ -21,7 +22,13 @@ def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
         "decoding": {key: value for key, value in results["decoding"].items() if key != "batch_size"},
         "date": results["date"],
     }
-    kept = [
-        old for old in config.scores if any(old.get(key) != row[key] for key in ("signature", "decoding"))
-    ]
+    kept = [old for old in config.scores if not is_same_score(old, row)]
     write_whole(folder / CONFIG_FILE, replace(config, scores=(*kept, row)).to_json())
+
+
+def is_same_score(old: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether both are of one signature and one decoding; an option that is younger than a row was at its
+    default then."""
+    own = asdict(DecodingOptions())
+    first, second = ({**own, **one.get("decoding", {})} for one in (old, row))
+    return old.get("signature") == row.get("signature") and first == second

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.config import option
+from clipcap_ext.options import option
+from clipcap_ext.train.captioner_config import decoding_copy
 from clipcap_ext.train.language_model import LanguageModelConfig
 
 
@@ -47,13 +47,9 @@ class CaptioningConfig(LanguageModelConfig):
     lowercase: bool = option(True, "Lower-case the captions.")
     max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
     ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
-    num_beams: int = option(
-        1, "Beams of the captions in validation, and the exported default.", low=1, high=64
-    )
-    length_penalty: float = option(1.0, "Exponent of the length that beams are ranked by.", low=-10, high=10)
-    no_repeat_ngram_size: int = option(
-        0, "Exported guard against repeated phrases; 0 is off.", low=0, high=64
-    )
+    num_beams: int = decoding_copy("num_beams")
+    length_penalty: float = decoding_copy("length_penalty")
+    no_repeat_ngram_size: int = decoding_copy("no_repeat_ngram_size")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,10 +61,3 @@ class CaptioningConfig(LanguageModelConfig):
         if self.trained == "mapper" and self.tokenizer == "captions":
             raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
         self.decoding_options()
-
-    @property
-    def decoding(self) -> dict[str, Any]:
-        """The exported decode defaults, those that differ from DecodingOptions' own."""
-        names = ("num_beams", "length_penalty", "no_repeat_ngram_size")
-        said = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from clipcap_ext.engine.clip.imagenet import LITE0, LITE0_MEAN, LITE0_STD
 from clipcap_ext.engine.clip.preprocess import Preprocess
-from clipcap_ext.train.config import TrainConfig, option
+from clipcap_ext.options import option
+from clipcap_ext.train.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

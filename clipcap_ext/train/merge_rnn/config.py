@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.train.captioner_config import CaptionerConfig
-from clipcap_ext.train.config import option
+from clipcap_ext.options import option
+from clipcap_ext.train.captioner_config import CaptionerConfig, decoding_copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,26 +30,10 @@ class MergeConfig(CaptionerConfig):
     )
     dropout: float = option(0.0, "Dropout of those three.", low=0, high=0.9)
     min_count: int = option(3, "Words rarer than this in the training captions are unknown.", low=1)
-    num_beams: int = option(
-        3, "Beams of the captions in validation, and the exported default.", low=1, high=64
-    )
-    length_penalty: float = option(
-        0.0, "Beams are ranked by log-probability / length ** this.", low=-10, high=10
-    )
-    max_new_tokens: int = option(20, "Most words of a caption, in validation and as exported default.", low=1)
+    num_beams: int = decoding_copy("num_beams", 3)
+    length_penalty: float = decoding_copy("length_penalty", 0.0)
+    max_new_tokens: int = decoding_copy("max_new_tokens", 20)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.decoding_options()
-
-    @property
-    def decoding(self) -> dict[str, Any]:
-        """The exported decode defaults, those that differ from DecodingOptions' own."""
-        names = (
-            ("num_beams", "length_penalty", "max_new_tokens") if self.num_beams > 1 else ("max_new_tokens",)
-        )
-        return {
-            name: getattr(self, name)
-            for name in names
-            if getattr(self, name) != getattr(DecodingOptions(), name)
-        }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.config import option
+from clipcap_ext.options import option
+from clipcap_ext.train.captioner_config import decoding_copy
 from clipcap_ext.train.language_model import SIZES, LanguageModelConfig
 
 
@@ -42,9 +42,9 @@ class SbgConfig(LanguageModelConfig):
         0.0, "Part of the keywords left out at a look; only with block=0.", low=0, high=0.9
     )
     max_tokens: int = option(67, "Tokens a caption is cut to; only with block=0.", low=1)
-    num_candidates: int = option(5, "Captions sampled for an image; CLIP picks one.", low=1, high=64)
-    temperature: float = option(1.0, "Temperature of the sampling.", low=0.01, high=10)
-    top_k: int = option(50, "Sample among the k likeliest tokens only.", low=0)
+    num_candidates: int = decoding_copy("num_candidates", 5)
+    temperature: float = decoding_copy("temperature", 1.0, low=0.01)
+    top_k: int = decoding_copy("top_k", 50)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +70,5 @@ class SbgConfig(LanguageModelConfig):
     @property
     def decoding(self) -> dict[str, Any]:
         """The exported decode defaults; a seed, so that a picture keeps its caption."""
-        said: dict[str, Any] = {"temperature": self.temperature, "top_k": self.top_k, "seed": 0}
-        if self.num_candidates > 1:
-            said |= {"num_candidates": self.num_candidates, "rank_by": "similarity"}
-        return {name: value for name, value in said.items() if value != getattr(DecodingOptions(), name)}
+        ranked = {"rank_by": "similarity"} if self.num_candidates > 1 else {}
+        return {**super().decoding, "seed": 0, **ranked}

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.corpus import Corpus, FeatureTable
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
@@ -139,7 +138,7 @@ class SbgTask:
         return total / tokens
 
     def _captions(self) -> dict[str, str]:
-        options = DecodingOptions(**self.config.decoding)
+        options = self.config.decoding_options()
         captioner = SbgCaptioner(
             "sbg", self._encoder, self.module.gpt2, self.tokenizer, self._selector, options
         )

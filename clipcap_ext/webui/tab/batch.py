@@ -84,7 +84,7 @@ def wire_batch(context: Context, header: Header, controls: DecodingControls, pan
         return lambda rows, edits: download_payload(rows, edits, kind)
 
     follow(pane.files.change, chosen, [pane.files], [pane.status, pane.start])
-    inputs = [pane.files, header.model, *controls.components]
+    inputs = [pane.files, header.model, *controls.components.values()]
     outputs = [pane.status, *buttons, pane.gallery, pane.rows, pane.edits]
     pane.start.click(run, inputs, outputs, **QUIET)
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)

@@ -105,8 +105,8 @@ def task_of(values: tuple[Any, ...], model: str | None, form: DecodingForm) -> F
 
 def wire_folder(context: Context, header: Header, controls: DecodingControls, pane: FolderPane) -> None:
     """Connect the pane."""
-    service = context.service
-    inputs = [header.model, *pane.task, *controls.components]
+    service, decoding = context.service, controls.components.values()
+    inputs = [header.model, *pane.task, *decoding]
     outputs = [pane.status, pane.look, pane.write, pane.stop, pane.undo, pane.table, pane.looked]
     pane.look.click(lambda *values: (yield from look(context, *values)), inputs, outputs, **QUIET)
     pane.write.click(
@@ -114,7 +114,7 @@ def wire_folder(context: Context, header: Header, controls: DecodingControls, pa
     )
     pane.stop.click(lambda: service.stop(), None, None, **QUICK)
     pane.undo.click(lambda folder: undo(context, folder), [pane.task[0]], [pane.status, pane.table], **QUICK)
-    for one in (*pane.task, header.model, *controls.components):  # other settings have to be looked at anew
+    for one in (*pane.task, header.model, *decoding):  # other settings have to be looked at anew
         one.change(lambda: [gr.update(interactive=False), None], None, [pane.write, pane.looked], **QUICK)
 
 

@@ -35,7 +35,7 @@ def wire_memory(context: Context, header: Header, controls: DecodingControls, re
     restore, store = hidden_button("restore"), hidden_text("store")
     others = remembered.others
     names = ["model", *DecodingForm.names(), *others]
-    components = [header.model, *controls.components, *others.values()]
+    components = [header.model, *controls.components.values(), *others.values()]
     save = f"(...values) => clipcap_remember({json.dumps(names)}, values)"
     for component in components:
         page_only(component.change, save, components)
@@ -44,12 +44,12 @@ def wire_memory(context: Context, header: Header, controls: DecodingControls, re
         kept = stored(text)
         name = chosen(context, kept.get("model"))
         own = model_form(context, name)
-        form = DecodingForm.of_values({**vars(own), **kept}) if name == kept.get("model") else own
+        form = DecodingForm.of_values({**own.values, **kept}) if name == kept.get("model") else own
         model = gr.update(choices=offered(context), value=name)
         rest = [gr.update(value=kept[key]) if fits(key, kept.get(key)) else gr.update() for key in others]
-        return [model, facts_line(context, name), *form_updates(form), *rest]
+        return [model, facts_line(context, name), *form_updates(form).values(), *rest]
 
-    outputs = [header.model, header.facts, *controls.components, *others.values()]
+    outputs = [header.model, header.facts, *controls.components.values(), *others.values()]
     given = restore.click(give_back, [store], outputs, **QUICK, **js("() => clipcap_remembered()"))
     page_only(given.then, "() => clipcap_given_back()")
 

@@ -42,7 +42,8 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
         service.stop()
         context.downloads.cancel(str(model))
 
-    inputs = [pane.picture, pane.shown, header.model, pane.caption, pane.history, *controls.components]
+    decoding = controls.components.values()
+    inputs = [pane.picture, pane.shown, header.model, pane.caption, pane.history, *decoding]
     ends = [
         pane.caption_button.click(run, inputs, outputs, **QUIET),
         pane.keywords.again.click(again, [pane.keywords.text, *inputs], outputs, **QUIET),
