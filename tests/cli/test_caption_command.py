@@ -85,7 +85,7 @@ def test_batch_size_and_order_change_nothing(terminal: Terminal, photos: Path, b
         (("gone.jpg",), 1, "gone.jpg: no such file"),
         (("{empty}",), 1, "holds no pictures"),
         (("{empty}", "--json"), 1, ""),
-        (("{photo}", "--seed", "1"), 2, "seed does nothing at temperature 0"),
+        (("{photo}", "--seed", "1"), 2, "seed does nothing without sampling"),
         (("{photo}", "--temperature", "1", "--num-beams", "2"), 2, "exclude each other"),
         (("{photo}", "--device", "nonsense"), 2, "nonsense"),
         (("{photo}", "--after", "else.jpg"), 2, "none of the 1 pictures"),
