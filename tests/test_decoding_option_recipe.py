@@ -1,5 +1,5 @@
-"""The recipe of a decoding option in docs/extending.md, written line by line into a copy of the package and used
-there: in the terminal, in the REST page, in the tab's form and by the engine. Two files change.
+"""The recipe of a decoding option in docs/extending.md, written line by line into a copy of the package and
+used there: in the terminal, in the REST page, in the tab's form and by the engine. Two files change.
 """
 
 from __future__ import annotations

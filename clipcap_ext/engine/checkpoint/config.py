@@ -99,9 +99,10 @@ def _checked(
 
 
 def _score(row: Any, where: str) -> Mapping[str, Any]:
-    """A row as evaluate writes it: texts, and under `values` a number a metric."""
+    """A row as evaluate writes it: texts, options under `decoding`, and under `values` a number a metric."""
     table = expect(row, dict, where, CheckpointError)
     expect(table.get("signature", ""), str, f"{where}, signature", CheckpointError)
+    expect(table.get("decoding", {}), dict, f"{where}, decoding", CheckpointError)
     for name, value in expect(table.get("values", {}), dict, f"{where}, values", CheckpointError).items():
         expect(value, (int, float), f"{where}, values, {shown(name)}", CheckpointError)
     return table
