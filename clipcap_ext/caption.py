@@ -220,8 +220,12 @@ class Captioner(Protocol):
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,
+        score: bool = False,
     ) -> list[Caption]:
-        """Caption images; `keys` seed each image's own randomness (default: a digest of its pixels)."""
+        """Caption images; `keys` seed each image's own randomness (default: a digest of its pixels).
+
+        `score` gives every candidate its similarity, whatever ranked them, if the encoder reads text.
+        """
         ...
 
     def caption_features(

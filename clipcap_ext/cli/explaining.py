@@ -19,7 +19,7 @@ from clipcap_ext.files import to_digits, write_whole
 
 if TYPE_CHECKING:
     from clipcap_ext.engine.sbg.explain import Explanation
-    from clipcap_ext.service.service import Work
+    from clipcap_ext.service.work import Work
 
 KIND = "sbg"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import UsageError
-from clipcap_ext.service.service import CaptionService, Work
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.service.work import Work
 
 DEFAULT_MODEL = "tiny-flickr8k"
 
@@ -50,4 +51,4 @@ def load(work: Work, streams: Streams) -> None:
     """Load the model ahead of the pictures and say what it is, where it runs and how long that took."""
     start = time.perf_counter()
     work.caption([])
-    streams.say(f"{work.service.status()} · loaded in {time.perf_counter() - start:.1f} s")
+    streams.say(f"{work.keeper.status()} · loaded in {time.perf_counter() - start:.1f} s")

@@ -44,13 +44,23 @@ class FeatureCaptioner:
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,
+        score: bool = False,
     ) -> list[Caption]:
-        """Caption images in one batch; `keys` (default: a digest of the pixels) seed each image's
-        sampling."""
+        """Caption images in one batch; `keys` (default: `keys_of`) seed each image's sampling.
+
+        `score` gives every candidate its similarity, whatever ranked them, if the encoder reads text.
+        """
         if not images:
             return []
-        names = [pixel_key(image) for image in images] if keys is None else keys
-        return self.caption_features(self.encoder.encode_image(images), names, options)
+        features = self.encoder.encode_image(images)  # (B, clip_dim)
+        names = self.keys_of(images, options) if keys is None else keys
+        captions = self.caption_features(features, names, options)
+        return self._scored(features, captions) if score and self.encoder.reads_text else captions
+
+    def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
+        """A digest of each image's pixels, blank where nothing is sampled: it is slow for large pictures."""
+        samples = (options or self.default_options).temperature > 0
+        return [pixel_key(image) if samples else "" for image in images]
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
@@ -73,6 +83,20 @@ class FeatureCaptioner:
         if options.rank_by == "similarity":
             groups = rank_by_similarity(self.encoder, features, groups)
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
+
+    def _scored(self, features: Tensor, captions: Sequence[Caption]) -> list[Caption]:
+        """The captions, each candidate with its cosine with its image's features (B, clip_dim), in their
+        order."""
+        groups = [caption.candidates for caption in captions]
+        if all(candidate.similarity is not None for group in groups for candidate in group):
+            return list(captions)
+        scored = []
+        ranked = rank_by_similarity(self.encoder, features, groups)
+        for caption, group in zip(captions, ranked, strict=True):
+            by_text = {candidate.text: candidate for candidate in group}
+            candidates = tuple(by_text[candidate.text] for candidate in caption.candidates)
+            scored.append(replace(caption, candidates=candidates))
+        return scored
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

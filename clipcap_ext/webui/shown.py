@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
@@ -40,13 +41,18 @@ class Begun:
     own."""
 
     shown: Shown
-    key: str
+    image: Image
     changes: int
 
     @classmethod
     def now(cls, shown: Shown, image: Image) -> Begun:
         """A run with `image` begins."""
-        return cls(shown, pixel_key(image), shown.changes)
+        return cls(shown, image, shown.changes)
+
+    @cached_property
+    def key(self) -> str:
+        """The picture's, made only once somebody asks: that is slow for large pictures."""
+        return pixel_key(self.image)
 
     @property
     def replaced(self) -> bool:

@@ -21,8 +21,12 @@ def test_the_service_explains_and_edits(tiny_sbg: Path) -> None:
         said = work.explain(image)
         assert said.caption == work.caption([image]).captions[0]
         first = said.caption.keywords[0].text
-        edited = work.explain(image, None, KeywordEdit(without=(first,)))
+        edit = KeywordEdit(without=(first,))
+        edited = work.explain(image, None, edit)
         assert edited.caption.keywords == said.caption.keywords[1:]
+        guessed = work.guess(image, None, edit)
+        assert guessed.captions == (edited.caption,)
+        assert (guessed.model, guessed.device, guessed.dtype) == ("tiny-sbg", "cpu", "fp32")
         work.stop.set()
         with pytest.raises(Cancelled):
             work.explain(image)
@@ -32,3 +36,5 @@ def test_a_model_without_keywords_says_so(tiny_folder: Path) -> None:
     service = CaptionService(StandaloneHost(models_dir=tiny_folder, device="cpu"))
     with service.work("explain", 1, "tiny-clipcap") as work, pytest.raises(UsageError, match="sbg"):
         work.explain(tiny_images(1)[0])
+    with service.work("guess", 1, "tiny-clipcap") as work, pytest.raises(UsageError, match="sbg"):
+        work.guess(tiny_images(1)[0], None, KeywordEdit(exactly=("dog",)))

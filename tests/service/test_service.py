@@ -13,9 +13,10 @@ from PIL import Image
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.errors import Cancelled, CaptionError, CheckpointError
-from clipcap_ext.service import service as module
-from clipcap_ext.service.service import BATCH_SIZE, CaptionService, OutOfMemory
+from clipcap_ext.service import keeper as module
+from clipcap_ext.service.service import BATCH_SIZE, CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.service.work import OutOfMemory
 
 Say = Callable[[Sequence[Image.Image]], None]
 
@@ -29,12 +30,15 @@ class PretendCaptioner:
         self.name = name
         self.before = before
         self.batches: list[int] = []
+        self.asked: list[tuple[object, bool]] = []  # keys, score
 
     def caption(
-        self, images: Sequence[Image.Image], options: object = None, *, keys: object = None
-    ) -> list[Caption]:
+        self, images: Sequence[Image.Image], options: object = None, *, keys: object = None,
+        score: bool = False,
+    ) -> list[Caption]:  # fmt: skip
         self.before(images)
         self.batches.append(len(images))
+        self.asked.append((keys, score))
         return [
             Caption(f"{image.width}", self.name, (Candidate(f"{image.width}", -1.0),)) for image in images
         ]
@@ -151,6 +155,12 @@ def test_out_of_memory_frees_everything_says_so_and_the_next_click_works(
     assert world.service.loaded() == ""
     world.before = lambda images: None
     assert world.service.caption([picture(7)], "a").captions[0].text == "7"
+
+
+def test_keys_and_score_go_with_their_pictures_into_each_batch(world: World) -> None:
+    keys = [f"k{number}" for number in range(BATCH_SIZE + 3)]
+    world.service.caption(pictures(*range(1, BATCH_SIZE + 4)), "a", keys=keys, score=True)
+    assert world.loaded[0].asked == [(keys[:BATCH_SIZE], True), (keys[BATCH_SIZE:], True)]
 
 
 def test_any_other_failure_is_told_and_reported(world: World) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Caption
-from clipcap_ext.service.service import Result
+from clipcap_ext.service.work import Result
 from clipcap_ext.webui.hosts import extension
 
 Start = Callable[[str], FakeHost]

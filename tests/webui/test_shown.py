@@ -3,8 +3,11 @@ come."""
 
 from __future__ import annotations
 
+import pytest
 from PIL import Image
 
+from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
+from clipcap_ext.webui import shown as module
 from clipcap_ext.webui.shown import Begun, Shown
 
 RED, BLUE = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
@@ -37,6 +40,17 @@ def test_what_was_said_is_of_another_picture_only_once_there_is_another() -> Non
     assert [shown.put(image, "") for image in (RED, None, RED, RED, BLUE, None, RED)] == [
         False, False, False, False, True, False, True,
     ]  # fmt: skip
+
+
+def test_a_run_looks_at_its_picture_only_where_the_box_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    digested: list[Image.Image] = []
+    monkeypatch.setattr(module, "pixel_key", lambda image: digested.append(image) or pixel_key(image))
+    shown = Shown()
+    shown.put(RED, "ready")
+    begun = Begun.now(shown, RED)
+    assert not begun.replaced and digested == [RED]
+    shown.put(BLUE, "ready")
+    assert begun.replaced and begun.replaced and digested == [RED, BLUE, RED]
 
 
 def test_a_picture_that_was_never_told_of_is_captioned() -> None:

@@ -25,7 +25,9 @@ from clipcap_ext.engine.sbg.tree import KeywordTree
 from clipcap_ext.errors import UsageError
 
 if TYPE_CHECKING:
-    pass
+    from PIL import Image
+
+    from clipcap_ext.engine.sbg.edit import KeywordEdit
 
 BY_HAND = "by hand"  # facet of a keyword that a person wrote
 
@@ -83,6 +85,18 @@ class SbgCaptioner(FeatureCaptioner):
             Caption(group[0].text, self.name, tuple(group), some)
             for group, some in zip(ranked, said, strict=True)
         ]
+
+    def edited(self, features: Tensor, edit: KeywordEdit) -> tuple[Keyword | str, ...]:
+        """The keywords chosen for one image of features (1, clip_dim), with a person's changes."""
+        return edit.apply(self.selector.select(features)[0])
+
+    def guess_edited(
+        self, image: Image.Image, edit: KeywordEdit, options: DecodingOptions | None = None
+    ) -> Caption:
+        """`guess` for one picture from its edited keywords."""
+        features = self.encoder.encode_image([image])  # (1, clip_dim)
+        keys = self.keys_of([image], options)
+        return self.guess(features, [self.edited(features, edit)], options, keys=keys)[0]
 
     def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
         """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""

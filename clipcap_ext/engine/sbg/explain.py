@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Caption, DecodingOptions, Keyword
-from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.sbg.prompt import format_prompt
 from clipcap_ext.engine.sbg.tree import KeywordTree
 
@@ -77,8 +76,8 @@ def explain_image(
 ) -> Explanation:  # fmt: skip
     """Caption one picture, from edited keywords if `edit` says so, and say why."""
     features = captioner.encoder.encode_image([image])
-    keywords = None if not edit else [edit.apply(captioner.selector.select(features)[0])]
-    return explain(captioner, features, [pixel_key(image)], options, keywords=keywords)[0]
+    keywords = None if not edit else [captioner.edited(features, edit)]
+    return explain(captioner, features, captioner.keys_of([image], options), options, keywords=keywords)[0]
 
 
 def _effects(

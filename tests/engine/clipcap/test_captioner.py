@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from clipcap_ext.caption import Candidate, DecodingOptions
+from clipcap_ext.engine import captioner as module
 from clipcap_ext.engine.captioner import distinct, rank_by_similarity
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.factory import load_captioner
@@ -64,6 +65,37 @@ def test_ranking_only_reorders(captioner) -> None:  # type: ignore[no-untyped-de
     for one, other in zip(plain, ranked, strict=True):
         assert {c.text for c in one.candidates} == {c.text for c in other.candidates}
         assert all(c.similarity is None for c in one.candidates)
+
+
+def test_scoring_gives_each_candidate_its_similarity_and_keeps_the_order(captioner) -> None:  # type: ignore[no-untyped-def]
+    plain = captioner.caption(PICTURES, SAMPLES)
+    scored = captioner.caption(PICTURES, SAMPLES, score=True)
+    ranked = captioner.caption(PICTURES, SAMPLES.with_changes(rank_by="similarity"))
+    for before, after, other in zip(plain, scored, ranked, strict=True):
+        assert [one.text for one in after.candidates] == [one.text for one in before.candidates]
+        assert {(one.text, one.similarity) for one in after.candidates} == {
+            (one.text, one.similarity) for one in other.candidates
+        }
+
+
+def test_pictures_are_digested_only_to_sample(captioner, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    digested: list[Image.Image] = []
+    monkeypatch.setattr(module, "pixel_key", lambda image: digested.append(image) or pixel_key(image))
+    for options in (DecodingOptions(max_new_tokens=4), DecodingOptions(max_new_tokens=4, num_beams=2)):
+        captioner.caption(PICTURES, options)
+    assert not digested
+    captioner.caption(PICTURES, SAMPLES)
+    assert digested == PICTURES
+
+
+def test_what_ranked_by_similarity_is_not_scored_again(captioner, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    batches: list[list[str]] = []
+    encode = captioner.encoder.encode_text
+    monkeypatch.setattr(
+        captioner.encoder, "encode_text", lambda texts: batches.append(texts) or encode(texts)
+    )
+    captioner.caption(PICTURES, SAMPLES.with_changes(rank_by="similarity"), score=True)
+    assert len(batches) == 1
 
 
 def test_each_text_is_encoded_once(captioner, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.caption import Caption, Keyword
+from clipcap_ext.caption import Keyword
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.service.runs import Run
-from clipcap_ext.service.service import Result, dtype_name
+from clipcap_ext.service.work import Result
 from clipcap_ext.webui.tab.compat import forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
@@ -75,9 +75,6 @@ def guess_again(context: Context, image: Any, model: str, options: Any, text: st
     def work(run: Run) -> Result:
         edit = KeywordEdit(exactly=split_keywords(text))
         with context.service.work(context.words("Captioning"), 1, model, run.set_stage) as work:
-            caption: Caption = work.explain(image, options, edit).caption
-            device = context.host.device()
-            dtype = context.host.dtype(device)
-        return Result((caption,), str(device), dtype_name(dtype), run.seconds() * 1000, model)
+            return work.guess(image, options, edit)
 
     return Run(work)

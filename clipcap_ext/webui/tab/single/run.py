@@ -12,7 +12,7 @@ from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Candidate, Caption
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.runs import Run
-from clipcap_ext.service.service import Result
+from clipcap_ext.service.work import Result
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Shown
 from clipcap_ext.webui.tab.compat import Unreadable

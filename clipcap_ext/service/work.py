@@ -1,0 +1,145 @@
+"""One job with the captioner, from its turn until it is done or stopped: caption, guess, explain. It knows no
+queue and no lock, and imports no torch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from clipcap_ext.caption import Caption, Captioner, DecodingOptions
+from clipcap_ext.errors import Cancelled, CaptionError, UsageError
+from clipcap_ext.service.keeper import Keeper, Loaded
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+    from clipcap_ext.engine.sbg.edit import KeywordEdit
+    from clipcap_ext.engine.sbg.explain import Explanation
+    from clipcap_ext.service.host import Job
+
+T = TypeVar("T")
+Progress = Callable[[str], None]  # is told "loading", "captioning" and "stopping" as they begin
+
+
+class OutOfMemory(CaptionError):
+    """The device's memory did not suffice; everything of ours was freed."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Captions in the order of the images, and how they came about. `milliseconds` leaves loading out."""
+
+    captions: tuple[Caption, ...]
+    device: str
+    dtype: str
+    milliseconds: float
+    model: str
+
+
+@dataclass
+class Work:
+    """One job while it holds the host's queue and the service's lock: `caption` as often as needed.
+
+    Every call raises Cancelled once stopped, OutOfMemory, CheckpointError; any other failure as a
+    CaptionError. Pictures may be of any mode.
+    """
+
+    keeper: Keeper
+    model: str
+    on_progress: Progress | None = None
+    job: Job | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopped(self) -> bool:
+        """True once somebody asked to stop, here or with a button of the host."""
+        return self.stop.is_set() or (self.job is not None and self.job.stopped)
+
+    def step(self, text: str = "") -> None:
+        """One image is done: move the host's own progress on."""
+        if self.job is not None:
+            self.job.step(text)
+
+    def tell(self, stage: str) -> None:
+        """Say what begins, to whoever asked to be told."""
+        if self.on_progress is not None:
+            self.on_progress(stage)
+
+    def caption(
+        self, images: Sequence[Image.Image], options: DecodingOptions | None = None, *,
+        keys: Sequence[str] | None = None, score: bool = False,
+    ) -> Result:  # fmt: skip
+        """Caption one batch. `score` gives every candidate its similarity, whatever ranked them."""
+
+        def captions(captioner: Captioner) -> list[Caption]:
+            return captioner.caption([_rgb(image) for image in images], options, keys=keys, score=score)
+
+        return self._result(captions)
+
+    def guess(self, image: Image.Image, options: DecodingOptions | None, edit: KeywordEdit) -> Result:
+        """Caption one picture from edited keywords; UsageError if the model does not guess from keywords."""
+        return self._result(lambda captioner: [_guesser(captioner).guess_edited(_rgb(image), edit, options)])
+
+    def explain(
+        self, image: Image.Image, options: DecodingOptions | None = None, edit: KeywordEdit | None = None
+    ) -> Explanation:
+        """Caption one picture as `guess` does, its keywords perhaps edited, and say why."""
+        from clipcap_ext.engine.sbg.explain import explain_image
+
+        return self._made(lambda captioner: explain_image(_guesser(captioner), _rgb(image), options, edit))[0]
+
+    def captioning(
+        self, options: DecodingOptions | None
+    ) -> Callable[[Sequence[Image.Image]], Sequence[Caption]]:
+        """`caption` with the options filled in, as clipcap_ext.batch takes it."""
+        return lambda images: self.caption(images, options).captions
+
+    def _result(self, make: Callable[[Captioner], list[Caption]]) -> Result:
+        captions, loaded, milliseconds = self._made(make)
+        return Result(tuple(captions), str(loaded.device), loaded.dtype_name, milliseconds, loaded.name)
+
+    def _made(self, make: Callable[[Captioner], T]) -> tuple[T, Loaded, float]:
+        """What `make` makes with the captioner, what was loaded, and the milliseconds it took; errors in our
+        words."""
+        host = self.keeper.host
+        if self.stopped:
+            raise Cancelled("Stopped.")
+        try:
+            loaded = self.keeper.bring(self.model, lambda: self.tell("loading"))
+            self.tell("captioning")
+            start = time.perf_counter()
+            return make(loaded.captioner), loaded, (time.perf_counter() - start) * 1000
+        except CaptionError:
+            raise
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                host.report("ClipCap could not caption")
+                raise CaptionError(f"Captioning failed: {type(error).__name__}: {error}") from error
+            device = self.keeper.loaded.device if self.keeper.loaded else host.device()
+        self.keeper.free()  # outside the except block: the exception's frames hold tensors
+        raise OutOfMemory(
+            f"Out of memory on {device}: everything of the captioner was freed. "
+            "Try again; with fewer candidates or beams, or a smaller model, it needs less."
+        )
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    from clipcap_ext.engine.images.reading import to_rgb
+
+    return to_rgb(image)
+
+
+def _guesser(captioner: Captioner) -> SbgCaptioner:
+    from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+
+    if not isinstance(captioner, SbgCaptioner):
+        raise UsageError(f"{captioner.name} has no keywords to explain or edit: choose a model of kind sbg.")
+    return captioner
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
