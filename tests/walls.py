@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "evaluate": BASE | {"door", "engine", "corpus", "metrics", "flags", "__init__"},
     "batch": BASE | {"engine", "corpus"},
     "service": BASE | {"engine", "hub"},
-    "webui": BASE | {"engine", "batch", "hub", "service", "cli", "__init__"},
+    "webui": BASE | {"engine", "batch", "hub", "service", "cli", "flags", "__init__"},
     "reproduce": BASE | {"door", "engine", "corpus", "metrics", "train", "evaluate", "flags", "__init__"},
     "labels": BASE | {"door", "engine", "corpus"},
     "flags": BASE,

@@ -5,31 +5,23 @@ Written for pydantic 1 and 2 and for every fastapi from 0.94: models are plain f
 """
 
 # No `from __future__ import annotations`: fastapi and pydantic 1 read the annotations as they are made.
-from collections.abc import Awaitable, Callable
-from secrets import compare_digest
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi import APIRouter, FastAPI
 from pydantic import VERSION, BaseModel, Field
 
 from clipcap_ext.caption import DIGITS, Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
-from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError
+from clipcap_ext.errors import ImageError, ModelNotFound, UsageError, printable
+from clipcap_ext.flags import join_options
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.option_schema import options_schema
-from clipcap_ext.webui.payload import MAX_BODY_BYTES, MAX_IMAGES, TooLarge, decode_images
+from clipcap_ext.webui.payload import MAX_IMAGES, decode_images
+from clipcap_ext.webui.rest_guard import Access, GuardedRoute, dependencies
 
 PREFIX = "/clipcap/v1"
-STATUS: tuple[tuple[type[CaptionError], int], ...] = (
-    (TooLarge, 413),
-    (ModelNotFound, 404),
-    (UsageError, 422),
-    (ImageError, 422),
-    (Cancelled, 409),
-    (CaptionError, 503),
-)
 
 
 def in_schema(words: dict[str, Any]) -> dict[str, Any]:
@@ -68,8 +60,9 @@ class CandidateItem(BaseModel):
 class CaptionItem(BaseModel):
     """What the model says of one picture."""
 
-    caption: str = Field(..., title="Caption")
+    caption: str = Field(..., title="Caption", description="Empty where there is a problem.")
     candidates: list[CandidateItem] = Field(..., title="Candidates", description="Best first.")
+    problem: str = Field("", title="Problem", description="Why this picture of several could not be read.")
 
 
 class CaptionResponse(BaseModel):
@@ -107,78 +100,13 @@ class UnloadResponse(BaseModel):
     unloaded: str = Field(..., title="Unloaded")
 
 
-class LimitedRoute(APIRoute):
-    """Refuses a body above MAX_BODY_BYTES before it is in memory, and answers a CaptionError by its kind."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
-        """fastapi's handler between two guards."""
-        handle = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            try:
-                return await handle(Request(request.scope, limited(request)))
-            except CaptionError as error:
-                raise HTTPException(status_of(error), detail=str(error)) from error
-
-        return guarded
-
-
-def limited(request: Request) -> Callable[[], Awaitable[Any]]:
-    """The request's receive function, counting; a Content-Length that is too large is refused at once."""
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > MAX_BODY_BYTES:
-        raise too_large_body()
-    seen = 0
-
-    async def receive() -> Any:
-        nonlocal seen
-        message = await request.receive()
-        seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
-            raise too_large_body()
-        return message
-
-    return receive
-
-
-def too_large_body() -> HTTPException:
-    """Not a CaptionError: fastapi turns other exceptions met while it reads a body into a plain 400."""
-    return HTTPException(
-        413, detail=f"The request is above {MAX_BODY_BYTES // 2**20} MB: send fewer pictures at once."
-    )
-
-
-def status_of(error: CaptionError) -> int:
-    """4xx where the request was at fault, 503 where this machine or its files are."""
-    return next(code for kind, code in STATUS if isinstance(error, kind))
-
-
-def guard(credentials: dict[str, str]) -> list[Any]:
-    """The dependencies of every route: basic authentication if there are users, the host adds none to our
-    routes."""
-    if not credentials:
-        return []
-
-    def check(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008
-        expected = credentials.get(given.username)
-        if expected is None or not compare_digest(given.password.encode(), expected.encode()):
-            raise HTTPException(
-                401, detail="Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
-            )
-
-    return [Depends(check)]
-
-
 def add_api(
-    app: FastAPI,
-    service: CaptionService,
-    credentials: dict[str, str],
-    pick: Callable[[str], str] = lambda name: name,
+    app: FastAPI, service: CaptionService, access: Access, pick: Callable[[str], str] = lambda name: name
 ) -> None:
     """Add the routes to the host's app. `pick` turns the asked model name, which may be empty, into one to
     use."""
     router = APIRouter(
-        prefix=PREFIX, route_class=LimitedRoute, dependencies=guard(credentials), tags=["ClipCap"]
+        prefix=PREFIX, route_class=GuardedRoute, dependencies=dependencies(access), tags=["ClipCap"]
     )
 
     def models() -> ModelsResponse:
@@ -187,11 +115,17 @@ def add_api(
 
     def caption(asked: CaptionRequest) -> CaptionResponse:
         """Caption one picture or several."""
-        images = decode_images(pictures(asked))
         model = known_name(service, pick(asked.model))
         options = options_for(service, model, asked.options)
+        read = decode_images(pictures(asked))
+        images = [one for one in read if not isinstance(one, ImageError)]
+        if not images:
+            raise next(one for one in read if isinstance(one, ImageError))
         result = service.caption(images, model, options)
-        items = [caption_item(one) for one in result.captions]
+        captions = iter(result.captions)
+        items = [
+            problem_item(one) if isinstance(one, ImageError) else caption_item(next(captions)) for one in read
+        ]
         return CaptionResponse(
             caption=items[0].caption, captions=items, model=result.model, device=result.device,
             dtype=result.dtype, milliseconds=result.milliseconds,
@@ -229,8 +163,19 @@ def known_name(service: CaptionService, model: str) -> str:
 
 
 def options_for(service: CaptionService, model: str, changes: dict[str, Any]) -> DecodingOptions | None:
-    """The model's own options with the request's changes."""
-    return service.default_options(model).with_changes(**changes) if changes else None
+    """The model's own options joined with the request's, as the terminal joins them with its flags."""
+    if not changes:
+        return None
+    defaults = service.default_options(model)
+    unknown = sorted(set(changes) - set(asdict(defaults)))
+    if unknown:
+        raise UsageError(
+            f"Unknown decoding option {printable(unknown[0])[:60]!r}; known: {', '.join(asdict(defaults))}."
+        )
+    try:
+        return join_options(defaults, changes)
+    except TypeError:  # a list where a number belongs: this says which
+        return defaults.with_changes(**changes)
 
 
 def caption_item(caption: Caption) -> CaptionItem:
@@ -244,6 +189,11 @@ def caption_item(caption: Caption) -> CaptionItem:
         for one in caption.candidates
     ]
     return CaptionItem(caption=caption.text, candidates=candidates)
+
+
+def problem_item(error: ImageError) -> CaptionItem:
+    """The place of a picture that could not be read."""
+    return CaptionItem(caption="", candidates=[], problem=str(error))
 
 
 def model_item(entry: ModelEntry) -> ModelItem:

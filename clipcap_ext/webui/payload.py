@@ -7,10 +7,10 @@ import base64
 import binascii
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from clipcap_ext.errors import UsageError
+from clipcap_ext.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,10 +27,11 @@ class TooLarge(UsageError):
     """A picture or a request above the limits."""
 
 
-def decode_images(texts: Sequence[str]) -> list[Image.Image]:
+def decode_images(texts: Sequence[str]) -> list[Image.Image | ImageError]:
     """The pictures in `texts`, of which one at a time is unpacked, and none before all are known to fit.
 
-    UsageError or ImageError name the picture by its place and say what is wrong, TooLarge above the limits.
+    One that cannot be read is its ImageError, which names it by its place. UsageError for what is no
+    picture's file in base64, TooLarge above the limits.
     """
     from clipcap_ext.engine.images.reading import open_image, picture_size
 
@@ -41,7 +42,14 @@ def decode_images(texts: Sequence[str]) -> list[Image.Image]:
             f"The pictures have {pixels // 10**6} megapixels in all, and a request may have "
             f"{MAX_REQUEST_PIXELS // 10**6}: send fewer at once, or smaller ones."
         )
-    return [open_image(stream) for stream in streams]
+    return [_opened(stream, open_image) for stream in streams]
+
+
+def _opened(stream: io.BytesIO, read: Callable[[io.BytesIO], Image.Image]) -> Image.Image | ImageError:
+    try:
+        return read(stream)
+    except ImageError as error:
+        return error
 
 
 def _stream(text: str, name: str) -> io.BytesIO:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,8 @@ from fastapi.testclient import TestClient
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
-from clipcap_ext.webui import api, payload
+from clipcap_ext.webui import api, payload, rest_guard
+from clipcap_ext.webui.rest_guard import Access
 
 MODEL = "tiny-clipcap"
 
@@ -41,8 +43,8 @@ def service(tiny_folder: Path) -> CaptionService:
 
 def client(service: CaptionService, credentials: dict[str, str] | None = None) -> TestClient:
     app = FastAPI()
-    api.add_api(app, service, credentials or {}, lambda name: name or MODEL)
-    return TestClient(app)
+    api.add_api(app, service, Access(credentials or {}), lambda name: name or MODEL)
+    return TestClient(app, base_url="http://localhost")
 
 
 @pytest.fixture
@@ -171,7 +173,7 @@ def test_a_picture_that_is_too_large(web: TestClient, monkeypatch: pytest.Monkey
 def test_a_request_that_is_too_large(
     web: TestClient, monkeypatch: pytest.MonkeyPatch, says_its_length: bool
 ) -> None:
-    monkeypatch.setattr(api, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(rest_guard, "MAX_BODY_BYTES", 1000)
     body = b'{"image": "' + b"A" * 2000 + b'"}'
     content = body if says_its_length else (body[i : i + 100] for i in range(0, len(body), 100))
     answer = web.post("/clipcap/v1/caption", content=content, headers={"content-type": "application/json"})
@@ -257,13 +259,14 @@ def test_the_host_decides_whether_there_are_routes(
     program = fake_host(family)
     register()
     program.run("app_started", None, app := FastAPI())
-    served = TestClient(app).get("/clipcap/v1/models").status_code
+    served = TestClient(app, base_url="http://localhost").get("/clipcap/v1/models").status_code
     assert served == (200 if family == "SD.Next" else 404)
     program.cmd_opts.api = True
     program.cmd_opts.api_auth = program.cmd_opts.auth = "ann:apple"
     program.run("app_started", None, app := FastAPI())
-    assert TestClient(app).get("/clipcap/v1/models").status_code == 401
-    answer = TestClient(app).post("/clipcap/v1/caption", auth=("ann", "apple"), json={"image": PNG})
+    assert TestClient(app, base_url="http://localhost").get("/clipcap/v1/models").status_code == 401
+    web = TestClient(app, base_url="http://localhost")
+    answer = web.post("/clipcap/v1/caption", auth=("ann", "apple"), json={"image": PNG})
     assert answer.status_code == 200, answer.text
     assert program.state.history[-2:] == ["begin Captioning", "end"]
 
@@ -279,3 +282,104 @@ def test_small_files_that_unpack_to_gigabytes_are_refused_before_any_is_unpacked
     answer = ask(web, images=[bomb] * 4)
     assert answer.status_code == 413
     assert "676 megapixels in all, and a request may have 512" in detail(answer)
+
+
+ROUTE = "/clipcap/v1/caption"
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"files": {"image": ("a.png", b"SECRET")}}, "multipart/form-data, and JSON is wanted"),
+        ({"data": {"image": "SECRET"}}, "x-www-form-urlencoded, and JSON is wanted"),
+        (
+            {"content": b"\x89PNG SECRET", "headers": {"content-type": "image/png"}},
+            "image/png, and JSON is wanted",
+        ),
+        ({"content": b"\xff\xfeSECRET"}, "no JSON: it is not UTF-8"),
+        ({"content": b'{"image": SECRET'}, "no JSON"),
+        ({"content": b"[" * 100_000}, "nested"),
+        ({"content": b'{"options": {"temperature": NaN}}'}, "NaN is no JSON number"),
+        ({"content": b'["SECRET"]'}, "."),
+        ({"content": b'{"image": {"SECRET": 1}}'}, "image: "),
+        ({"content": b'{"images": "SECRET"}'}, "images: "),
+        ({"json": {"image": "x", "options": {"self": 1}}}, "Unknown decoding option 'self'"),
+        ({"content": rb'{"image": "x", "options": {"\ud83d": 1}}'}, "Unknown decoding option"),
+        ({"json": {"image": "x", "options": {"temperature": [1]}}}, "temperature must be a number"),
+        ({"json": {"image": "x", "options": {"num_beams": 10**400}}}, "no JSON|num_beams"),
+        ({"content": rb'{"image": "x", "model": "\ud83d\u001b[31m"}'}, "No model named"),
+    ],
+)
+def test_a_wrong_body_is_told_in_words_and_never_repeated(
+    web: TestClient, sent: dict[str, Any], why: str
+) -> None:
+    answer = web.post(ROUTE, **sent)
+    assert answer.status_code in (404, 422), answer.text
+    assert re.search(why, detail(answer)), detail(answer)
+    assert "SECRET" not in answer.text and detail(answer).isprintable()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.8},
+        {"num_candidates": 5},
+        {"top_k": 20, "temperature": 1},
+        {"num_beams": 3},
+        {"temperature": 1e-40},
+    ],
+)
+def test_one_option_alone_works_as_in_the_terminal(web: TestClient, options: dict[str, Any]) -> None:
+    answer = ask(web, image=picture(), options=options)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["caption"]
+
+
+def test_next_to_no_temperature_is_the_likeliest_text(web: TestClient) -> None:
+    cold = ask(web, image=picture(), options={"temperature": 1e-40}).json()["caption"]
+    assert cold == ask(web, image=picture()).json()["caption"]
+
+
+def test_one_bad_picture_of_many_is_named_and_the_others_are_captioned(web: TestClient) -> None:
+    bad = base64.b64encode(b"no picture").decode()
+    answer = ask(web, images=[picture("red"), bad, picture("blue")]).json()
+    alone = [ask(web, image=picture(colour)).json()["caption"] for colour in ("red", "blue")]
+    assert [one["caption"] for one in answer["captions"]] == [alone[0], "", alone[1]]
+    problems = [one["problem"] for one in answer["captions"]]
+    assert problems[0] == problems[2] == "" and problems[1].startswith("image 2: not a picture")
+    every = ask(web, images=[bad, bad])
+    assert every.status_code == 422 and detail(every).startswith("image 1: ")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://localhost"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://localhost.evil.example"}, 403),
+        ({"host": "evil.example"}, 403),
+        ({"host": "evil.example", "origin": "http://evil.example"}, 403),
+        ({"host": "127.0.0.1:7860"}, 200),
+        ({"host": "[::1]:7860", "origin": "http://[::1]:7860"}, 200),
+        ({"host": "192.168.1.9", "origin": "http://192.168.1.9"}, 200),
+        ({"host": ""}, 403),
+    ],
+)
+def test_other_sites_and_other_names_are_refused_where_no_password_is_set(
+    service: CaptionService, headers: dict[str, str], status: int
+) -> None:
+    asked = {"image": picture()}
+    assert client(service).post(ROUTE, json=asked, headers=headers).status_code == status
+    with_password = client(service, {"me": "word"})
+    assert with_password.post(ROUTE, json=asked, headers=headers, auth=("me", "word")).status_code == 200
+
+
+def test_what_the_host_allows_is_allowed(service: CaptionService) -> None:
+    app = FastAPI()
+    api.add_api(app, service, Access({}, ("https://my.site",), public=True), lambda name: name or MODEL)
+    web = TestClient(app, base_url="http://my.webui.example")
+    asked = {"image": picture()}
+    assert web.post(ROUTE, json=asked, headers={"origin": "https://my.site"}).status_code == 200
+    assert web.post(ROUTE, json=asked, headers={"origin": "https://other.site"}).status_code == 403

@@ -22,6 +22,8 @@ from clipcap_ext.engine.decoding.restrictions import RestrictedStepper, restrict
 from clipcap_ext.engine.decoding.stepper import Decoded, Stepper, TokenStepper
 from clipcap_ext.errors import UsageError
 
+COLD = 1e-3  # a temperature below which logits are brought near 0 before they are divided by it
+
 
 def decode(
     lm: nn.Module,
@@ -130,10 +132,17 @@ def _decode_rows(
     return [sorted(group, key=_average, reverse=True) for group in groups]
 
 
+def _scaled(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature; near 0, where that would overflow, the likeliest alone is left."""
+    if temperature < COLD:
+        return (logits - logits.max(-1, keepdim=True).values).double().div(temperature).float()
+    return logits / temperature
+
+
 def _choose(logits: Tensor, options: DecodingOptions, draws: Tensor | None) -> Tensor:
     if draws is None:
         return logits.argmax(-1)
-    ordered, order = highest(logits / options.temperature, options.top_k)
+    ordered, order = highest(_scaled(logits, options.temperature), options.top_k)
     probabilities = ordered.softmax(-1).double()
     cumulative = probabilities.cumsum(-1)
     if options.top_p < 1:

@@ -73,6 +73,6 @@ def add_routes(service: CaptionService, app: Any) -> None:
     try:
         from clipcap_ext.webui.api import add_api
 
-        add_api(app, service, host.api_credentials, chosen_model)
+        add_api(app, service, host.api_access, chosen_model)
     except Exception:
         host.report("the REST routes could not be added")

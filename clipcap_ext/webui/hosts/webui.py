@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
     from clipcap_ext.caption import Captioner
+    from clipcap_ext.webui.rest_guard import Access
+
+PUBLIC = ("listen", "share", "ngrok", "server_name", "webui_is_non_local")  # flags that serve other machines
 
 
 class HostJob:
@@ -105,6 +108,15 @@ class WebuiHost:
     def api_credentials(self) -> dict[str, str]:
         """Passwords by user of --api-auth (`user:password,user:password`); empty without it."""
         return passwords((self.flag("api_auth") or "").split(","))
+
+    @property
+    def api_access(self) -> Access:
+        """Who may ask our routes: as the host's own API was told."""
+        from clipcap_ext.webui.rest_guard import Access
+
+        origins = tuple(filter(None, (self.flag("cors_allow_origins") or "").split(",")))
+        public = any(self.flag(name) for name in PUBLIC)
+        return Access(self.api_credentials, origins, public or bool(self.flag("cors_allow_origins_regex")))
 
     @property
     def tab_hidden(self) -> bool:
