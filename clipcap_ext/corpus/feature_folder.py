@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.corpus.examples import Problem
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.errors import CheckpointError, CorpusError, UsageError
+from clipcap_ext.errors import CheckpointError, CorpusError, UsageError, printable
 from clipcap_ext.files import tidy, write_folder, write_json
 from clipcap_ext.foreign_json import parse_json
 
@@ -118,7 +118,8 @@ class FeatureFolder:
         if missing:
             raise CorpusError(
                 f"{len(missing)} of the {len(found)} shards of {self.path} are not made yet (the first is of "
-                f"{missing[0]}): run the command that makes the features again, it goes on where it stopped."
+                f"{printable(missing[0])}): run the command that makes the features again, it goes on "
+                "where it stopped."
             )
         return [info for info in found if info is not None]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.errors import ScoringError, UsageError
+from clipcap_ext.errors import ScoringError, UsageError, printable
 from clipcap_ext.files import read_json
 
 FORM = '[{"image_id": number or file name, "caption": text}, ...]'
@@ -47,7 +47,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows):
         if not _is_row(row):
             raise UsageError(
-                f"--hypotheses {path}, entry {number}: {str(row)[:80]} is not of the form {FORM}."
+                f"--hypotheses {path}, entry {number}: {printable(str(row))[:80]} is not of the form {FORM}."
             )
     return rows
 

@@ -128,7 +128,8 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     try:
         clip.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {error}") from error
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {reason}") from error
     clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
     context_length = text_cfg.get("context_length", 77)
     expect(context_length, int, f"{path}, context_length", CheckpointError)

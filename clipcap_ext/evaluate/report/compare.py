@@ -14,9 +14,11 @@ from clipcap_ext.evaluate.report.results import FORMAT, check_writable, provenan
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.evaluate.statistics.significance import Difference, differences
 from clipcap_ext.files import read_json
+from clipcap_ext.foreign_json import expect
 from clipcap_ext.metrics.stored import restored
 
 WORD = "compare"
+COMPARED = ("name", "split", "protocol")  # of the data: alike in both
 
 
 def compare_command(words: Sequence[str]) -> str:
@@ -37,9 +39,8 @@ def compare(first: Path, second: Path, bootstrap: Bootstrap) -> dict[str, Any]:
     comparable."""
     read = [_read(first), _read(second)]
     _check_comparable(first, second, *read)
-    found = differences(
-        restored(read[0]["image_statistics"]), restored(read[1]["image_statistics"]), bootstrap
-    )
+    kept = [_statistics(path, one) for path, one in zip((first, second), read, strict=True)]
+    found = differences(kept[0], kept[1], bootstrap)
     return {
         **provenance(), "kind": "comparison",
         "systems": [{"file": path.name, **_said_of(one)} for path, one in zip((first, second), read,
@@ -87,11 +88,26 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} holds no image statistics, for an older version wrote it: score the captions again."
         )
+    data = expect(said.get("data"), dict, f"{path}, data", UsageError)
+    for what in COMPARED:
+        expect(data.get(what), str, f"{path}, data, {what}", UsageError)
+    for name in ("images", "image_statistics"):
+        expect(said.get(name), dict, f"{path}, {name}", UsageError)
+    for name in ("signature", "date"):
+        expect(said.get(name), str, f"{path}, {name}", UsageError)
     return said
 
 
+def _statistics(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """What was kept of each image, as the metrics' own tables; UsageError for what they did not write."""
+    try:
+        return restored(results["image_statistics"])
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UsageError(f"{path} holds image statistics that no metric here wrote: score again.") from error
+
+
 def _check_comparable(first: Path, second: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    for what in ("name", "split", "protocol"):
+    for what in COMPARED:
         if one["data"][what] != other["data"][what]:
             raise UsageError(
                 f"{first} is of {what} {one['data'][what]!r} and {second} of {other['data'][what]!r}: "
@@ -106,11 +122,8 @@ def _check_comparable(first: Path, second: Path, one: Mapping[str, Any], other: 
 
 def _said_of(results: Mapping[str, Any]) -> dict[str, Any]:
     named = results.get("model", results.get("hypotheses", {}))
-    return {
-        "signature": results["signature"],
-        "date": results["date"],
-        "fingerprint": named.get("fingerprint", ""),
-    }
+    fingerprint = named.get("fingerprint", "") if isinstance(named, dict) else ""
+    return {"signature": results["signature"], "date": results["date"], "fingerprint": fingerprint}
 
 
 def _figures(one: Difference) -> dict[str, Any]:
