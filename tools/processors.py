@@ -64,6 +64,7 @@ def environment(kind: str, threads: int) -> dict[str, str]:
     refused = [one for one in core._multiarray_umath.__cpu_dispatch__ if re.match(TOO_WIDE[kind], one)]
     held = {
         **ACCELERATED[kind], "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "passive",  # a thread that waits leaves the core to the tests' other processes
         "NPY_DISABLE_CPU_FEATURES": " ".join(one for one in refused if features.get(one)),
     }  # fmt: skip
     return {**os.environ, **held}
