@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fake_modules import FAMILIES, Component, FakeHost
 
+from clipcap_ext.service.keeper import Loaded
 from clipcap_ext.webui.hosts import callbacks, extension
 
 Start = Callable[[str], FakeHost]
@@ -151,9 +152,10 @@ def test_settings_are_registered_in_our_section(program: FakeHost) -> None:
 
 def test_unloading_scripts_frees_the_model(program: FakeHost) -> None:
     service = extension.service()
-    service._loaded = object()
+    service._keeper.loaded = Loaded("a", object(), None, None)  # type: ignore[arg-type]
+    assert service.loaded() == "a"
     program.run("script_unloaded")
-    assert service._loaded is None
+    assert service.loaded() == ""
 
 
 def test_interrogate_is_offered_only_where_it_was_lost(program: FakeHost, tab: Tab) -> None:
