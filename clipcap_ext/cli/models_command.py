@@ -10,10 +10,11 @@ from typing import Any
 
 from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
-from clipcap_ext.engine.catalog import ModelEntry, how_to_download, is_ready, list_models, list_to_fetch
+from clipcap_ext.engine.catalog import ModelEntry, command_for, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.published.table import PublishedModel
-from clipcap_ext.hub.download import is_downloaded, remove_download
+from clipcap_ext.errors import UsageError
+from clipcap_ext.hub.removal import Removal, is_downloaded, plan_removal
 from clipcap_ext.service.standalone import StandaloneHost
 
 EXAMPLES = """examples:
@@ -31,7 +32,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     add_models_dir(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--remove", metavar="NAME", help="delete a downloaded model, or a CLIP as MODEL/TAG")
+    parser.add_argument(
+        "--remove", metavar="NAME", help="delete a downloaded model, or a CLIP as MODEL/TAG, once you agree"
+    )
+    parser.add_argument("--yes", action="store_true", help="agree beforehand to what --remove deletes")
     parser.set_defaults(run=run)
 
 
@@ -39,9 +43,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
     """One model a line; 0, and 1 if there is none."""
     folder = StandaloneHost(models_dir=args.models_dir).models_dir
     if args.remove:
-        freed = remove_download(args.remove, folder)
-        streams.say(f"{args.remove} is removed, {freed / 1e6:.1f} MB are free again")
-        return 0
+        return remove(plan_removal(args.remove, folder), args.yes, streams)
     entries = list_models(folders=[folder])
     records = [describe(entry, folder) for entry in entries] + [
         to_fetch(model) for model in list_to_fetch(folders=[folder])
@@ -52,11 +54,35 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
     return 0 if entries else 1
 
 
+def remove(removal: Removal, agreed: bool, streams: Streams) -> int:
+    """Say what would go, and delete it if whoever asks agrees; 0 deleted, 1 not. UsageError where nobody can
+    be asked."""
+    count = f"{len(removal.files)} file{'s' * (len(removal.files) != 1)}"
+    streams.say(
+        f"{removal.name}: {count}, {removal.size / 1e6:.1f} MB, downloaded from {removal.repo}, in "
+        f"{removal.folder}"
+    )
+    for path in removal.kept:
+        streams.say(f"{path} was not downloaded and stays.")
+    if removal.clip:
+        how = command_for(f"models --remove {removal.clip}", folders=[removal.models_dir])
+        streams.say(f"CLIP {removal.clip} ({removal.clip_size / 1e6:.1f} MB) stays, for other models: {how}")
+    answer = agreed or streams.ask("Remove it from this disk?")
+    if answer is None:
+        raise UsageError("Nothing is removed, for nobody is there to agree to it: add --yes to the command.")
+    if not answer:
+        streams.say("Nothing is removed.")
+        return 1
+    freed = removal.carry_out()
+    streams.say(f"{removal.name} is removed, {freed / 1e6:.1f} MB are free again")
+    return 0
+
+
 def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
     """What is known of a model without loading it. state: bundled, downloaded, own, file, or refused."""
     about: dict[str, Any] = {
         "name": entry.name,
-        "state": _state(entry),
+        "state": _state(entry, models_dir),
         "folder": str(entry.folder),
         "bytes": entry.size,
     }
@@ -81,12 +107,12 @@ def to_fetch(model: PublishedModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _state(entry: ModelEntry) -> str:
+def _state(entry: ModelEntry, models_dir: Path) -> str:
     if entry.config is None or entry.problem:
         return "refused"
     if entry.folder.parent == BUNDLED:
         return "bundled"
-    return "file" if entry.file is not None else "downloaded" if is_downloaded(entry) else "own"
+    return "file" if entry.file is not None else "downloaded" if is_downloaded(entry, models_dir) else "own"
 
 
 def _line(record: dict[str, Any], models_dir: Path) -> str:
@@ -96,9 +122,9 @@ def _line(record: dict[str, Any], models_dir: Path) -> str:
     if "repo" in record:
         size = f"; about {record['bytes'] / 1e6:.0f} MB" if record["bytes"] else ""
         by_hand = "its file has to be fetched by hand"
-        how = how_to_download(record["name"], folders=[models_dir]) if record["repo"] else by_hand
+        how = command_for(f"download {record['name']}", folders=[models_dir]) if record["repo"] else by_hand
         return f"{name}  {record['state']}; {record['purpose'] or record['repo']}{size}; {how}"
-    lacks = f"; its encoder is missing: {how_to_download(record['name'], folders=[models_dir])}"
+    lacks = f"; its encoder is missing: {command_for('download ' + record['name'], folders=[models_dir])}"
     state = {"file": "a file, made into a folder on first use"}.get(record["state"], record["state"])
     parts = [state + ("" if record["ready"] else lacks), record["kind"], f"on {record['encoder']}", megabytes]
     parts += [f"trained on {record['trained_on']}"] if record["trained_on"] else []

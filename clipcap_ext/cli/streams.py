@@ -15,10 +15,12 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Streams:
-    """`out` takes results, `err` everything that is not one."""
+    """`out` takes results, `err` everything that is not one; `keys` is what a person types, if there is
+    one."""
 
     out: TextIO
     err: TextIO
+    keys: TextIO | None = None
 
     @classmethod
     def standard(cls) -> Streams:
@@ -27,7 +29,7 @@ class Streams:
         for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors=errors)
-        return cls(sys.stdout, sys.stderr)
+        return cls(sys.stdout, sys.stderr, sys.stdin)
 
     def result(self, line: str) -> None:
         """One whole line of results, past any progress bar, and out at once."""
@@ -40,6 +42,14 @@ class Streams:
         with tqdm.external_write_mode(file=self.err):
             self.err.write(f"{line}\n")
             self.err.flush()
+
+    def ask(self, question: str) -> bool | None:
+        """Whether the person at the terminal says yes; None where there is no terminal to ask at."""
+        if not (self.keys and self.keys.isatty() and self.err.isatty()):
+            return None
+        self.err.write(f"{question} [y/N] ")
+        self.err.flush()
+        return self.keys.readline().strip().lower() in ("y", "yes")
 
     @contextmanager
     def progress(self, total: int, unit: str) -> Iterator[tqdm]:

@@ -120,15 +120,15 @@ def how_to_fetch(model: PublishedModel, *, folders: Sequence[Path] = ()) -> str:
         )
     return (
         f"{model.name}{size} is not on this disk. Press Download in the Models pane, "
-        f"or run: {how_to_download(model.name, folders=folders)}"
+        f"or run: {command_for(f'download {model.name}', folders=folders)}"
     )
 
 
-def how_to_download(name: str, *, folders: Sequence[Path] = ()) -> str:
-    """The command that puts a model or a CLIP where it is looked for here."""
+def command_for(words: str, *, folders: Sequence[Path] = ()) -> str:
+    """What to type for `words`, a command and its arguments, to be done where models are looked for here."""
     place = models_folders(folders)[0]
     chosen = "" if place == default_models_dir() else f" --models-dir {shlex.quote(str(place))}"
-    return f"python -m clipcap_ext download {name}{chosen}"
+    return f"python -m clipcap_ext {words}{chosen}"
 
 
 def find_encoder_folder(name: str, beside: Path, *, folders: Sequence[Path] = ()) -> Path:

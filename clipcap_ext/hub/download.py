@@ -8,9 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from clipcap_ext.engine.catalog import ModelEntry, find_model, how_to_fetch, list_models, list_to_fetch
+from clipcap_ext.engine.catalog import (
+    ModelEntry,
+    command_for,
+    find_model,
+    how_to_fetch,
+    list_models,
+    list_to_fetch,
+)
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
-from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import folder_of, parts_for
@@ -72,14 +78,16 @@ class Download:
         if entry.problem:
             raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
         if revision and entry.about is not None and entry.about.repo:
-            raise DownloadError(
-                f"{name} is here already. Remove it first: python -m clipcap_ext models --remove {name}"
-            )
+            how = command_for(f"models --remove {name}", folders=[self.models_dir])
+            raise DownloadError(f"{name} is here already. Remove it first: {how}")
         return entry.folder if entry.file is None else self._from_file(store, entry)
 
     def _published(self, store: Store, model: PublishedModel, revision: str) -> Path:
         if not model.repo:
             raise DownloadError(how_to_fetch(model, folders=[self.models_dir]))
+        folder = self.models_dir / model.name
+        if folder.exists() or folder.is_symlink():
+            raise CheckpointError(f"{folder} is there and holds no model: move it away, then try again.")
         self.say(f"Downloading {model.name} from {model.repo}")
         wanted = Wanted(
             model.repo, model.name, (model.file,) if model.file else (),
@@ -88,12 +96,12 @@ class Download:
         found = store.ensure(wanted, copies=1, renew=bool(revision))
         pinned = store.pins.listing(model.repo, wanted.revision)
         origin = {"repo": model.repo, "commit": pinned.commit if pinned else "", "files": sorted(found)}
-        folder = self.models_dir / model.name
         if model.file or model.kind == "sbg":
             weights = next(path for name, path in found.items() if name == model.file or path.name in WEIGHTS)
             self._convert(store, weights, folder, model, origin)
         else:
             copy_checkpoint(found, folder, origin)
+        store.records.keep_model(model.name, model.repo)
         store.clear(model.repo)
         return folder
 
@@ -191,36 +199,3 @@ def copy_checkpoint(found: Mapping[str, Path], folder: Path, origin: Mapping[str
         config = read_config(partial)
         config = replace(config, training={**config.training, ORIGIN: dict(origin)})
         (partial / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
-
-
-def remove_download(name: str, models_dir: Path) -> int:
-    """Delete a model, or a CLIP (MODEL/TAG), that was downloaded; bytes freed.
-
-    CheckpointError for what was not: bundled models and a user's own stay.
-    """
-    with HubClient() as client:
-        store = Store(models_dir, client)
-        if "/" in name:
-            model, _, tag = name.partition("/")
-            freed = store.remove(hub_repo(EncoderConfig(model, tag)))
-            if not freed:
-                raise CheckpointError(f"No CLIP {name} was downloaded into {store.root}.")
-            return freed
-        entry = find_model(name, folders=[models_dir])
-        if entry.config is None or not is_downloaded(entry):
-            kind = (
-                "is bundled"
-                if entry.folder.parent == BUNDLED
-                else f"was not downloaded: it is yours, in {entry.folder}"
-            )
-            raise CheckpointError(f"{name} {kind}, so it is not removed.")
-        with store.alone(f"{name}.model"):
-            freed = entry.size
-            shutil.rmtree(entry.folder)
-            freed += store.remove(entry.config.training[ORIGIN]["repo"])
-        return freed
-
-
-def is_downloaded(entry: ModelEntry) -> bool:
-    """Whether a model came from the Hub by way of us."""
-    return entry.config is not None and ORIGIN in entry.config.training

@@ -8,6 +8,7 @@ used from there. Nothing is asked of the Hub while every file is here.
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,14 @@ from clipcap_ext.engine.clip.sources import HUB_FOLDER
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import put_in_place
 from clipcap_ext.hub.client import HubClient, HubFailure
+from clipcap_ext.hub.deletion import delete_files
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
 from clipcap_ext.hub.pins import Pins
+from clipcap_ext.hub.records import Records, folder_name
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
 PINS_FILE = "pins.json"
+PART = re.compile(r"\..+\.[0-9a-f]{1,16}\.part")  # a file that has not arrived whole: see `_part`
 WAIT = 0.2  # seconds between looks at a lock that another process holds
 SPARE = 64 << 20  # bytes that stay free beside a download
 Choose = Callable[[Listing], Sequence[str]]
@@ -46,7 +50,9 @@ class Store:
 
     def __init__(self, models_dir: Path, client: HubClient | None = None) -> None:
         self.root = models_dir / HUB_FOLDER
+        self.models_dir = models_dir
         self.pins = Pins(self.root / PINS_FILE)
+        self.records = Records(models_dir)
         self.client = client or HubClient()
 
     def path_of(self, repo: str, path: str) -> Path:
@@ -76,19 +82,27 @@ class Store:
                 wanted.label, disk_reason(error.errno or 0, self.root, str(error)), missing
             ) from error
 
-    def clear(self, repo: str) -> int:
-        """Delete the files of a repository, parts included, and keep what is known of it; bytes freed."""
+    def fetched(self, repo: str) -> list[Path]:
+        """The files of a repository that were fetched and lie here as they came, and those that have not
+        arrived whole; what was placed by hand is none of them."""
+        if not repo:
+            return []
         folder = self.path_of(repo, "")
-        freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        shutil.rmtree(folder, ignore_errors=True)
+        record = self.records.of_repo(repo)
+        whole = [folder / path for path in (record.unchanged() if record else [])]
+        return [*whole, *(path for path in sorted(folder.rglob(".*.part")) if PART.fullmatch(path.name))]
+
+    def clear(self, repo: str) -> int:
+        """Delete what was fetched of a repository, and keep what is known of it; bytes freed."""
+        freed = delete_files(self.models_dir, self.fetched(repo))
+        self.records.forget_repo(repo)
         return freed
 
-    def remove(self, repo: str) -> int:
-        """Delete all that is here of a repository; bytes freed."""
-        freed = self.clear(repo)
+    def forget(self, repo: str) -> None:
+        """Drop what is known of a repository: the next download asks for it anew."""
+        self.records.forget_repo(repo)
         if self.pins.path.exists():
             self.pins.forget(repo)
-        return freed
 
     def _all_placed(self, wanted: Wanted) -> bool:
         """Whether every file that is wanted by name is here, by hand."""
@@ -158,6 +172,7 @@ class Store:
                 if file.matches(part):
                     put_in_place(part, target)
                     self.pins.set_verified(wanted.repo, file, target)
+                    self.records.add_file(wanted.repo, file.path)
                     self._clear_parts(target)
                     return target
                 part.unlink()
@@ -219,11 +234,6 @@ class Store:
         known = wanted.known.get(path)
         checksum = file.checksum if file else f"SHA-256 {known}" if known else ""
         return Missing(wanted.repo, wanted.revision, path, self.path_of(wanted.repo, path), checksum)
-
-
-def folder_name(repo: str) -> str:
-    """`owner/name` -> `owner--name`."""
-    return repo.replace("/", "--")
 
 
 def _size(path: Path) -> int:

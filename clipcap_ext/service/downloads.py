@@ -11,7 +11,8 @@ from clipcap_ext.engine.catalog import is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.clip.sources import download_size, find_clip
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.client import HubClient, Progress
-from clipcap_ext.hub.download import Download, is_downloaded, remove_download
+from clipcap_ext.hub.download import Download
+from clipcap_ext.hub.removal import Removal, is_downloaded, plan_removal
 from clipcap_ext.service.runs import Run
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ class Downloads:
 
     def removable(self) -> list[str]:
         """The models that were downloaded."""
-        return [entry.name for entry in list_models(folders=[self.models_dir]) if is_downloaded(entry)]
+        entries = list_models(folders=[self.models_dir])
+        return [entry.name for entry in entries if is_downloaded(entry, self.models_dir)]
 
-    def remove(self, name: str) -> int:
-        """Delete a downloaded model; bytes freed. CheckpointError for any other."""
-        return remove_download(name, self.models_dir)
+    def removal(self, name: str) -> Removal:
+        """What would go with a downloaded model; CheckpointError, with what to do, for any other."""
+        return plan_removal(name, self.models_dir)
 
     def _clip_size(self, encoder: EncoderConfig | None) -> int:
         if encoder is None or find_clip(encoder, folders=[self.models_dir]) is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clipcap_ext import load_captioner, open_image
-from clipcap_ext.engine.catalog import find_model, how_to_download
+from clipcap_ext.engine.catalog import command_for, find_model
 from clipcap_ext.engine.encoder_names import model_folders, named_encoder
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 
@@ -73,11 +73,11 @@ def test_a_folder_that_is_named_counts_alone(
 
 
 def test_the_command_to_download_puts_it_where_it_is_looked_for(default_folder: Path, tmp_path: Path) -> None:
-    assert how_to_download("sbg-flickr8k") == "python -m clipcap_ext download sbg-flickr8k"
-    assert how_to_download("sbg-flickr8k", folders=[default_folder]) == how_to_download("sbg-flickr8k")
+    plain = "python -m clipcap_ext download sbg-flickr8k"
+    assert command_for("download sbg-flickr8k") == plain
+    assert command_for("download sbg-flickr8k", folders=[default_folder]) == plain
     spaced = tmp_path / "my models"
-    expected = f"python -m clipcap_ext download sbg-flickr8k --models-dir '{spaced}'"
-    assert how_to_download("sbg-flickr8k", folders=[spaced]) == expected
+    assert command_for("download sbg-flickr8k", folders=[spaced]) == f"{plain} --models-dir '{spaced}'"
     with pytest.raises(CheckpointError, match="--models-dir"):
         find_model("sbg-flickr8k", folders=[spaced])
     with pytest.raises(CheckpointError) as caught:

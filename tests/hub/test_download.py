@@ -18,7 +18,8 @@ from clipcap_ext.engine.catalog import find_model, is_ready, list_models, list_t
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError, DownloadError, ModelNotFound
 from clipcap_ext.hub.client import HubClient
-from clipcap_ext.hub.download import Download, remove_download
+from clipcap_ext.hub.download import Download
+from clipcap_ext.hub.removal import plan_removal
 
 PICTURE = Image.linear_gradient("L").convert("RGB")
 
@@ -65,7 +66,7 @@ def test_what_is_not_here_is_named_with_the_command_and_nothing_is_fetched(
 
 def test_a_model_without_its_clip_says_so(hub: FakeHub, models: Path) -> None:
     download(models, PAPER)
-    remove_download("ViT-L-14/openai", models)
+    assert plan_removal("ViT-L-14/openai", models).carry_out() > 0
     assert not is_ready(find_model(PAPER, folders=[models]), folders=[models])
     with pytest.raises(CheckpointError, match="download ViT-L-14/openai"):
         load_captioner(PAPER, folders=[models])
@@ -94,7 +95,7 @@ def test_a_file_put_there_by_hand_gets_what_it_lacks(hub: FakeHub, models: Path,
     assert download(models, COCO) == models / COCO
     assert (models / f"{COCO}.pt").is_file()  # it is not ours to delete
     with pytest.raises(CheckpointError, match="it is yours"):
-        remove_download(COCO, models)
+        plan_removal(COCO, models)
 
 
 def test_own_repositories_come_from_models_json(hub: FakeHub, models: Path) -> None:
@@ -108,7 +109,7 @@ def test_own_repositories_come_from_models_json(hub: FakeHub, models: Path) -> N
     assert "ours" in {model.name for model in list_to_fetch(folders=[models])}
     assert download(models, "ours") == models / "ours"
     assert caption(models, "ours") == caption(models, PAPER)
-    assert remove_download("ours", models) > 0 and not (models / "ours").exists()
+    assert plan_removal("ours", models).carry_out() > 0 and not (models / "ours").exists()
     hub.repos["team/captioner"]["config.json"] = b"{}"
     with pytest.raises(CheckpointError, match="is not of this package"):
         download(models, "ours")
@@ -130,7 +131,7 @@ def test_a_repository_without_a_model_says_what_it_holds(hub: FakeHub, models: P
 
 def test_a_bundled_model_is_not_removed(models: Path) -> None:
     with pytest.raises(CheckpointError, match="is bundled, so it is not removed"):
-        remove_download("tiny-flickr8k", models)
+        plan_removal("tiny-flickr8k", models)
 
 
 @pytest.fixture
@@ -158,6 +159,8 @@ def test_the_commands_download_list_and_remove(
     assert any(whole.items() <= one.items() for one in said)
     assert "downloaded" in line(PAPER) and "missing" not in line(PAPER)
     code, out, err = terminal("models", "--remove", PAPER)
+    assert code == 2 and "--yes" in err and "downloaded" in line(PAPER)  # nobody was there to be asked
+    code, out, err = terminal("models", "--remove", PAPER, "--yes")
     assert code == 0 and "MB are free again" in err and "to download" in line(PAPER)
 
 

@@ -352,7 +352,8 @@ def test_remove_frees_what_is_there(hub: FakeHub, tmp_path: Path) -> None:
     fetch(tmp_path)
     with HubClient() as client:
         store = Store(tmp_path, client)
-        assert store.remove(REPO) == len(CONTENT)
+        assert store.clear(REPO) == len(CONTENT)
+        store.forget(REPO)
         assert not store.path_of(REPO, FILE).exists() and store.pins.listing(REPO, "main") is None
 
 

@@ -14,6 +14,7 @@ import pytest
 from clipcap_ext.engine.published.table import PUBLISHED
 from clipcap_ext.errors import Cancelled, DownloadError, UsageError
 from clipcap_ext.hub.client import HubClient, HubFailure
+from clipcap_ext.hub.records import Records
 from clipcap_ext.service import downloads as downloads_module
 from clipcap_ext.service.downloads import Downloads
 
@@ -96,5 +97,8 @@ def test_what_can_be_fetched_says_how_much(home: Path, tiny_folder: Path) -> Non
     assert downloads.removable() == []
     said["training"] = {"hub": {"repo": "a/b", "commit": "c", "files": []}}
     (models / "mine" / "config.json").write_text(json.dumps(said))
+    assert downloads.removable() == []  # a model does not say of itself whether it may be deleted
+    Records(models).keep_model("mine", "a/b")
     assert downloads.removable() == ["mine"]
-    assert downloads.remove("mine") > 0 and downloads.removable() == []
+    assert downloads.removal("mine").carry_out() > 0 and downloads.removable() == []
+    assert not (models / "mine").exists()

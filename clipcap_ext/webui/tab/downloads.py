@@ -104,9 +104,10 @@ def wire_downloads(
         if not name or sure != "yes":
             return [gr.update()] * (1 + len(lists))
         try:
+            removal = downloads.removal(name)
             if context.service.loaded() == name:
                 context.service.unload()
-            freed = downloads.remove(name)
+            freed = removal.carry_out()
         except CaptionError as error:
             return [failure(words, error), *_lists(context, show, model)]
         told = words("{name} is removed, {size} are free again.", name=name, size=size_text(freed))
@@ -122,16 +123,17 @@ def wire_downloads(
 
 
 def _wire_choices(context: Context, controls: DownloadControls) -> None:
-    """A choice enables its button, and what is to be fetched says how much that is."""
+    """A choice enables its button, and says how much is to be fetched or deleted."""
 
     def picked(name: str | None) -> list[Any]:
         able = gr.update(interactive=bool(name) and context.downloads.running is None)
         return [able, state("idle", from_the_hub(context, name)) if name else gr.update()]
 
+    def unwanted(name: str | None) -> list[Any]:
+        return [gr.update(interactive=bool(name)), removal_text(context, name) if name else gr.update()]
+
     controls.choice.change(picked, [controls.choice], [controls.start, controls.status], **QUICK)
-    controls.unwanted.change(
-        lambda name: gr.update(interactive=bool(name)), [controls.unwanted], [controls.remove], **QUICK
-    )
+    controls.unwanted.change(unwanted, [controls.unwanted], [controls.remove, controls.status], **QUICK)
 
 
 def list_updates(context: Context) -> list[Any]:
@@ -139,6 +141,16 @@ def list_updates(context: Context) -> list[Any]:
     downloads = context.downloads
     fetchable = [name for name, _ in downloads.fetchable()]
     return [gr.update(choices=fetchable, value=None), gr.update(choices=downloads.removable(), value=None)]
+
+
+def removal_text(context: Context, name: str) -> str:
+    """What Remove would delete, and where, or why it would not."""
+    try:
+        removal = context.downloads.removal(name)
+    except CaptionError as error:
+        return failure(context.words, error)
+    size, place = size_text(removal.size), str(removal.folder)
+    return state("idle", context.words("Remove deletes {size} in {place}", size=size, place=place))
 
 
 def problem_of(words: Words, run: Run) -> str:
