@@ -5,7 +5,13 @@ from __future__ import annotations
 
 
 class CaptionError(Exception):
-    """Base of every error that is meant to be read by the person who asked."""
+    """Base of every error that is meant to be read by the person who asked; its lines are printable.
+
+    Messages name what came from outside, and a name may hold what no terminal should get.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(map(printable, message.split("\n"))))
 
 
 class UsageError(CaptionError):

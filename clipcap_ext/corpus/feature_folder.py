@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.corpus.examples import Problem
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.errors import CheckpointError, CorpusError, UsageError, printable
+from clipcap_ext.errors import CheckpointError, CorpusError, UsageError
 from clipcap_ext.files import tidy, write_folder, write_json
 from clipcap_ext.foreign_json import parse_json
 
@@ -96,6 +96,8 @@ class FeatureFolder:
             if said.pop("format") != FORMAT:
                 raise ValueError("another version's format")
             said["encoder"], said["parts"] = EncoderConfig(**said["encoder"]), tuple(said["parts"])
+            if not all(isinstance(part, str) for part in said["parts"]):
+                raise ValueError("a part is no name")
             return cls(path, Manifest(**said))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorpusError(
@@ -118,7 +120,7 @@ class FeatureFolder:
         if missing:
             raise CorpusError(
                 f"{len(missing)} of the {len(found)} shards of {self.path} are not made yet (the first is of "
-                f"{printable(missing[0])}): run the command that makes the features again, it goes on "
+                f"{missing[0]}): run the command that makes the features again, it goes on "
                 "where it stopped."
             )
         return [info for info in found if info is not None]

@@ -66,7 +66,7 @@ def _entry(name: str, said: Any, path: Path) -> OwnModel:
         raise CheckpointError(f"{where}: a table of keys was expected.")
     _check_keys(said, KEYS, where)
     for key in TEXTS:
-        if key in said and (not isinstance(said[key], str) or not said[key]):
+        if key in said and (not isinstance(said[key], str) or not said[key] or "\0" in said[key]):
             raise CheckpointError(f"{where}: {key} is a text.")
     if "folder" in said:
         if len(said) > 1:
