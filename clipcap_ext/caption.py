@@ -63,12 +63,6 @@ class DecodingOptions:
         Control("Longest caption", "In word pieces.", 5, 100),
         low=1, high=1024,
     )  # fmt: skip
-    min_new_tokens: int = decoding_option(
-        1,
-        "Fewest tokens before the full stop or the end; max_new_tokens ends a caption all the same.",
-        Control("Shortest caption", "Word pieces before it may end.", 1, 50),
-        low=1, high=1024,
-    )  # fmt: skip
     num_beams: int = decoding_option(
         1,
         "Beam search width; 1 is greedy or, with a temperature, sampling.",
@@ -110,12 +104,6 @@ class DecodingOptions:
         "Never say the same n word pieces twice; 0 is off, 3 stops loops.",
         Control("No repeats of", "Word pieces in a row; 0 is off.", 0, 5),
         low=0, high=64,
-    )  # fmt: skip
-    repetition_penalty: float = decoding_option(
-        1.0,
-        "A word piece said already gets its logit divided by this (multiplied if below 0); 1 is off.",
-        Control("Repetition penalty", "Above 1 makes what was said less likely; 1 is off.", 1.0, 2.0, 0.05),
-        low=0.1, high=10,
     )  # fmt: skip
     length_penalty: float = decoding_option(
         1.0,
@@ -207,7 +195,12 @@ class Encoder(Protocol):
 
     @property
     def clip_dim(self) -> int:
-        """Length of a feature vector."""
+        """Length of a feature vector in the space that texts share."""
+        ...
+
+    @property
+    def concept_words(self) -> tuple[str, ...]:
+        """Words whose probabilities stand behind those numbers in an image's vector; mostly none."""
         ...
 
     def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:

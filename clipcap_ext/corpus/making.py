@@ -128,7 +128,8 @@ def _make_shard(
     for looks in _batches(_looked_at(encoder, part, views, workers), batch_size, rows, problems):
         stacked = torch.cat(looks)  # (B * views, 3, H, W)
         chunks = [
-            encoder.encode_image(stacked[at : at + batch_size]) for at in range(0, len(stacked), batch_size)
+            encoder.encode_image(stacked[at : at + batch_size])[:, : encoder.clip_dim]
+            for at in range(0, len(stacked), batch_size)
         ]
         features.append(torch.cat(chunks).cpu().view(len(looks), views, -1))
         news.tell(len(looks), len(problems))

@@ -117,7 +117,8 @@ def rank_by_similarity(
     """
     texts = sorted({candidate.text for group in groups for candidate in group})
     row = {text: i for i, text in enumerate(texts)}
-    cosines = exact_cosines(features, encoder.encode_text(texts))  # (B, distinct texts)
+    read = encoder.encode_text(texts)  # (distinct texts, clip_dim)
+    cosines = exact_cosines(features[:, : read.shape[1]], read)  # (B, distinct texts)
     places = [[row[one.text] for one in group] for group in groups]
     return [_ranked(group, found[some]) for group, found, some in zip(groups, cosines, places, strict=True)]
 

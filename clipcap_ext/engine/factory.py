@@ -78,6 +78,11 @@ def _load_clipcap(
 
     model = load_clipcap(folder, config, dtype or torch.float32)
     _check_features(folder, config, encoder, model.config.clip_dim)
+    if model.config.evidence and not encoder.concept_words:
+        raise CheckpointError(
+            f"{folder} reads evidence, which its encoder {config.encoder.model} does not give: concepts.json "
+            "is not in the encoder's folder. Copy or download the encoder again."
+        )
     model.to(device)
     return ClipCapCaptioner(
         folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options()

@@ -81,7 +81,8 @@ class ClipJudge:
                 )
             if table.problems:
                 raise ScoringError(f"CLIPScore needs every image; {table.problems[0]}")
-            self._images |= dict(zip(table.image_ids, table.features[:, 0].numpy(), strict=True))
+            seen = table.features[:, 0, : self.encoder.clip_dim]
+            self._images |= dict(zip(table.image_ids, seen.numpy(), strict=True))
         return np.stack([self._images[image_id] for image_id in image_ids])
 
     def _read(self, texts: Sequence[str]) -> None:

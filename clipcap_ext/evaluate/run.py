@@ -111,7 +111,7 @@ def evaluate_retrieval(
     captions = [split.references[image_id] for image_id in table.image_ids]
     texts = [caption for group in captions for caption in group]
     owners = [row for row, group in enumerate(captions) for _ in group]
-    images = table.features[:, 0].numpy()  # (n, clip_dim)
+    images = table.features[:, 0, : encoder.clip_dim].numpy()  # (n, clip_dim)
     tables = retrieval_tables(images, encode_texts(encoder, texts).numpy(), owners)
     name = split.corpus.name
     return {

@@ -21,9 +21,7 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
 
         return ContrastiveTask.build(config, data, cache, say)
     if config.task == "clipcap":
-        from clipcap_ext.train.clipcap.task import ClipCapTask
-
-        return ClipCapTask.build(config, data, cache, say)
+        return _build_clipcap(config, data, cache, say)
     if config.task == "sbg":
         from clipcap_ext.train.sbg.task import SbgTask
 
@@ -35,10 +33,24 @@ def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str]
     raise UsageError(f"There is no training task {config.task!r}.")
 
 
+def _build_clipcap(config: TrainConfig, data: Path, cache: Path, say: Callable[[str], None]) -> Task:
+    from clipcap_ext.train.clipcap.config import CaptioningConfig
+
+    assert isinstance(config, CaptioningConfig)
+    if config.evidence:
+        from clipcap_ext.train.clipcap.evident_task import EvidentTask
+
+        return EvidentTask.build(config, data, cache, say)
+    from clipcap_ext.train.clipcap.task import ClipCapTask
+
+    return ClipCapTask.build(config, data, cache, say)
+
+
 def _build_streamed(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Task:
-    if config.task != "clipcap":
+    if config.task != "clipcap" or getattr(config, "evidence", False):
+        kind = "evidence=true" if config.task == "clipcap" else config.task
         raise UsageError(
-            f"{data} is a folder of features, which only ClipCap presets train on, not {config.task}."
+            f"{data} is a folder of features, which only ClipCap presets train on, not {kind}."
         )
     from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
 

@@ -4,7 +4,7 @@ model."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
@@ -25,6 +25,7 @@ class EncodedSplits:
     ours.
 
     `saw`: fingerprints of the training photos that could be read and of those the encoder was trained on.
+    `image_ids`: those of all photos of the data set, whichever their part.
     """
 
     train: Corpus
@@ -34,14 +35,18 @@ class EncodedSplits:
     encoder: ClipEncoder
     encoder_folder: Path | None
     saw: tuple[str, ...]
+    image_ids: frozenset[str] = frozenset()
 
 
 def encode_splits(
     config: CaptionerConfig, data: Path, cache: Path, say: Callable[[str], None],
-    *, views: int = 1,
+    *, views: int = 1, concepts: bool = False,
 ) -> EncodedSplits:  # fmt: skip
     """Read the data set and encode its photos, the training ones in `views`, or find their features in
-    `cache`."""
+    `cache`.
+
+    concepts: keep what a concept reader saw behind the clip_dim numbers of CLIP space.
+    """
     splits = load_splits(config, data, say)
     val = validation_subset(splits.val, config.validate_images, config.seed)
     encoder, folder = load_config_encoder(config)
@@ -49,12 +54,20 @@ def encode_splits(
         encoder, splits.train, cache, views=views, progress=percent(say, "training")
     )
     val_features = encode_corpus(encoder, val, cache, progress=percent(say, "validation"))
+    if not concepts:
+        train_features = _narrow(train_features, encoder.clip_dim)
+        val_features = _narrow(val_features, encoder.clip_dim)
     for problem in (*train_features.problems, *val_features.problems):
         say(f"left out: {problem}")
     read = set(train_features.image_ids)
     photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
     saw = (*photos, *seen_by(folder))
-    return EncodedSplits(splits.train, train_features, val, val_features, encoder, folder, saw)
+    ids = frozenset(name for part in (splits.train, splits.val, splits.test) for name in part.image_ids)
+    return EncodedSplits(splits.train, train_features, val, val_features, encoder, folder, saw, ids)
+
+
+def _narrow(table: FeatureTable, width: int) -> FeatureTable:
+    return replace(table, features=table.features[..., :width])
 
 
 def seen_by(*parts: Path | str | None) -> list[str]:

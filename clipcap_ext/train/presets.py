@@ -73,6 +73,12 @@ _TINY = CaptioningConfig(
     tokenizer="captions", vocab_size=4000, end_stop=True, label_smoothing=0.1, ema=0.999, precision="bf16",
     monitor="cider", validate_images=500, num_beams=3, save_dtype="fp16",
 )  # fmt: skip
+_TINY_EVIDENCE = replace(
+    _TINY, start="runs/tiny-flickr8k/best", evidence=True, swapped=0.18, photoless=0.17, plain=0.15,
+    texts="flickr30k/captions.csv.gz", epochs=2, batch_size=80, lr=8e-4, warmup_steps=60, beta2=0.99,
+    dropout=0.1, feature_noise=0.25, max_tokens=45, ema=0.997, precision="fp32", views=2, log_every=25,
+    save_every=100,
+)  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,
     encoder="ViT-L-14", encoder_weights="openai", normalize=True, block=480, gpt2="gpt2", tokenizer="gpt2",
@@ -177,6 +183,11 @@ PRESETS: dict[str, Preset] = {
         _TINY_CLIP),
         Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.",
         _TINY),
+        Preset(
+            "tiny-flickr8k-evidence",
+            "The bundled captioner taught to say what the encoder's classifier saw, from tiny-flickr8k on.",
+            _TINY_EVIDENCE,
+        ),
         Preset("sbg-tiny", "The bundled SBG: the bundled encoder's keywords to a GPT-2 from scratch.",
         _TINY_SBG),
     )

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import ClipTokens, encode_tokens
+from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
+from clipcap_ext.engine.concepts.table import ConceptTable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,18 +26,21 @@ class ClipEncoder:
     """A CLIP with its own preprocessing. Features are float32, on the encoder's device.
 
     `reads_text` is False where there is an image tower only (imagenet.py); `encode_text` then raises a
-    UsageError.
+    UsageError. With a concept reader, image features have the probability of each of `concept_words` behind
+    their clip_dim numbers of CLIP space.
     """
 
     reads_text = True
 
     def __init__(
-        self, clip: nn.Module, preprocess: Preprocess, tokens: ClipTokens, config: EncoderConfig
-    ) -> None:
+        self, clip: nn.Module, preprocess: Preprocess, tokens: ClipTokens, config: EncoderConfig,
+        concepts: ConceptReader | None = None,
+    ) -> None:  # fmt: skip
         self.config = config
         self.preprocess = preprocess
         self._clip = clip.eval()
         self._tokens = tokens
+        self._concepts = concepts
         self._reading = threading.Lock()  # encode_tokens is for one thread at a time
 
     @property
@@ -50,14 +55,27 @@ class ClipEncoder:
 
     @cached_property
     def clip_dim(self) -> int:
-        """Length of a feature vector."""
+        """Length of a vector in CLIP space."""
         return len(self.encode_text(["a"])[0])
+
+    @property
+    def concept_table(self) -> ConceptTable | None:
+        """What the concept reader knows, None without one."""
+        return None if self._concepts is None else self._concepts.table
+
+    @property
+    def concept_words(self) -> tuple[str, ...]:
+        """The words whose probabilities stand behind the clip_dim numbers of an image; none without a
+        reader."""
+        return () if self._concepts is None else self._concepts.table.words
 
     @cached_property
     def fingerprint(self) -> str:
         """A digest of weights, preprocessing and normalisation: the same digest, the same features."""
         digest = hashlib.sha256(repr((self.preprocess, self.config.normalize)).encode())
-        for name, tensor in sorted(self._clip.state_dict().items()):
+        digest.update(repr(self.concept_words).encode() if self._concepts else b"")
+        states = [self._clip.state_dict(), self._concepts.state_dict() if self._concepts else {}]
+        for name, tensor in (pair for state in states for pair in sorted(state.items())):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()[:32]
@@ -65,11 +83,17 @@ class ClipEncoder:
     @torch.no_grad()
     def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
         """PIL images, or a batch (B, 3, H, W) already preprocessed -> (B, clip_dim), unit norm iff
-        config.normalize."""
+        config.normalize; (B, clip_dim + concept_words) where there is a concept reader."""
         if not isinstance(images, Tensor):
             images = torch.stack([self.preprocess(image) for image in images])
         images = images.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
-        features = self._clip.encode_image(images).float()
+        if self._concepts is None:
+            return self._scaled(self._clip.encode_image(images))
+        features, scores = encode_with_concepts(self._clip.visual, self._concepts, images)
+        return torch.cat((self._scaled(features), scores), dim=-1)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        features = features.float()
         return nn.functional.normalize(features, dim=-1) if self.config.normalize else features
 
     @torch.no_grad()
@@ -83,4 +107,6 @@ class ClipEncoder:
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ClipEncoder:
         """Move the weights in place; returns self."""
         self._clip.to(device=device, dtype=dtype)
+        if self._concepts is not None:
+            self._concepts.to(device=device, dtype=dtype)
         return self

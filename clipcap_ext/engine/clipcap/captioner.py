@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
+from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 
@@ -22,9 +24,20 @@ class ClipCapCaptioner(FeatureCaptioner):
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
     ) -> list[Caption]:
-        """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
+        """Caption from features (B, clip_dim and, with a concept reader, its words) of this captioner's
+        encoder, in one batch."""
         options = options or self.default_options
-        found = decode(
-            self.model.gpt2, self.model.prefix_embeds(features), self.tokenizer, options, keys=keys
-        )
+        if self.reader is not None:
+            found = self.reader.decode(features, options, keys=keys)
+        else:
+            prefix = self.model.prefix_embeds(features)
+            found = decode(self.model.gpt2, prefix, self.tokenizer, options, keys=keys)
         return self.chosen(features, found, options)
+
+    @cached_property
+    def reader(self) -> EvidenceReader | None:
+        """What reads the evidence, where the model was taught to."""
+        config, table = self.model.config.evidence_config, self.encoder.concept_table
+        if config is None or table is None:
+            return None
+        return EvidenceReader(self.model, self.tokenizer, table, config)

@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from clipcap_ext.engine.clipcap.copying import CopyGate
 from clipcap_ext.engine.clipcap.mapping import MlpMapper, TransformerMapper
+from clipcap_ext.engine.concepts.evidence import EvidenceConfig
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2, check_gpt2_sizes
 from clipcap_ext.errors import UsageError
 
@@ -27,6 +29,7 @@ class ClipCapConfig:
     mapper_heads: int = 0  # transformer mapper only
     mapper_dropout: float = 0.0  # MLP mapper only
     gpt2: Mapping[str, Any] = field(default_factory=lambda: dict(GPT2_SMALL))
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # EvidenceConfig's words; empty: none is read
 
     def __post_init__(self) -> None:
         if self.mapper not in MAPPERS:
@@ -45,10 +48,20 @@ class ClipCapConfig:
         if self.clip_dim < 1 or self.prefix_length < 1:
             raise UsageError("clip_dim and prefix_length must be at least 1.")
         check_gpt2_sizes(self.gpt2)
+        _ = self.evidence_config
+
+    @property
+    def evidence_config(self) -> EvidenceConfig | None:
+        """How concepts are read behind the prefix; None where they are not."""
+        try:
+            return EvidenceConfig(**self.evidence) if self.evidence else None
+        except TypeError as error:
+            raise UsageError(f"evidence has unknown words: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The plain dictionary kept in a checkpoint's config.json."""
-        return {**asdict(self), "gpt2": dict(self.gpt2)}
+        said = {**asdict(self), "gpt2": dict(self.gpt2), "evidence": dict(self.evidence)}
+        return said if self.evidence else {name: value for name, value in said.items() if name != "evidence"}
 
 
 class ClipCapModel(nn.Module):
@@ -59,6 +72,8 @@ class ClipCapModel(nn.Module):
         self.config = config
         self.gpt2 = build_gpt2(config.gpt2)
         n_embd = config.gpt2["n_embd"]
+        evidence = config.evidence_config
+        self.copy_gate = None if evidence is None else CopyGate(n_embd, evidence.gate_rank)
         self.mapper: nn.Module
         if config.mapper == "mlp":
             self.mapper = MlpMapper(config.clip_dim, n_embd, config.prefix_length, config.mapper_dropout)
@@ -72,7 +87,14 @@ class ClipCapModel(nn.Module):
                 config.mapper_heads,
             )
 
+    @property
+    def copy_embeddings(self) -> Tensor:
+        """GPT-2's token embeddings (V, n_embd), in which the copy gate knows words."""
+        return self.gpt2.transformer.wte.weight
+
     def prefix_embeds(self, image_features: Tensor) -> Tensor:
-        """(B, clip_dim) -> (B, prefix_length, n_embd), in the model's own dtype and on its device."""
+        """(B, clip_dim), what stands behind it unread -> (B, prefix_length, n_embd), in the model's own dtype
+        and on its device."""
         weight = self.gpt2.transformer.wte.weight
-        return self.mapper(image_features.to(device=weight.device, dtype=weight.dtype))
+        seen = image_features[:, : self.config.clip_dim]
+        return self.mapper(seen.to(device=weight.device, dtype=weight.dtype))

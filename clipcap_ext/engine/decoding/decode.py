@@ -23,6 +23,7 @@ from clipcap_ext.engine.decoding.stepper import Decoded, Stepper, TokenStepper
 from clipcap_ext.errors import UsageError
 
 COLD = 1e-3  # a temperature below which logits are brought near 0 before they are divided by it
+StepperMaker = Callable[[nn.Module, Tensor, "Tensor | None"], TokenStepper]
 
 
 def decode(
@@ -33,15 +34,23 @@ def decode(
     *,
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
+    stepper: StepperMaker = Stepper,
 ) -> list[list[Candidate]]:
     """Decode captions after `inputs_embeds`.
 
     Args: lm, a GPT2LMHeadModel; inputs_embeds (B, P, n_embd); keys, one name an image, which seeds its
-    sampling; attention_mask (B, P), 0 on the left where an image's prompt is shorter.
+    sampling; attention_mask (B, P), 0 on the left where an image's prompt is shorter; stepper, what makes one
+    of the three.
     Returns B lists of num_candidates Candidates, best first. UsageError if the model's positions run out.
     """
     found = decode_ids(
-        lm, inputs_embeds, tokenizer.stop_ids, options, keys=keys, attention_mask=attention_mask
+        lm,
+        inputs_embeds,
+        tokenizer.stop_ids,
+        options,
+        keys=keys,
+        attention_mask=attention_mask,
+        stepper=stepper,
     )
     return [[_candidate(tokenizer, one) for one in group] for group in found]
 
@@ -54,6 +63,7 @@ def decode_ids(
     *,
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
+    stepper: StepperMaker = Stepper,
 ) -> list[list[Decoded]]:
     """`decode` before the words: token ids and summed log-probabilities. `stop_ids` end a row."""
     if len(keys) != len(inputs_embeds):
@@ -67,7 +77,7 @@ def decode_ids(
             "positions."
         )
     steps = min(options.max_new_tokens, room)
-    return search(lambda: Stepper(lm, inputs_embeds, attention_mask), stop_ids, options, steps, keys)
+    return search(lambda: stepper(lm, inputs_embeds, attention_mask), stop_ids, options, steps, keys)
 
 
 @torch.inference_mode()

@@ -26,24 +26,21 @@ class Restriction(Protocol):
 
 def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restriction]:
     """The rules that `options` ask for, in the order they are applied; stop_ids (n,) end a caption."""
-    found: list[Restriction] = [NotTooShort(stop_ids, options.min_new_tokens)]
-    if options.repetition_penalty != 1:
-        found.append(RepetitionPenalty(options.repetition_penalty))
+    found: list[Restriction] = [NeverEmpty(stop_ids)]
     if options.no_repeat_ngram_size > 0:
         found.append(NoRepeatedNgram(options.no_repeat_ngram_size))
     return found
 
 
 @dataclass(frozen=True)
-class NotTooShort:
-    """A caption has at least `fewest` tokens before one that ends it; it is never empty."""
+class NeverEmpty:
+    """A caption does not begin with a token that ends it."""
 
     stop_ids: Tensor  # (n,)
-    fewest: int
 
     def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
-        """Forbid the stops until then."""
-        if step < self.fewest:
+        """Forbid the stops at the first step."""
+        if step == 0:
             logits[:, self.stop_ids] = -torch.inf
 
 
@@ -62,19 +59,6 @@ class NoRepeatedNgram:
             tail = history[start:]
             grams = [history[i : i + self.size] for i in range(start)]
             logits[row, [gram[-1] for gram in grams if gram[:-1] == tail]] = -torch.inf
-
-
-@dataclass(frozen=True)
-class RepetitionPenalty:
-    """What a row has said already becomes less likely, as transformers (and CTRL before it) define it."""
-
-    penalty: float
-
-    def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
-        """Divide the logits of a row's own tokens by the penalty, or multiply those below 0, each once."""
-        said = torch.tensor(histories, dtype=torch.long)  # (rows, step)
-        scores = logits.gather(1, said)
-        logits.scatter_(1, said, torch.where(scores < 0, scores * self.penalty, scores / self.penalty))
 
 
 class RestrictedStepper:

@@ -80,4 +80,8 @@ class Stepper:
             use_cache=True,
         )
         self._past = body.past_key_values
-        return self._lm.lm_head(body.last_hidden_state[:, -1]).float().cpu()
+        return self._logits(body.last_hidden_state[:, -1]).float().cpu()
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """hidden (rows, n_embd) -> logits (rows, V)."""
+        return self._lm.lm_head(hidden)

@@ -6,6 +6,7 @@ GPT-2 never sees the image: it reads `kw1, kw2, ... ###`, and CLIP picks among w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.decoding.decode import clean_caption, decode
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
-from clipcap_ext.engine.sbg.selector import KeywordSelector
+from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector
 from clipcap_ext.engine.sbg.tree import KeywordTree
 from clipcap_ext.errors import UsageError
 
@@ -79,6 +80,8 @@ class SbgCaptioner(FeatureCaptioner):
         found = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
         groups = [distinct([_cut(one) for one in group]) for group in found]
         ranked = rank_by_similarity(self.encoder, features, groups)
+        if self.selector.constants.concepts_low:
+            ranked = [evident_first(group, some) for group, some in zip(ranked, said, strict=True)]
         if options.rank_by == "logprob":
             ranked = [sorted(group, key=lambda one: one.avg_logprob, reverse=True) for group in ranked]
         return [
@@ -105,7 +108,8 @@ class SbgCaptioner(FeatureCaptioner):
         format_prompt(list(texts))  # refuses what no prompt can hold
         cosines: dict[str, float] = {}
         if unknown:
-            found = exact_cosines(features[None], self.encoder.encode_text(unknown))[0]
+            seen = features[None, : self.encoder.clip_dim]
+            found = exact_cosines(seen, self.encoder.encode_text(unknown))[0]
             cosines = dict(zip(unknown, found.tolist(), strict=True))
         first = dict.fromkeys(one.strip() if isinstance(one, str) else one.text for one in keywords)
         return tuple(
@@ -141,6 +145,12 @@ class SbgCaptioner(FeatureCaptioner):
                 f"{self.model.config.n_positions} positions: lower it."
             )
         return room
+
+
+def evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
+    """Those candidates first that say most of what the classifier saw; equal ones in the order they had."""
+    seen = [re.compile(rf"\b{re.escape(one.text)}(?:s|es)?\b") for one in keywords if one.facet == CONCEPT]
+    return sorted(group, key=lambda one: -sum(bool(word.search(one.text)) for word in seen))
 
 
 def _cut(candidate: Candidate) -> Candidate:

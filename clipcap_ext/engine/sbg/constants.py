@@ -66,6 +66,11 @@ class SelectionConstants:
     activity: str = _from("activity is {}.", f"{NOTEBOOK}: activities")
     wearing: str = _from("wearing {}.", f"{NOTEBOOK}: clothes")
     bare: str = _from("{}", f"{NOTEBOOK}: bank words, and every keyword in the last ranking")
+    concepts_low: float = _from(
+        0.0,
+        "this project: what the encoder's classifier saw, from this probability on; 0, as published, is none",
+    )
+    concepts_most: int = _from(2, "this project: at most so many things that the classifier saw")
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -77,6 +82,8 @@ class SelectionConstants:
             )
         if not 0 < self.words_probability <= 1 or self.logit_scale <= 0:
             raise UsageError("words_probability must be above 0 and at most 1, logit_scale above 0.")
+        if not 0 <= self.concepts_low <= 1:
+            raise UsageError("concepts_low must be from 0 to 1.")
 
     def subject_sets(self) -> tuple[tuple[str, ...], ...]:
         """Each subject alone, all pairs, all triples, in the published order."""

@@ -47,8 +47,9 @@ class LabelTable:
         return np.array([self.row[label] for label in labels], dtype=np.int64)
 
     def similarities(self, image_features: Tensor) -> np.ndarray:
-        """Image features (B, clip_dim), of any norm -> cosines (B, L), which do not know the batch."""
-        return unit_rows(image_features) @ self._unit.T
+        """Image features (B, clip_dim), of any norm, concepts behind them unread -> cosines (B, L), which do
+        not know the batch."""
+        return unit_rows(image_features[:, : self.features.shape[1]]) @ self._unit.T
 
     @cached_property
     def _unit(self) -> np.ndarray:

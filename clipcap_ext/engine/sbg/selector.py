@@ -21,6 +21,7 @@ from torch import Tensor
 
 from clipcap_ext.caption import Keyword
 from clipcap_ext.engine.clip.similarity import TIE, nearest_first
+from clipcap_ext.engine.concepts.evidence import Evidence, EvidenceConfig, strongest
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_table import LabelTable, build_table
 from clipcap_ext.engine.sbg.labels import LabelBank
@@ -38,7 +39,7 @@ BRANCHES = {
     "plant": ("plant", "plant"),
     "some object": ("object", "object"),
 }
-PEOPLE, ANIMAL, WORD = "people", "animal", "word"
+PEOPLE, ANIMAL, WORD, CONCEPT = "people", "animal", "word", "concept"
 Look = Mapping[str, np.ndarray]  # template -> one image's cosines with that template's table (L,)
 
 
@@ -55,11 +56,15 @@ class KeywordSelector:
     """Chooses keywords for images by the hierarchy; `tables` holds one LabelTable for each template."""
 
     def __init__(
-        self, bank: LabelBank, tables: Mapping[str, LabelTable], constants: SelectionConstants
-    ) -> None:
+        self, bank: LabelBank, tables: Mapping[str, LabelTable], constants: SelectionConstants,
+        concepts: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """concepts: the words whose probabilities stand last in image features; none are looked at
+        without."""
         self.bank = bank
         self.constants = constants
         self._tables = dict(tables)
+        self._concepts = tuple(concepts)
         self._questions = {
             name: Question(template, labels, self._tables[template].rows(labels))
             for name, (template, labels) in questions(bank, constants).items()
@@ -77,10 +82,12 @@ class KeywordSelector:
         for template, labels in questions(bank, constants).values():
             wanted.setdefault(template, []).extend(labels)
             wanted[constants.bare].extend(labels)
+        concepts = encoder.concept_words if constants.concepts_low else ()
+        wanted[constants.bare].extend(concepts)
         tables = {
             template: build_table(encoder, labels, template, cache) for template, labels in wanted.items()
         }
-        return cls(bank, tables, constants)
+        return cls(bank, tables, constants, concepts)
 
     def select(self, image_features: Tensor) -> list[tuple[Keyword, ...]]:
         """Image features (B, clip_dim) -> each image's keywords, nearest to the image first."""
@@ -89,14 +96,39 @@ class KeywordSelector:
     def trees(self, image_features: Tensor) -> list[KeywordTree]:
         """Image features (B, clip_dim) -> each image's keywords with all that led to them."""
         cosines = {template: table.similarities(image_features) for template, table in self._tables.items()}
+        seen = self._seen(image_features)
         return [
-            self._tree({name: some[i] for name, some in cosines.items()}) for i in range(len(image_features))
+            self._tree({name: some[i] for name, some in cosines.items()}, seen[i])
+            for i in range(len(image_features))
         ]
 
-    def _tree(self, look: Look) -> KeywordTree:
+    def _seen(self, image_features: Tensor) -> list[tuple[Evidence, ...]]:
+        if not self._concepts:
+            return [()] * len(image_features)
+        low = self.constants.concepts_low
+        config = EvidenceConfig(most=self.constants.concepts_most, low=low, likely=low, sure=1.0)
+        return strongest(image_features[:, -len(self._concepts) :], self._concepts, config)
+
+    def _concept_branch(self, look: Look, seen: Sequence[Evidence]) -> Branch:
+        """What the classifier saw: a facet of its own, each word with its probability."""
+        least = f"{self.constants.concepts_low:g}"
+        reason = f"the encoder's classifier saw it with a probability of {least} or more"
+        if not seen:
+            reason = f"the encoder's classifier saw nothing with a probability of {least}"
+            return Branch(CONCEPT, False, reason)
+        words = tuple(one.word for one in seen)
+        table = self._tables[self.constants.bare]
+        cosines = look[self.constants.bare][table.rows(words)].tolist()
+        answers = tuple(
+            Answer(one.word, cosine, one.probability, True) for one, cosine in zip(seen, cosines, strict=True)
+        )
+        return Branch(CONCEPT, True, reason, groups=answers, keywords=words)
+
+    def _tree(self, look: Look, seen: Sequence[Evidence]) -> KeywordTree:
         subjects = self._ask(look, "subjects", 1)
         best = self._sets[subjects[0].text]
-        branches = self._subject_branches(look, best)
+        branches = [self._concept_branch(look, seen)] if self._concepts else []
+        branches += self._subject_branches(look, best)
         said = {text for branch in branches for text in branch.keywords}
         branches += [self._time(look), self._weather(look, said), self._activity(look, best)]
         words = self._words(look)
@@ -186,7 +218,8 @@ class KeywordSelector:
         return _answers(question, order, cosines, shares, count)
 
     def _final(self, look: Look, found: Sequence[tuple[str, str]]) -> tuple[Keyword, ...]:
-        """All keywords once more against the image, as bare words; equal texts once, the first facet kept."""
+        """All keywords once more against the image, as bare words; equal texts once, the first facet kept.
+        What the classifier saw stands in front."""
         facets: dict[str, str] = {}
         for text, facet in found:
             facets.setdefault(text, facet)
@@ -196,7 +229,8 @@ class KeywordSelector:
             Keyword(text, facet, float(one))
             for (text, facet), one in zip(facets.items(), cosines, strict=True)
         ]
-        return tuple(said[i] for i in nearest_first(cosines))
+        near = [said[i] for i in nearest_first(cosines)]
+        return tuple(sorted(near, key=lambda one: one.facet != CONCEPT))
 
     def _ask(self, look: Look, name: str, taken: int) -> tuple[Answer, ...]:
         question = self._questions[name]

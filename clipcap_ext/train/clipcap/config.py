@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from clipcap_ext.errors import UsageError
 from clipcap_ext.options import option
@@ -51,8 +51,21 @@ class CaptioningConfig(LanguageModelConfig):
     length_penalty: float = decoding_copy("length_penalty")
     no_repeat_ngram_size: int = decoding_copy("no_repeat_ngram_size")
 
+    evidence: bool = option(False, "Learn to read and to say what the encoder's classifier saw.")
+    swapped: float = option(
+        0.0,
+        "Share of captions in which one thing is swapped, in the evidence too (with evidence).",
+        low=0,
+        high=0.9,
+    )
+    photoless: float = option(0.0, "Share of captions without photos (with evidence).", low=0, high=0.9)
+    plain: float = option(0.0, "Share of plain captions made of evidence alone.", low=0, high=0.9)
+    texts: str = option("", "Captions without photos: a .csv or .csv.gz with image, split and caption.")
+    photoless_limit: int = option(20_000, "How many of them are used; 0 is all.", low=0)
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_evidence()
         if self.gpt2 != "scratch" and self.sizes_given:
             raise UsageError(
                 f"{', '.join(self.sizes_given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave "
@@ -61,3 +74,21 @@ class CaptioningConfig(LanguageModelConfig):
         if self.trained == "mapper" and self.tokenizer == "captions":
             raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
         self.decoding_options()
+
+    def _check_evidence(self) -> None:
+        shares = {"swapped": self.swapped, "photoless": self.photoless, "plain": self.plain}
+        if not self.evidence and (any(shares.values()) or self.texts):
+            raise UsageError(
+                "swapped, photoless, plain and texts belong to evidence=true: set it or leave them out."
+            )
+        if sum(shares.values()) > 0.9:
+            raise UsageError(
+                f"{', '.join(shares)} make {sum(shares.values()):.2f} together: leave photos 0.1 or more."
+            )
+        if bool(self.photoless) != bool(self.texts):
+            raise UsageError("photoless is the share of the captions in texts: set both or neither.")
+
+    @property
+    def evidence_words(self) -> dict[str, Any]:
+        """EvidenceConfig's words in the model's configuration; empty without evidence."""
+        return {"most": 3, "low": 0.08, "likely": 0.2, "sure": 0.5, "tokens": 14} if self.evidence else {}

@@ -14,6 +14,7 @@ from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
+from clipcap_ext.engine.clipcap.copying import Openings
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
@@ -41,23 +42,33 @@ class CaptioningModule(nn.Module):
             self.clipcap.gpt2.eval()
         return self
 
-    def forward(self, image_features: Tensor, input_ids: Tensor, lengths: Tensor) -> Tensor:
+    def forward(
+        self, image_features: Tensor, input_ids: Tensor, lengths: Tensor, starts: Tensor | None = None,
+        **found: Tensor,
+    ) -> Tensor:  # fmt: skip
         """image_features (B, clip_dim); input_ids (B, T), padded on the right; lengths (B,) -> summed loss.
 
-        Label smoothing counts in training only: a validation loss is the plain one.
+        starts (B,): where captions begin, behind their evidence; found: the parts of Openings at labelled
+        positions. Label smoothing counts in training only: a validation loss is the plain one.
         """
-        labelled = torch.arange(input_ids.shape[1], device=input_ids.device) < lengths[:, None]  # (B, T)
+        places = torch.arange(input_ids.shape[1], device=input_ids.device)
+        labelled = places < lengths[:, None]  # (B, T)
+        if starts is not None:
+            labelled = labelled & (places >= starts[:, None])
         if self._ignore_zero:
             labelled = labelled & (input_ids != IGNORED_TOKEN)
-        logits = self.label_logits(self.clipcap.prefix_embeds(image_features), input_ids, labelled)
+        prefix = self.clipcap.prefix_embeds(image_features)
+        logits = self.label_logits(prefix, input_ids, labelled, Openings(**found) if found else None)
         smoothing = self._smoothing if self.training else 0.0
         return functional.cross_entropy(
             logits, input_ids[labelled], label_smoothing=smoothing, reduction="sum"
         )
 
-    def label_logits(self, prefix: Tensor, input_ids: Tensor, labelled: Tensor) -> Tensor:
+    def label_logits(
+        self, prefix: Tensor, input_ids: Tensor, labelled: Tensor, found: Openings | None = None
+    ) -> Tensor:
         """prefix (B, prefix_length, n_embd), input_ids (B, T), labelled (B, T) -> logits (labels,
-        vocab_size), float32.
+        vocab_size), float32, with the openings `found` at them raised.
 
         They are computed at labelled positions alone.
         """
@@ -66,8 +77,13 @@ class CaptioningModule(nn.Module):
         # last token is only ever a label.
         embeds = torch.cat((prefix, words[:, :-1]), dim=1)
         hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
-        predicting = hidden[:, prefix.shape[1] - 1 :]  # (B, T, n_embd): row t predicts input_ids[:, t]
-        return self.clipcap.gpt2.lm_head(predicting[labelled]).float()
+        # (labels, n_embd): row t predicts input_ids[:, t]
+        predicting = hidden[:, prefix.shape[1] - 1 :][labelled]
+        logits = self.clipcap.gpt2.lm_head(predicting).float()
+        gate = self.clipcap.copy_gate
+        if gate is None or found is None:
+            return logits
+        return gate.raised(logits, predicting, found, self.clipcap.copy_embeddings)
 
 
 def build_clipcap(
@@ -126,7 +142,10 @@ def _started(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, Bpe
         raise UsageError(f"start={folder} has {', '.join(differing)}: set the options to what it has.")
     sizes = {name: model.config.gpt2[name] for name in (*SIZES, "vocab_size")}
     wanted = ClipCapModel(_architecture(config, clip_dim, sizes))
-    wanted.load_state_dict(model.state_dict())
+    if model.config.evidence and not config.evidence:
+        raise UsageError(f"start={folder} reads evidence: set evidence=true.")
+    # a new copy gate keeps its own weights
+    wanted.load_state_dict({**wanted.state_dict(), **model.state_dict()})
     return wanted, tokenizer
 
 
@@ -169,5 +188,5 @@ def _architecture(config: CaptioningConfig, clip_dim: int, gpt2: dict[str, int])
         clip_dim=clip_dim, prefix_length=config.prefix_length, mapper=config.mapper,
         clip_length=config.clip_length,
         mapper_layers=config.mapper_layers, mapper_heads=config.mapper_heads,
-        mapper_dropout=config.mapper_dropout, gpt2={**gpt2, **dropout},
+        mapper_dropout=config.mapper_dropout, gpt2={**gpt2, **dropout}, evidence=config.evidence_words,
     )  # fmt: skip

@@ -88,7 +88,9 @@ class CaptionerTask:
         )
 
     def _check_positions(self) -> None:
-        room = self.module.clipcap.config.gpt2["n_positions"] - self.config.prefix_length
+        evidence = self.module.clipcap.config.evidence_config
+        taken = self.config.prefix_length + (evidence.tokens if evidence else 0)
+        room = self.module.clipcap.config.gpt2["n_positions"] - taken
         if room < self.config.max_tokens:
             raise UsageError(
                 f"GPT-2's positions leave room for {room} tokens behind the prefix: lower max_tokens "

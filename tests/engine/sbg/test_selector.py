@@ -206,3 +206,22 @@ def test_constants_survive_their_file_form() -> None:
     for bad in ({"words_probability": 0}, {"logit_scale": 0}, {"group_limit": -1}, {"words_pos": ("X",)}):
         with pytest.raises(UsageError):
             SelectionConstants(**bad)
+
+
+def test_what_the_classifier_saw_stands_in_front_with_its_probability(encoder: ClipEncoder) -> None:
+    remembering = Remembering(encoder)
+    remembering.concept_words = ("zebra", "dog", "boat")  # type: ignore[attr-defined]
+    constants = SelectionConstants(concepts_low=0.2, concepts_most=1)
+    selector = KeywordSelector.build(remembering, tiny_bank(), constants)  # type: ignore[arg-type]
+    seen = torch.randn(2, encoder.clip_dim, generator=torch.Generator().manual_seed(2))
+    scores = torch.tensor([[0.7, 0.25, 0.0], [0.1, 0.1, 0.1]])
+    first, second = selector.trees(torch.cat((seen, scores), dim=1))
+    assert (first.keywords[0].text, first.keywords[0].facet) == ("zebra", "concept")
+    assert [one.facet for one in first.keywords].count("concept") == 1, "one at most"
+    (branch, *_) = first.branches
+    assert branch.groups[0].probability == pytest.approx(0.7) and "0.2" in branch.reason
+    assert not second.branches[0].opened and "concept" not in {one.facet for one in second.keywords}
+    plain = KeywordSelector.build(remembering, tiny_bank())  # type: ignore[arg-type]
+    assert plain.select(seen) == plain.select(torch.cat((seen, scores), dim=1)), "unread if not asked for"
+    others = [tuple(one for one in tree.keywords if one.facet != "concept") for tree in (first, second)]
+    assert others == plain.select(seen)

@@ -1,0 +1,186 @@
+"""Whether captions name what is there: the main thing of each photo, and how much of what they name is right.
+
+A thing is one line of things.txt. A photo's main things are those that at least three of its people say; a
+thing is there if anybody says it. The photos are a folder with photos.csv (file, c1, c2, ...) or any data set
+the package reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+THINGS = Path(__file__).with_name("things.txt")
+OTHER_PLURALS = {"knife": "knives", "bus": "buses", "mouse": "mice"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo and what people said of it."""
+
+    name: str
+    path: Path
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Counts over photos: `with_main` have a main thing, in `hits` of them one is named; `right` of `said`
+    are there."""
+
+    photos: int
+    with_main: int
+    hits: int
+    said: int
+    right: int
+
+    @property
+    def named(self) -> float:
+        """Share of the photos with a main thing in which one is named."""
+        return self.hits / self.with_main if self.with_main else 0.0
+
+    @property
+    def precision(self) -> float:
+        """Share of the things named that are there."""
+        return self.right / self.said if self.said else 0.0
+
+
+class Things:
+    """Finds things in texts; longer words win: in "hot dog" there is no dog."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._thing: dict[str, str] = {}
+        for line in lines:
+            head, _, rest = line.partition(":")
+            words = [head.strip(), *(word.strip() for word in rest.split(","))]
+            for word in filter(None, words):
+                for form in (word, plural(word)):
+                    self._thing.setdefault(form, head.strip())
+        longest_first = sorted(map(re.escape, self._thing), key=len, reverse=True)
+        self._pattern = re.compile(rf"\b({'|'.join(longest_first)})\b")
+
+    def said_in(self, text: str) -> set[str]:
+        """The things a text names, each by its line's first word."""
+        plain = re.sub(r"[^a-z]+", " ", text.lower())
+        return {self._thing[word] for word in self._pattern.findall(plain)}
+
+
+def plural(word: str) -> str:
+    """The usual plural of a word."""
+    if word in OTHER_PLURALS:
+        return OTHER_PLURALS[word]
+    if word.endswith(("s", "x", "ch", "sh")):
+        return word + "es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def load_things(path: Path = THINGS) -> Things:
+    """The list beside this file, or another of its form."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Things([line for line in lines if line.strip() and not line.startswith("#")])
+
+
+def measure(things: Things, captions: Mapping[str, str], photos: Sequence[Photo], agree: int = 3) -> Naming:
+    """How well `captions` (photo name -> text) name what `agree` of each photo's people say."""
+    with_main = hits = said = right = 0
+    for photo in photos:
+        people = Counter(thing for text in photo.texts for thing in things.said_in(text))
+        main = {thing for thing, count in people.items() if count >= agree}
+        ours = things.said_in(captions[photo.name])
+        with_main += bool(main)
+        hits += bool(main & ours)
+        said += len(ours)
+        right += sum(thing in people for thing in ours)
+    return Naming(len(photos), with_main, hits, said, right)
+
+
+def read_photos(folder: Path, split: str = "") -> list[Photo]:
+    """The photos of a folder with photos.csv, or those of a data set the package reads (of `split` alone)."""
+    table = folder / "photos.csv"
+    if table.is_file():
+        with table.open(encoding="utf-8", newline="") as rows:
+            return [_photo(folder, row) for row in csv.DictReader(rows)]
+    from clipcap_ext.corpus.reading import read_corpus
+
+    examples = read_corpus(folder).examples
+    return [
+        Photo(one.image_id, one.path, one.captions) for one in examples if not split or one.split == split
+    ]
+
+
+def _photo(folder: Path, row: Mapping[str, str]) -> Photo:
+    texts = tuple(text for name, text in row.items() if re.fullmatch(r"c\d+", name) and text)
+    return Photo(row["file"], folder / row["file"], texts)
+
+
+def read_captions(path: Path, photos: Sequence[Photo]) -> dict[str, str]:
+    """Captions by photo: a JSON object, a JSON list, or JSON lines of {"file", "image" or "image_id",
+    "caption"}."""
+    text = path.read_text(encoding="utf-8")
+    stems = {Path(photo.name).stem: photo.name for photo in photos}
+    found = {stems.get(Path(name).stem, name): caption for name, caption in _pairs(text)}
+    missing = [photo.name for photo in photos if photo.name not in found]
+    if missing:
+        raise SystemExit(f"{path} has no caption for {len(missing)} photos, the first is {missing[0]}.")
+    return found
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    if text.lstrip().startswith("[") or "\n{" not in text.strip():
+        held = json.loads(text)
+        rows = held.items() if isinstance(held, dict) and "caption" not in held else None
+        if rows is not None:
+            yield from rows
+            return
+        entries = held if isinstance(held, list) else [held]
+    else:
+        entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+    for entry in entries:
+        name = next(entry[key] for key in ("file", "image", "image_id", "path") if key in entry)
+        yield Path(str(name)).name, entry["caption"]
+
+
+def caption_all(model: str, photos: Sequence[Photo]) -> dict[str, str]:
+    """Captions of all photos by a model of this package, with its own decode options."""
+    from clipcap_ext.engine.factory import load_captioner
+    from clipcap_ext.engine.images.reading import open_image
+
+    captioner = load_captioner(model)
+    return {photo.name: captioner.caption([open_image(photo.path)])[0].text for photo in photos}
+
+
+def main() -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, help="a folder with photos.csv, or a data set")
+    parser.add_argument("--split", default="", help="of a data set with splits, this one alone")
+    parser.add_argument("--agree", type=int, default=3, help="how many people must say a main thing")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--captions", type=Path, help="captions made elsewhere, JSON or JSON lines")
+    what.add_argument("--model", help="a model of this package, for instance tiny-flickr8k")
+    parser.add_argument("--show", action="store_true", help="print each caption with what it names")
+    arguments = parser.parse_args()
+    photos, things = read_photos(arguments.photos, arguments.split), load_things()
+    if arguments.model:
+        captions = caption_all(arguments.model, photos)
+    else:
+        captions = read_captions(arguments.captions, photos)
+    if arguments.show:
+        for photo in photos:
+            print(f"{photo.name}  {captions[photo.name]}  {sorted(things.said_in(captions[photo.name]))}")
+    found = measure(things, captions, photos, arguments.agree)
+    print(f"main thing named  {found.named:.3f}  ({found.hits} of {found.with_main}, {found.photos} photos)")
+    print(f"precision         {found.precision:.3f}  ({found.right} of {found.said} things named)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Saying what is evident: a gate that raises the next piece of a word of evidence, learnt with the model.
+
+The gate looks at GPT-2's hidden state and at the word, so it learns where a noun is due and which one fits;
+it knows no image. What has been said is not raised again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.concepts.evidence import MARKS
+from clipcap_ext.engine.concepts.table import ConceptTable
+
+GOES_ON = len(MARKS)  # the kind of an opening inside a word; before it the kinds are MARKS' places
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One concept of an image's evidence in tokens: how it may be written, and all that counts as having said
+    it."""
+
+    mark: int
+    written: tuple[Ids, ...]
+    said_as: tuple[Ids, ...]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A token that may come next of a word of evidence: of which kind it is, and the whole word's tokens."""
+
+    token: int
+    kind: int
+    word: Ids
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Openings of several rows: their rows, tokens and kinds (N,), and their words (N, P), filled up with
+    -1."""
+
+    places: Tensor
+    tokens: Tensor
+    kinds: Tensor
+    words: Tensor
+
+    def to(self, device: torch.device | str) -> Openings:
+        """The same on another device."""
+        return Openings(*(part.to(device) for part in (self.places, self.tokens, self.kinds, self.words)))
+
+
+class CopyWords:
+    """The words of a concept table in the tokens of a captioner."""
+
+    def __init__(self, tokenizer: BpeTokenizer, table: ConceptTable) -> None:
+        self._written: dict[str, tuple[Ids, ...]] = {}
+        self._said_as: dict[str, tuple[Ids, ...]] = {}
+        for concept in table.concepts:
+            own = dict.fromkeys((concept.word, *concept.plurals[:1]))
+            others = dict.fromkeys((*concept.plurals, *concept.also))
+            self._written[concept.word] = _ids(tokenizer, own)
+            self._said_as[concept.word] = _ids(tokenizer, own | others)
+
+    def slots(self, marked: Sequence[tuple[str, str]]) -> tuple[Slot, ...]:
+        """Marked words as slots."""
+        return tuple(
+            Slot(MARKS.index(mark), self._written[word], self._said_as[word]) for word, mark in marked
+        )
+
+
+def openings(history: Sequence[int], slots: Sequence[Slot]) -> list[Opening]:
+    """What may come next of words that `history` has not said; inside a word only that word's next piece."""
+    found: list[Opening] = []
+    for slot in slots:
+        if any(_holds(history, word) for word in slot.said_as):
+            continue
+        inside = [one for word in slot.written for one in _going_on(history, word)]
+        found += inside or [Opening(word[0], slot.mark, word) for word in slot.written]
+    return found
+
+
+def together(rows: Sequence[Sequence[Opening]]) -> Openings:
+    """The openings of several rows, as the gate takes them."""
+    flat = [(row, one) for row, some in enumerate(rows) for one in some]
+    longest = max((len(one.word) for _, one in flat), default=1)
+    words = [(*one.word, *[-1] * (longest - len(one.word))) for _, one in flat]
+    return Openings(
+        torch.tensor([row for row, _ in flat], dtype=torch.long),
+        torch.tensor([one.token for _, one in flat], dtype=torch.long),
+        torch.tensor([one.kind for _, one in flat], dtype=torch.long),
+        torch.tensor(words, dtype=torch.long).view(len(flat), longest),
+    )
+
+
+class CopyGate(nn.Module):
+    """Hidden states and openings to what is added to the openings' logits; n_embd is GPT-2's, rank its own
+    width."""
+
+    def __init__(self, n_embd: int, rank: int) -> None:
+        super().__init__()
+        self.mark = nn.Linear(n_embd, len(MARKS) + 1)
+        self.query = nn.Linear(n_embd, rank, bias=False)
+        self.key = nn.Linear(n_embd, rank, bias=False)
+        nn.init.normal_(self.mark.weight, std=0.02)
+        nn.init.normal_(self.query.weight, std=0.05)
+        nn.init.normal_(self.key.weight, std=0.05)
+        with torch.no_grad():
+            self.mark.bias.copy_(torch.tensor([1.0, 0.5, 0.0, 4.0]))
+
+    def raised(self, logits: Tensor, hidden: Tensor, found: Openings, embeddings: Tensor) -> Tensor:
+        """logits (L, V) with the openings of their rows raised; hidden (L, n_embd), embeddings (V,
+        n_embd)."""
+        if not len(found.places):
+            return logits
+        there = (found.words >= 0).unsqueeze(-1)  # (N, P, 1)
+        meaning = (embeddings[found.words.clamp_min(0)] * there).sum(1) / there.sum(1)  # (N, n_embd)
+        fits = (self.query(hidden)[found.places] * self.key(meaning)).sum(-1) / self.query.out_features**0.5
+        gate = self.mark(hidden)[found.places].gather(1, found.kinds[:, None])[:, 0]
+        gate = gate + fits * (found.kinds < GOES_ON)
+        return logits.index_put((found.places, found.tokens), gate.to(logits.dtype), accumulate=True)
+
+
+def _ids(tokenizer: BpeTokenizer, words: dict[str, None]) -> tuple[Ids, ...]:
+    return tuple(tuple(ids) for ids in tokenizer.encode_batch([f" {word}" for word in words]))
+
+
+def _holds(history: Sequence[int], word: Ids) -> bool:
+    if word[0] not in history:
+        return False
+    size = len(word)
+    return any(tuple(history[at : at + size]) == word for at in range(len(history) - size + 1))
+
+
+def _going_on(history: Sequence[int], word: Ids) -> list[Opening]:
+    for size in range(min(len(word) - 1, len(history)), 0, -1):
+        if tuple(history[-size:]) == word[:size]:
+            return [Opening(word[size], GOES_ON, word)]
+    return []

@@ -1,0 +1,1 @@
+"""What a classifier behind the image tower knows: plain words with probabilities. It writes no captions."""

@@ -1,0 +1,88 @@
+"""The end of a classifier that shares its first stages with the image tower: pixels to concept
+probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
+from clipcap_ext.engine.concepts.table import TABLE_FILE, ConceptTable, read_table, write_table
+from clipcap_ext.errors import CheckpointError
+
+CLASSIFIER_FILE = "concepts.safetensors"
+
+
+class ConceptReader(nn.Module):
+    """Stages from number `shared` on of timm's EfficientNet `model`, its pooling and its classes, as words.
+
+    What the image tower's own first `shared` stages gave is its input, so these must be the classifier's.
+    """
+
+    def __init__(self, model: str, shared: int, table: ConceptTable) -> None:
+        import timm
+
+        super().__init__()
+        whole: Any = timm.create_model(model, pretrained=False)
+        self.table, self.shared = table, shared
+        self.stages = whole.blocks[shared:]
+        self.conv_head, self.bn2, self.classifier = whole.conv_head, whole.bn2, whole.classifier
+        rows = torch.zeros(len(table.concepts), self.classifier.out_features)
+        for row, concept in zip(rows, table.concepts, strict=True):
+            row[list(concept.classes)] = 1
+        self.register_buffer("members", rows, persistent=False)
+        self.members: Tensor
+
+    def forward(self, shared: Tensor) -> Tensor:
+        """What the shared stages gave (B, C, H, W) -> (B, concepts): each word's summed class probability."""
+        hidden = self.bn2(self.conv_head(self.stages(shared)))
+        classes = self.classifier(hidden.mean((2, 3))).float().softmax(-1)
+        return classes @ self.members.T.float()
+
+
+def encode_with_concepts(visual: Any, reader: ConceptReader, images: Tensor) -> tuple[Tensor, Tensor]:
+    """open_clip's timm tower over images (B, 3, H, W) -> (its features, the reader's probabilities)."""
+    trunk = visual.trunk
+    shared = trunk.bn1(trunk.conv_stem(images))
+    for stage in trunk.blocks[: reader.shared]:
+        shared = stage(shared)
+    own = shared
+    for stage in trunk.blocks[reader.shared :]:
+        own = stage(own)
+    own = trunk.bn2(trunk.conv_head(own))
+    return visual.head(trunk.forward_head(own)), reader(shared)
+
+
+def read_concepts(folder: Path) -> ConceptReader | None:
+    """The concept reader of an encoder folder, None if it has none; CheckpointError if its files do not
+    fit."""
+    if not (folder / TABLE_FILE).is_file():
+        return None
+    table = read_table(folder / TABLE_FILE)
+    try:
+        reader = ConceptReader(str(table.source["model"]), int(table.source["shared_stages"]), table)
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(f"{folder / TABLE_FILE} describes no classifier: {error!r}") from error
+    state = {name: tensor.float() for name, tensor in read_safetensors(folder / CLASSIFIER_FILE).items()}
+    try:
+        reader.load_state_dict(reader.state_dict() | state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / CLASSIFIER_FILE} does not fit {TABLE_FILE}: {error}") from error
+    lacking = sorted(set(floats(reader)) - set(state))
+    if lacking:
+        raise CheckpointError(f"{folder / CLASSIFIER_FILE} lacks {', '.join(lacking)}.")
+    return reader.eval()
+
+
+def save_concepts(folder: Path, reader: ConceptReader) -> None:
+    """Write concepts.json and concepts.safetensors (float16) into an encoder folder."""
+    write_safetensors(folder / CLASSIFIER_FILE, {name: one.half() for name, one in floats(reader).items()})
+    write_table(folder / TABLE_FILE, reader.table)
+
+
+def floats(module: nn.Module) -> dict[str, Tensor]:
+    """The weights that a file keeps."""
+    return {name: one for name, one in module.state_dict().items() if one.is_floating_point()}

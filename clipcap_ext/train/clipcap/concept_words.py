@@ -1,0 +1,87 @@
+"""Concepts in captions: which ones a caption says, and the same caption with another in the place of one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipcap_ext.engine.concepts.table import Concept, ConceptTable
+
+# what else may stand where a thing of this kind stands; other kinds stay among themselves
+NEAR = {
+    "boat": ("vehicle",), "aircraft": ("vehicle",), "vehicle": ("boat", "animal"), "ball": ("toy", "thing"),
+    "plant": ("thing",), "scene": ("building",), "drink": ("food",), "ride": ("furniture", "vehicle"),
+    "bag": ("container", "thing"), "toy": ("thing", "animal"), "people": ("animal",),
+}  # fmt: skip
+FAR = 0.2  # how often a thing of any kind takes the place
+
+
+@dataclass(frozen=True)
+class _Form:
+    concept: int
+    plural: bool
+
+
+class ConceptWords:
+    """Finds and swaps the words of a concept table; concepts are their numbers in it."""
+
+    def __init__(self, table: ConceptTable) -> None:
+        self.concepts = table.concepts
+        self._forms: dict[str, _Form] = {}
+        kinds: dict[str, list[int]] = defaultdict(list)
+        for number, concept in enumerate(table.concepts):
+            kinds[concept.kind].append(number)
+            for text, is_plural in _spoken(concept):
+                self._forms.setdefault(text, _Form(number, is_plural))
+        self._rivals = {
+            kind: [number for one in (kind, *NEAR.get(kind, ())) for number in kinds[one]]
+            for kind in list(kinds)
+        }
+        longest = sorted(map(re.escape, self._forms), key=len, reverse=True)
+        self._pattern = re.compile(rf"\b({'|'.join(longest)})\b") if longest else re.compile(r"(?!)")
+
+    def said_in(self, caption: str) -> list[int]:
+        """The concepts a caption in lower case says, each once, in their order."""
+        return list(dict.fromkeys(self._forms[text].concept for text in self._pattern.findall(caption)))
+
+    def rival(self, concept: int, rng: np.random.Generator) -> int:
+        """Another concept, mostly one that might stand in its place."""
+        near = [one for one in self._rivals[self.concepts[concept].kind] if one != concept]
+        if not near or rng.random() < FAR:
+            near = [one for one in range(len(self.concepts)) if one != concept]
+        return near[rng.integers(len(near))]
+
+    def swapped(self, caption: str, old: int, new: int) -> str:
+        """The caption with the `new` concept wherever it says the `old` one, in the same number."""
+
+        def other(match: re.Match[str]) -> str:
+            form = self._forms[match.group()]
+            if form.concept != old:
+                return match.group()
+            return plural(self.concepts[new]) if form.plural else self.concepts[new].word
+
+        return with_articles(self._pattern.sub(other, caption))
+
+
+def plural(concept: Concept) -> str:
+    """The form of several."""
+    return concept.plurals[0] if concept.plurals else concept.word
+
+
+def with_articles(text: str) -> str:
+    """ "a" before consonants, "an" before vowels, by the letter alone."""
+
+    def fitting(match: re.Match[str]) -> str:
+        following = text[match.end() : match.end() + 3]
+        return "an " if following[:1] in "aeiou" and following not in ("uni", "use") else "a "
+
+    return re.sub(r"\ban? (?=[a-z])", fitting, text)
+
+
+def _spoken(concept: Concept) -> list[tuple[str, bool]]:
+    own = [] if concept.vague else [(concept.word, False), (plural(concept), True)]
+    others = [(text, True) for text in concept.plurals[1:]] + [(text, False) for text in concept.also]
+    return own + others
