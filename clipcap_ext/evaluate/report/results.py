@@ -21,7 +21,7 @@ DIGITS = 10
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
 MODEL_FILES = (
     "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json",
-    "labels.json",
+    "labels.json", "concepts.json", "concepts.safetensors",
 )  # fmt: skip
 
 

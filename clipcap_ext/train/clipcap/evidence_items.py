@@ -151,7 +151,7 @@ class EvidenceItems:
         self, text: str, told: Marked, said: Sequence[int], rng: np.random.Generator
     ) -> tuple[str, Marked]:
         """The caption with one of the concepts it says swapped for another, and its evidence likewise."""
-        old = said[rng.integers(len(said))]
+        old = said[int(rng.integers(len(said)))]
         new = self._words.rival(old, rng)
         was, now = (self._table.words[number] for number in (old, new))
         marks = dict(told)
