@@ -11,15 +11,17 @@ from clipcap_ext.cli import caption_command as captioning
 from clipcap_ext.cli import convert_command as converting
 from clipcap_ext.cli import demo_command as demo
 from clipcap_ext.cli import download_command as downloading
+from clipcap_ext.cli import folder_command as folders
 from clipcap_ext.cli import models_command as listing
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.door import exit_code
 from clipcap_ext.webui import command as ui
 
-COMMANDS = (captioning, listing, downloading, converting, demo, ui)
+COMMANDS = (captioning, folders, listing, downloading, converting, demo, ui)
 EXAMPLES = """examples:
   python -m clipcap_ext demo
   python -m clipcap_ext caption holiday/
+  python -m clipcap_ext folder caption photos/ --trigger "rex dog"
   python -m clipcap_ext models
   python -m clipcap_ext download clipcap-flickr8k-gradient
   python -m clipcap_ext convert coco_weights.pt
@@ -44,10 +46,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, streams: Streams | None = None) -> int:
     """Run a command; 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    args = parser().parse_args(words)
-    args.command_line = words
     told = streams or Streams.standard()
-    return exit_code(lambda: args.run(args, told), told.say)
+
+    def work() -> int:
+        args = parser().parse_args(words)
+        args.command_line = words
+        return args.run(args, told)
+
+    return exit_code(work, told.say)
 
 
 if __name__ == "__main__":

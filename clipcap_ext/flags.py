@@ -12,6 +12,13 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.options import kind_of, option_of
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on, as argparse asks for one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def add_decoding_flags(parser: argparse.ArgumentParser) -> None:
     """A group of flags, None where they are left out, so that defaults stand in one place only."""
     group = parser.add_argument_group("decoding (left out: what gives the model's best captions)")

@@ -77,7 +77,7 @@ def entry_of(line: bytes) -> Entry:
     """What a line says; ValueError with the reason if it is none of ours."""
     if len(line) > MAX_LINE:
         raise ValueError("it is too long")
-    try:
+    try:  # no parse_json: names that are not UTF-8 come as lone surrogates, and have to stay
         said = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError("it is cut short or no JSON") from error

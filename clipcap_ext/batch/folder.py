@@ -12,6 +12,7 @@ from clipcap_ext.batch.entry import Scalar, Write
 from clipcap_ext.batch.journal import Journal
 from clipcap_ext.batch.sidecar import EXTENSIONS, is_infotext, read_sidecar, real_place, sidecar_of, text_of
 from clipcap_ext.batch.wording import ADDING, Wording, bare
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images
 from clipcap_ext.engine.images.pasted import matching, pasted_path, unwrapped
 from clipcap_ext.errors import CaptionError, UsageError
@@ -65,7 +66,7 @@ class PlannedFile:
     """One picture: where its caption goes and, unless it is to be written, why not.
 
     held: what the caption file holds now, None if there is none. rival_of: the picture of the same caption
-    file that comes first.
+    file that comes first. picture: False for a mask, or a folder that is not entered.
     """
 
     image: Path
@@ -74,6 +75,7 @@ class PlannedFile:
     skip: str = ""
     problem: str = ""
     rival_of: Path | None = None
+    picture: bool = True
 
     @property
     def old(self) -> str | None:
@@ -83,11 +85,13 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every picture of the folder; `collisions` are caption files that two pictures want, in words."""
+    """Every picture of the folder. In words: `collisions`, caption files that two pictures want, and
+    `damages`, lines of the journal that were passed over."""
 
     task: FolderTask
     files: tuple[PlannedFile, ...]
     collisions: tuple[str, ...] = ()
+    damages: tuple[str, ...] = ()
 
     @property
     def to_write(self) -> list[PlannedFile]:
@@ -95,10 +99,19 @@ class Plan:
         return [one for one in self.files if not one.skip and not one.problem]
 
 
+def note_of(model: str, options: DecodingOptions) -> str:
+    """A FolderTask's note: the model, and how its decoding departs from none."""
+    usual = asdict(DecodingOptions())
+    return " ".join(
+        [model, *(f"{name}={value}" for name, value in asdict(options).items() if value != usual[name])]
+    )
+
+
 def plan_folder(task: FolderTask) -> Plan:
     """Look at every picture and caption file of the folder; CaptionError if it or its journal cannot be
     read."""
-    before = Journal(task.root).unfinished(task.settings())
+    journal = Journal(task.root)
+    before = journal.unfinished(task.settings())
     owners: dict[Path, Path] = {}
     files, collisions = [], []
     for image in find_images([task.folder], recursive=task.recursive, stay=True):
@@ -110,10 +123,10 @@ def plan_folder(task: FolderTask) -> Plan:
             skip = f"{sidecar.name} belongs to {owner.name}"
             files.append(PlannedFile(image, sidecar, skip=skip, rival_of=owner))
         elif skip or problem:
-            files.append(PlannedFile(image, sidecar, skip=skip, problem=problem))
+            files.append(PlannedFile(image, sidecar, skip=skip, problem=problem, picture=False))
         else:
             files.append(_planned(image, sidecar, task, before))
-    return Plan(task, tuple(files), tuple(collisions))
+    return Plan(task, tuple(files), tuple(collisions), tuple(journal.problems))
 
 
 def _no_picture(image: Path) -> tuple[str, str]:

@@ -17,6 +17,11 @@ class PastRun:
     writes: list[Write] = field(default_factory=list)
     finished: bool = False
 
+    @property
+    def files(self) -> int:
+        """How many caption files it wrote."""
+        return len({write.sidecar for write in self.writes})
+
 
 @dataclass
 class History:

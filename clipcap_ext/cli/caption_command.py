@@ -4,7 +4,6 @@ files."""
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from clipcap_ext.batch.captioning import BATCH_SIZE, Outcome, caption_files
 from clipcap_ext.caption import DIGITS, Caption
 from clipcap_ext.cli import explaining
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
-from clipcap_ext.cli.streams import Streams, uninterrupted
+from clipcap_ext.cli.streams import Streams, json_line, one_line, uninterrupted
 from clipcap_ext.door import INTERRUPTED
 from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
-from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options
+from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options, positive
 
 EXAMPLES = """examples:
   python -m clipcap_ext caption holiday/
@@ -37,7 +36,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder (its folders too)")
     add_model_flags(parser)
-    parser.add_argument("--batch-size", type=_positive, default=BATCH_SIZE, metavar="B",
+    parser.add_argument("--batch-size", type=positive, default=BATCH_SIZE, metavar="B",
                         help=f"pictures captioned at a time; changes no caption ({BATCH_SIZE})")  # fmt: skip
     parser.add_argument(
         "--after", metavar="PATH", help="leave out everything up to this picture: goes on with a stopped run"
@@ -118,7 +117,7 @@ def _pictures(given: Sequence[str], after: str | None) -> tuple[list[Path], list
 def _report(outcome: Outcome, args: argparse.Namespace, streams: Streams) -> None:
     """The picture's line, or lines if several candidates or an explanation were asked for."""
     if args.json:
-        streams.result(json.dumps(_record(outcome), ensure_ascii=False))
+        streams.result(json_line(_record(outcome)))
     elif outcome.caption is None:
         streams.say(f"error: {outcome.problem}")
     else:
@@ -149,7 +148,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 
 def _lines(path: Path, caption: Caption, explain: bool) -> list[str]:
-    name = str(path).translate({ord(mark): repr(mark)[1:-1] for mark in "\n\r\t"})  # a line stays a line
+    name = one_line(str(path))
     if not explain:
         return [f"{name}\t{candidate.text}" for candidate in caption.candidates]
     lines = []
@@ -174,9 +173,3 @@ def _how_to_go_on(tally: _Tally, args: argparse.Namespace) -> str:
             skip = False
     command = shlex.join(["python", "-m", "clipcap_ext", *words, f"--after={tally.last}"])
     return f"{stopped} To go on with the rest:\n  {command}"
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)

@@ -4,14 +4,13 @@ hand."""
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipcap_ext.batch.captioning import Outcome
 from clipcap_ext.caption import DIGITS, DecodingOptions
-from clipcap_ext.cli.streams import Streams, uninterrupted
+from clipcap_ext.cli.streams import Streams, json_line, uninterrupted
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.errors import ImageError, UsageError
@@ -78,11 +77,7 @@ def explain_pictures(
                     _draw(args.svg / f"{path.stem}.svg", path, said)
             except ImageError as error:
                 outcome = Outcome(path, problem=str(error))
-                text = (
-                    json.dumps({"path": str(path), "error": str(error)}, ensure_ascii=False)
-                    if args.json
-                    else ""
-                )
+                text = json_line({"path": str(path), "error": str(error)}) if args.json else ""
             with uninterrupted():
                 streams.result(text) if text else streams.say(f"error: {outcome.problem}")
                 count(outcome)
@@ -93,7 +88,7 @@ def _json(path: Path, said: Explanation) -> str:
     record = said.to_dict()
     caption = record.pop("caption")
     record = {"path": str(path), "caption": caption.pop("text"), **caption, **record}
-    return json.dumps(to_digits(record, DIGITS), ensure_ascii=False)
+    return json_line(to_digits(record, DIGITS))
 
 
 def _text(path: Path, said: Explanation) -> str:

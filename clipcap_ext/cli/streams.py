@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+from clipcap_ext.door import OutputError, no_room
+
+# What would end a line, move a terminal's cursor, or turn its writing round.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def one_line(text: str) -> str:
+    """`text` with line ends, tabs and a terminal's commands escaped, so that a line stays a line."""
+    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def json_line(record: Any) -> str:
+    """JSON in one line that is valid UTF-8, whatever file names it holds: their odd bytes are escaped."""
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -32,14 +49,20 @@ class Streams:
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
     def result(self, line: str) -> None:
-        """One whole line of results, past any progress bar, and out at once."""
+        """One whole line of results, past any progress bar, and out at once; OutputError if it cannot be
+        written, BrokenPipeError if nobody reads on."""
         with tqdm.external_write_mode(file=self.out):
-            self.out.write(f"{line}\n")
-            self.out.flush()
+            try:
+                self.out.write(f"{line}\n")
+                self.out.flush()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OutputError(no_room(error)) from error
 
     def say(self, line: str) -> None:
-        """One line that is no result."""
-        with tqdm.external_write_mode(file=self.err):
+        """One line that is no result; nothing can be done where nobody takes it."""
+        with tqdm.external_write_mode(file=self.err), suppress(OSError):
             self.err.write(f"{line}\n")
             self.err.flush()
 

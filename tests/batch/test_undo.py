@@ -172,6 +172,18 @@ def test_after_a_failed_picture_the_same_run_adds_to_that_one_alone(folder: Path
     assert contents(folder) == {f"p{number}.txt": b"old" for number in range(5)}
 
 
+def test_a_caption_file_deleted_between_an_interruption_and_going_on_stays_deleted(folder: Path) -> None:
+    (folder / "p0.txt").write_text("mine", encoding="utf-8")
+    task = FolderTask(folder, Wording("overwrite"))
+    with pytest.raises(Killed):
+        run(task, disk=Mortal(1, after=False))
+    (folder / "p0.txt").unlink()
+    run(task)
+    assert contents(folder)["p0.txt"] == b"red 0"
+    assert undo(folder).names("kept") == ["p0.txt"]
+    assert contents(folder) == {}
+
+
 def test_undo_of_nothing_writes_nothing(folder: Path) -> None:
     before = sorted(folder.iterdir())
     undone = undo(folder)
