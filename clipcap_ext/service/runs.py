@@ -28,6 +28,11 @@ class Run:
         self._thread = threading.Thread(target=self._run, name="clipcap", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the work is over, well or not."""
+        return not self._thread.is_alive()
+
     def set_stage(self, stage: str) -> None:
         """Name what is being done: waiting, loading, captioning, stopping."""
         self.stage = stage

@@ -1,5 +1,4 @@
-"""The REST routes /clipcap/v1/*: models, caption, unload. No interface; it fetches no address and opens no
-path.
+"""The REST routes /clipcap/v1/*: models, caption, unload, folders. No interface; it fetches no address.
 
 Written for pydantic 1 and 2 and for every fastapi from 0.94: models are plain fields, checks are code below.
 """
@@ -17,6 +16,7 @@ from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import ImageError, ModelNotFound, UsageError, printable
 from clipcap_ext.flags import join_options
 from clipcap_ext.service.service import CaptionService
+from clipcap_ext.webui.folder_api import add_folder_routes
 from clipcap_ext.webui.option_schema import options_schema
 from clipcap_ext.webui.payload import MAX_IMAGES, decode_images
 from clipcap_ext.webui.rest_guard import Access, GuardedRoute, dependencies
@@ -113,6 +113,11 @@ def add_api(
         """The captioners that can be asked for by name."""
         return ModelsResponse(models=[model_item(entry) for entry in service.models()], default=pick(""))
 
+    def choose(name: str, options: dict[str, Any]) -> tuple[str, DecodingOptions]:
+        """A model's name and its decoding, as they were asked for."""
+        model = known_name(service, pick(name))
+        return model, options_for(service, model, options) or service.default_options(model)
+
     def caption(asked: CaptionRequest) -> CaptionResponse:
         """Caption one picture or several."""
         model = known_name(service, pick(asked.model))
@@ -141,6 +146,8 @@ def add_api(
     router.add_api_route("/models", models, methods=["GET"], response_model=ModelsResponse)
     router.add_api_route("/caption", caption, methods=["POST"], response_model=CaptionResponse)
     router.add_api_route("/unload", unload, methods=["POST"], response_model=UnloadResponse)
+    if service.host.directories_allowed:
+        add_folder_routes(router, service, choose)
     app.include_router(router)
 
 

@@ -18,13 +18,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
+from clipcap_ext.batch.journal import FolderBusy
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError, ModelNotFound, UsageError, printable
 from clipcap_ext.foreign_json import ForeignJsonError, parse_json
 from clipcap_ext.webui.payload import MAX_BODY_BYTES, TooLarge
 
 STATUS: tuple[tuple[type[CaptionError], int], ...] = (
     (TooLarge, 413), (ModelNotFound, 404), (UsageError, 422), (ImageError, 422), (Cancelled, 409),
-    (CaptionError, 503),
+    (FolderBusy, 409), (CaptionError, 503),
 )  # fmt: skip
 OTHER_NAME = (
     "This server is asked under a name that is not this machine's. Use localhost, or start it with --listen "
