@@ -55,7 +55,6 @@ function clipcap_copy(text) {
     } else {
         fallback();
     }
-    return [];
 }
 
 function clipcap_download(payload) {
@@ -66,7 +65,6 @@ function clipcap_download(payload) {
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    return [];
 }
 
 // Open one of the host's own tabs and let it count its prompt's tokens again.
@@ -79,7 +77,6 @@ function clipcap_show(target) {
     if (typeof recount === "function") {
         recount();
     }
-    return [];
 }
 
 function switch_to_clipcap() {
@@ -94,27 +91,25 @@ function switch_to_clipcap() {
     return Array.from(arguments);
 }
 
-function clipcap_remember(names, values) {
+function clipcap_remember(choices) {
     if (!window.clipcap_restored) {
-        return []; // what the page starts with is no choice
+        return; // what the page starts with is no choice
     }
-    const kept = Object.fromEntries(names.map((name, place) => [name, values[place]]));
     try {
-        localStorage.setItem(clipcap_STORE, JSON.stringify(kept));
+        localStorage.setItem(clipcap_STORE, JSON.stringify(choices));
     } catch (error) {
         console.info("clipcap: this browser keeps no choices", error.name);
     }
-    return [];
 }
 
 function clipcap_remembered() {
-    let text = "{}";
+    let store = "{}";
     try {
-        text = localStorage.getItem(clipcap_STORE) || "{}";
+        store = localStorage.getItem(clipcap_STORE) || "{}";
     } catch (error) {
         console.info("clipcap: this browser keeps no choices", error.name);
     }
-    return [text];
+    return { store };
 }
 
 // From now on a change is somebody's choice; those that giving back makes come in the next moments.
@@ -122,7 +117,6 @@ function clipcap_given_back() {
     setTimeout(() => {
         window.clipcap_restored = true;
     }, 500);
-    return [];
 }
 
 // Ctrl+Enter captions and Esc stops, on our tab alone and before the host takes the keys for its Generate button.
@@ -220,14 +214,12 @@ const clipcap_questions = {};
 
 function clipcap_asked(name, values) {
     clipcap_questions[name] = values;
-    return values;
 }
 
 function clipcap_missed(name, values) {
-    if (values.some((value, place) => !Object.is(value, clipcap_questions[name][place]))) {
+    if (Object.keys(values).some((key) => !Object.is(values[key], clipcap_questions[name][key]))) {
         clipcap_button(name).click();
     }
-    return [];
 }
 
 function clipcap_start() {

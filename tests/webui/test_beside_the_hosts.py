@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gradio3", "gradio4"])
-@pytest.mark.parametrize("tests", ["tests/webui/test_api.py", "tests/hub/test_download_and_caption.py"])
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "tests/webui/test_api.py",
+        "tests/webui/test_binding.py",
+        "tests/webui/test_panes.py",
+        "tests/hub/test_download_and_caption.py",
+    ],
+)
 def test_beside_the_hosts_pins(name: str, tests: str) -> None:
     """gradio3 is 3.41 with pydantic 1 and fastapi 0.94, gradio4 is 4.40 with pydantic 2 and fastapi 0.104."""
     python = ROOT / f".venv-{name}" / "bin" / "python"

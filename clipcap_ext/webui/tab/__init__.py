@@ -14,10 +14,11 @@ from clipcap_ext.webui.tab.batch import build_batch, wire_batch
 from clipcap_ext.webui.tab.compat import forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import build_decoding, wire_decoding
-from clipcap_ext.webui.tab.folder import FolderPane, build_folder, wire_folder
+from clipcap_ext.webui.tab.folder.events import wire_folder
+from clipcap_ext.webui.tab.folder.pane import FolderPane, build_folder
 from clipcap_ext.webui.tab.header import build_header, wire_header
 from clipcap_ext.webui.tab.ids import elem_id
-from clipcap_ext.webui.tab.memory import Remembered, wire_memory
+from clipcap_ext.webui.tab.memory import wire_memory
 from clipcap_ext.webui.tab.models import build_models, wire_models
 from clipcap_ext.webui.tab.single.events import wire_single
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
@@ -59,15 +60,13 @@ def fill(context: Context) -> None:
     if folder is not None:
         wire_folder(context, header, controls, folder)
     wire_models(context, header, models, models_tab)
-    wire_memory(context, header, controls, Remembered(remembered_others(single, folder)))
+    wire_memory(context, header, controls, remembered_others(single, folder))
     if context.components.register is not None:
         context.components.register(single.picture)
 
 
 def remembered_others(single: SinglePane, folder: FolderPane | None) -> dict[str, Any]:
-    """The choices of the panes that are worth keeping."""
-    found = {"send_mode": single.mode, "with_picture": single.with_picture}
-    if folder is not None:
-        names = ("folder", "recursive", "extension", "policy", "prefix", "suffix", "trigger")
-        found.update(zip(names, folder.task, strict=True))
-    return {name: component for name, component in found.items() if component is not None}
+    """The choices of the panes that are worth keeping, by the names they are kept by."""
+    send = single.send
+    sending = {} if send is None else {"send_mode": send.mode, "with_picture": send.with_picture}
+    return {**sending, **({} if folder is None else folder.task)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,10 +15,13 @@ import gradio as gr
 from clipcap_ext.batch.captioning import Outcome, caption_files
 from clipcap_ext.batch.export import ExportRow, export
 from clipcap_ext.batch.wording import plain_caption
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, follow, hidden_text, page_only, uploaded_paths
+from clipcap_ext.webui.decoding_controls import DecodingForm
+from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, hidden_text, uploaded_paths
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.decoding import DecodingControls, form_of
+from clipcap_ext.webui.tab.decoding import DecodingControls
 from clipcap_ext.webui.tab.header import Header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import card, duration, failure, gallery, progress, state, thumbnail_of
@@ -26,7 +31,7 @@ SHOW_EVERY = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchPane:
     """The pane's components. `rows` holds what was captioned, `edits` what was typed over it since."""
 
@@ -39,6 +44,24 @@ class BatchPane:
     edits: Any
     download: dict[str, gr.Button]
     payload: Any
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run shows."""
+        buttons = [self.start, self.stop, *self.download.values()]
+        return [self.status, *buttons, self.gallery, self.rows, self.edits]
+
+    def busy(self, status: str) -> Answer:
+        """A batch goes on and can be stopped; there is nothing to download yet."""
+        return {self.status: status, self.start: able(False), self.stop: able(True), **self.takeaway(False)}
+
+    def idle(self, status: str) -> Answer:
+        """None goes on, and one can be begun."""
+        return {self.status: status, self.start: able(True), self.stop: able(False)}
+
+    def takeaway(self, useful: bool) -> Answer:
+        """Whether there is something to download."""
+        return {button: able(useful) for button in self.download.values()}
 
 
 def build_batch(context: Context) -> BatchPane:
@@ -63,88 +86,88 @@ def build_batch(context: Context) -> BatchPane:
             for kind, text in names.items()
         }
     shown = gr.HTML("", elem_id=elem_id("gallery"))
-    edits, payload = hidden_text("edits"), hidden_text("payload")
-    return BatchPane(files, start, stop, status, shown, gr.State([]), edits, download, payload)
+    return BatchPane(
+        files=files, start=start, stop=stop, status=status, gallery=shown, rows=gr.State([]),
+        edits=hidden_text("edits"), download=download, payload=hidden_text("payload"),
+    )  # fmt: skip
 
 
 def wire_batch(context: Context, header: Header, controls: DecodingControls, pane: BatchPane) -> None:
     """Connect the pane."""
-    words, service = context.words, context.service
-    buttons = [pane.start, pane.stop, *pane.download.values()]
+    words = context.words
 
-    def chosen(files: Any) -> list[Any]:
+    def chosen(files: Any) -> Answer:
         count = len(uploaded_paths(files))
         text = words("{count} pictures ready.", count=count) if count else words("No pictures yet.")
-        return [state("idle", text), gr.update(interactive=count > 0)]
+        return {pane.status: state("idle", text), pane.start: able(count > 0)}
 
-    def run(files: Any, model: str | None, *values: Any) -> Iterator[list[Any]]:
-        yield from caption_uploads(context, files, model, values)
+    def payload(kind: str, rows: list[ExportRow], edits: str) -> Answer:
+        return {pane.payload: download_payload(rows, edits, kind)}
 
-    def make(kind: str) -> Any:
-        return lambda rows, edits: download_payload(rows, edits, kind)
-
-    follow(pane.files.change, chosen, [pane.files], [pane.status, pane.start])
-    inputs = [pane.files, header.model, *controls.components.values()]
-    outputs = [pane.status, *buttons, pane.gallery, pane.rows, pane.edits]
-    pane.start.click(run, inputs, outputs, **QUIET)
-    pane.stop.click(lambda: service.stop(), None, None, **QUICK)
+    follow(pane.files.change, chosen, {"files": pane.files}, [pane.status, pane.start])
+    inputs = {"files": pane.files, "model": header.model, "decoding": controls.components}
+    on(pane.start.click, partial(caption_uploads, context, pane), inputs, pane.outputs, **QUIET)
+    on(pane.stop.click, context.service.stop, {}, **QUICK)
     for kind, button in pane.download.items():
-        made = button.click(make(kind), [pane.rows, pane.edits], [pane.payload], **QUICK)
-        page_only(made.then, "(payload) => clipcap_download(payload)", [pane.payload])
+        captioned = {"rows": pane.rows, "edits": pane.edits}
+        made = on(button.click, partial(payload, kind), captioned, [pane.payload], **QUICK)
+        page_only(made.then, "({payload}) => clipcap_download(payload)", {"payload": pane.payload})
 
 
 def caption_uploads(
-    context: Context, files: Any, model: str | None, values: tuple[Any, ...]
-) -> Iterator[list[Any]]:
-    """Caption the uploads. Yields status, start, stop, three downloads, gallery, rows, edits."""
-    words, same, off, on = (
-        context.words,
-        gr.update(),
-        gr.update(interactive=False),
-        gr.update(interactive=True),
-    )
-    uploads = uploaded_paths(files)
+    context: Context, pane: BatchPane, files: Any, model: str | None, decoding: Mapping[str, Any]
+) -> Iterator[Answer]:
+    """Caption the uploads, the gallery growing meanwhile."""
+    words, uploads = context.words, uploaded_paths(files)
     if not uploads or model is None:
         text = words("No pictures yet.") if model else words("No model is chosen.")
-        yield [state("failed", text), on, off, same, same, same, same, same, same]
+        yield pane.idle(state("failed", text))
         return
-    options, names = form_of(values).options(one=True), {path: name for name, path in uploads}
-    cards: list[str] = []
-    rows: list[ExportRow] = []
-
-    def work(run: Run) -> bool:
-        with context.service.work(words("Captioning"), len(uploads), model, run.set_stage) as work:
-            for outcome in caption_files(list(names), work.captioning(options), stopped=lambda: work.stopped):
-                row = row_of(names[outcome.path], outcome)
-                thumbnail = "" if outcome.image is None else thumbnail_of(outcome.image)
-                cards.append(card(words, len(rows), row.file_name, row.text, row.problem, thumbnail))
-                rows.append(row)
-                run.add(row)
-                work.step(row.text)
-            return work.stopped
-
-    going, shown = Run(work, total=len(names)), 0
-    yield [progress(words, going), off, on, off, off, off, "", [], ""]
+    batch = Batch(context, uploads, model, DecodingForm.of_values(decoding).options(one=True))
+    yield {**pane.busy(progress(words, batch.run)), pane.gallery: "", pane.rows: [], pane.edits: ""}
+    shown = 0
     try:
-        for _ in going.watch():
-            grown = len(cards) > shown * SHOW_EVERY
-            shown = len(cards) if grown else shown
-            yield [
-                progress(words, going),
-                off,
-                on,
-                off,
-                off,
-                off,
-                gallery(cards) if grown else same,
-                same,
-                same,
-            ]
+        for _ in batch.run.watch():
+            answer = pane.busy(progress(words, batch.run))
+            if len(batch.cards) > shown * SHOW_EVERY:
+                shown = len(batch.cards)
+                answer[pane.gallery] = gallery(batch.cards)
+            yield answer
     except GeneratorExit:  # the page is gone, nobody will read the rest
         context.service.stop()
         raise
-    useful = gr.update(interactive=any(not row.problem for row in rows))
-    yield [batch_end(context, going, rows), on, off, useful, useful, useful, gallery(cards), rows, ""]
+    ended = pane.idle(batch_end(context, batch.run, batch.rows))
+    downloads = pane.takeaway(any(not row.problem for row in batch.rows))
+    results = {pane.gallery: gallery(batch.cards), pane.rows: batch.rows, pane.edits: ""}
+    yield {**ended, **downloads, **results}
+
+
+class Batch:
+    """The uploads of one press on their way: the rows and the cards grow while `run` goes on."""
+
+    def __init__(
+        self, context: Context, uploads: Sequence[tuple[str, Path]], model: str, options: DecodingOptions
+    ) -> None:
+        self.cards: list[str] = []
+        self.rows: list[ExportRow] = []
+        self._context = context
+        self._names = {path: name for name, path in uploads}
+        self.run = Run(lambda run: self._caption(run, model, options), total=len(self._names))
+
+    def _caption(self, run: Run, model: str, options: DecodingOptions) -> bool:
+        """Whether it was stopped."""
+        words, paths = self._context.words, list(self._names)
+        with self._context.service.work(words("Captioning"), len(paths), model, run.set_stage) as work:
+            for outcome in caption_files(paths, work.captioning(options), stopped=lambda: work.stopped):
+                row = row_of(self._names[outcome.path], outcome)
+                thumbnail = "" if outcome.image is None else thumbnail_of(outcome.image)
+                self.cards.append(
+                    card(words, len(self.rows), row.file_name, row.text, row.problem, thumbnail)
+                )
+                self.rows.append(row)
+                run.add(row)
+                work.step(row.text)
+            return work.stopped
 
 
 def row_of(name: str, outcome: Outcome) -> ExportRow:

@@ -3,8 +3,6 @@ version."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,8 @@ from clipcap_ext.webui.tab.ids import HIDDEN, elem_id
 
 MAJOR = int(gr.__version__.split(".")[0])
 IMAGE_SOURCE = {"source": "upload"} if MAJOR < 4 else {"sources": ["upload"]}
-QUIET = {"show_progress": "hidden", "api_name": False}
-QUICK = {**QUIET, "queue": False}  # answered at once, whatever runs
-_FOLLOWED = itertools.count()
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_name": False}
+QUICK: dict[str, Any] = {**QUIET, "queue": False}  # answered at once, whatever runs
 
 
 class Unreadable:
@@ -65,29 +62,9 @@ def hidden_button(name: str) -> gr.Button:
     return gr.Button(name, elem_id=elem_id(name), elem_classes=[HIDDEN])
 
 
-def page_only(event: Callable[..., Any], source: str, inputs: Sequence[Any] = (), **options: Any) -> Any:
-    """An event that runs JavaScript in the page and nothing on the server."""
-    return event(fn=None, inputs=list(inputs), outputs=None, **QUICK, **js(source), **options)
-
-
-def follow(
-    event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]
-) -> None:
-    """Answer every change at once, the last one for certain, whatever comes while an earlier one is being
-    answered.
-
-    Gradio 3 drops a change that comes in between: there the script asks again if the values are no longer
-    those that were asked about. So a handler that writes one of its own inputs must leave its own answer as
-    it is.
-    """
-    if MAJOR >= 4:
-        event(handler, inputs, outputs, trigger_mode="always_last", **QUICK)
-        return
-    name = f"missed_{next(_FOLLOWED)}"
-    asking = f"(...values) => clipcap_asked('{name}', values.slice(0, {len(inputs)}))"
-    for start in (event, hidden_button(name).click):
-        asked = start(handler, inputs, outputs, **QUICK, **js(asking))
-        page_only(asked.then, f"(...values) => clipcap_missed('{name}', values)", inputs)
+def able(yes: bool) -> Any:
+    """An update that lets a component be used, or greys it out."""
+    return gr.update(interactive=yes)
 
 
 def uploaded_paths(files: Any) -> list[tuple[str, Path]]:

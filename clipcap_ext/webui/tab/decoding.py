@@ -3,7 +3,7 @@ webui/decoding_controls.py, and what there is of them in DecodingOptions' table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import gradio as gr
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES, Control
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, rows
-from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
+from clipcap_ext.webui.tab.binding import Answer, follow, on
+from clipcap_ext.webui.tab.compat import QUICK, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.words import Words
@@ -58,34 +59,31 @@ def build_decoding(context: Context) -> DecodingControls:
     return DecodingControls(components, reset)
 
 
-def form_of(values: Sequence[Any]) -> DecodingForm:
-    """The form from the components' values."""
-    return DecodingForm.of_values(dict(zip(DecodingForm.names(), values, strict=True)))
-
-
-def form_updates(form: DecodingForm, with_values: bool = True) -> dict[str, Any]:
-    """One update a control, by its name: its value, and whether it can act."""
+def form_updates(controls: DecodingControls, form: DecodingForm, with_values: bool = True) -> Answer:
+    """One update a control: its value, and whether it can act."""
     acting = form.acting()
     return {
-        name: gr.update(interactive=name in acting, **({"value": value} if with_values else {}))
+        controls.components[name]: gr.update(
+            interactive=name in acting, **({"value": value} if with_values else {})
+        )
         for name, value in form.values.items()
     }
 
 
 def wire_decoding(context: Context, model: Any, controls: DecodingControls) -> None:
     """Grey out what cannot act; choosing a model, or the button, brings that model's own best decoding."""
-    components = list(controls.components.values())
+    components = controls.components
 
-    def refresh(*values: Any) -> list[Any]:
-        return list(form_updates(form_of(values), with_values=False).values())
+    def refresh(decoding: Mapping[str, Any]) -> Answer:
+        return form_updates(controls, DecodingForm.of_values(decoding), with_values=False)
 
-    def own(name: str) -> list[Any]:
-        return list(form_updates(model_form(context, name)).values())
+    def own(model: str | None) -> Answer:
+        return form_updates(controls, model_form(context, model))
 
     for name in (STRATEGY, "num_candidates", "num_beams"):
-        follow(controls.components[name].change, refresh, components, components)
-    follow(model.input, own, [model], components)
-    controls.reset.click(own, [model], components, **QUICK)
+        follow(components[name].change, refresh, {"decoding": components}, components.values())
+    follow(model.input, own, {"model": model}, components.values())
+    on(controls.reset.click, own, {"model": model}, components.values(), **QUICK)
 
 
 def model_form(context: Context, name: str | None) -> DecodingForm:

@@ -14,15 +14,16 @@ from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.hub.client import Progress
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, forgotten, hidden_text, js
+from clipcap_ext.webui.tab.binding import Answer, on
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, forgotten, hidden_text
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.header import Header, chosen, facts_line, from_the_hub, offered
+from clipcap_ext.webui.tab.header import Header, from_the_hub, models_now
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import duration, failure, size_text, state
 from clipcap_ext.webui.words import Words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DownloadControls:
     """The components; `sure` carries the answer to the question before a removal."""
 
@@ -35,9 +36,17 @@ class DownloadControls:
     sure: Any
 
     @property
-    def choices(self) -> list[Any]:
-        """The two lists, to be updated with `list_updates`."""
+    def lists(self) -> list[Any]:
+        """The two lists, which `lists_now` fills."""
         return [self.choice, self.unwanted]
+
+    def busy(self, status: str) -> Answer:
+        """A download goes on and can be cancelled."""
+        return {self.status: status, self.start: able(False), self.cancel: able(True)}
+
+    def idle(self, status: str) -> Answer:
+        """None goes on, and one can be begun."""
+        return {self.status: status, self.start: able(True), self.cancel: able(False)}
 
 
 def build_downloads(context: Context) -> DownloadControls:
@@ -60,87 +69,87 @@ def build_downloads(context: Context) -> DownloadControls:
             words("Remove"), interactive=False, elem_id=elem_id("remove"), scale=1, min_width=80
         )
     status = gr.HTML("", elem_id=elem_id("fetch_status"))
-    return DownloadControls(choice, start, cancel, status, unwanted, remove, hidden_text("sure"))
+    return DownloadControls(
+        choice=choice, start=start, cancel=cancel, status=status, unwanted=unwanted, remove=remove,
+        sure=hidden_text("sure"),
+    )  # fmt: skip
 
 
 def wire_downloads(
     context: Context, header: Header, controls: DownloadControls, table: gr.HTML, show: Callable[[], str]
 ) -> None:
     """Connect them; `show` makes the table anew."""
-    downloads = context.downloads
-    buttons = [controls.status, controls.start, controls.cancel]
-    lists = [*controls.choices, table, header.model, header.facts]
+    words, downloads = context.words, context.downloads
 
-    def after(status: str, model: str | None) -> list[Any]:
-        return [
-            status,
-            gr.update(interactive=True),
-            gr.update(interactive=False),
-            *_lists(context, show, model),
-        ]
+    def lists(model: str | None) -> Answer:
+        return {**lists_now(context, controls), table: show(), **models_now(context, header, model)}
 
-    def unfinished(status: str, model: str | None) -> list[Any]:
-        told = after(status, model)
-        told[len(buttons)] = gr.update()  # what was to be fetched stays chosen: Download tries again
-        return told
-
-    def fetch(name: str | None, model: str | None) -> Iterator[list[Any]]:
-        words, same = context.words, [gr.update()] * len(lists)
+    def fetch(name: str | None, model: str | None) -> Iterator[Answer]:
         try:
             run = downloads.start(str(name))
         except CaptionError as error:
-            yield [failure(words, error), gr.update(), gr.update(), *same]
+            yield {controls.status: failure(words, error)}
             return
         for _ in run.watch():
-            yield [bar(words, downloads), gr.update(interactive=False), gr.update(interactive=True), *same]
+            yield controls.busy(bar(words, downloads))
         problem = problem_of(words, run)
         if problem:
-            yield unfinished(problem, model)
+            found = lists(model)
+            del found[controls.choice]  # what was to be fetched stays chosen: Download tries again
+            yield {**controls.idle(problem), **found}
         else:
-            yield after(state("done", words("{name} is ready.", name=name)), str(name))
+            ready = state("done", words("{name} is ready.", name=name))
+            yield {**controls.idle(ready), **lists(str(name))}
 
-    def remove(name: str | None, sure: str, model: str | None) -> list[Any]:
-        words = context.words
+    def remove(name: str | None, sure: str, model: str | None) -> Answer:
         if not name or sure != "yes":
-            return [gr.update()] * (1 + len(lists))
+            return {}
         try:
             removal = downloads.removal(name)
             if context.service.loaded() == name:
                 context.service.unload()
             freed = removal.carry_out()
         except CaptionError as error:
-            return [failure(words, error), *_lists(context, show, model)]
+            return {controls.status: failure(words, error), **lists(model)}
         told = words("{name} is removed, {size} are free again.", name=name, size=size_text(freed))
-        return [state("done", told), *_lists(context, show, model)]
+        return {controls.status: state("done", told), **lists(model)}
 
-    controls.start.click(fetch, [controls.choice, header.model], [*buttons, *lists], **QUIET)
-    controls.cancel.click(lambda: downloads.cancel(), None, None, **QUICK)
-    question = json.dumps(context.words("Remove this model from the disk?"))
-    ask = f"(name, _, model) => [name, name && confirm({question} + '\\n' + name) ? 'yes' : '', model]"
-    inputs = [controls.unwanted, controls.sure, header.model]
-    controls.remove.click(remove, inputs, [controls.status, *lists], **QUIET, **js(ask))
+    shown = [controls.status, *controls.lists, table, header.model, header.facts]
+    asked = {"name": controls.choice, "model": header.model}
+    on(controls.start.click, fetch, asked, [controls.start, controls.cancel, *shown], **QUIET)
+    on(controls.cancel.click, downloads.cancel, {}, **QUICK)
+    question = json.dumps(words("Remove this model from the disk?"))
+    ask = f"({{name}}) => ({{sure: name && confirm({question} + '\\n' + name) ? 'yes' : ''}})"
+    unwanted = {"name": controls.unwanted, "sure": controls.sure, "model": header.model}
+    on(controls.remove.click, remove, unwanted, shown, ask, **QUIET)
     _wire_choices(context, controls)
 
 
 def _wire_choices(context: Context, controls: DownloadControls) -> None:
     """A choice enables its button, and says how much is to be fetched or deleted."""
 
-    def picked(name: str | None) -> list[Any]:
-        able = gr.update(interactive=bool(name) and context.downloads.running is None)
-        return [able, state("idle", from_the_hub(context, name)) if name else gr.update()]
+    def picked(name: str | None) -> Answer:
+        answer: Answer = {controls.start: able(bool(name) and context.downloads.running is None)}
+        return {**answer, controls.status: state("idle", from_the_hub(context, name))} if name else answer
 
-    def unwanted(name: str | None) -> list[Any]:
-        return [gr.update(interactive=bool(name)), removal_text(context, name) if name else gr.update()]
+    def unwanted(name: str | None) -> Answer:
+        answer: Answer = {controls.remove: able(bool(name))}
+        return {**answer, controls.status: removal_text(context, name)} if name else answer
 
-    controls.choice.change(picked, [controls.choice], [controls.start, controls.status], **QUICK)
-    controls.unwanted.change(unwanted, [controls.unwanted], [controls.remove, controls.status], **QUICK)
+    choice = {"name": controls.choice}
+    on(controls.choice.change, picked, choice, [controls.start, controls.status], **QUICK)
+    unwanted_name = {"name": controls.unwanted}
+    on(controls.unwanted.change, unwanted, unwanted_name, [controls.remove, controls.status], **QUICK)
 
 
-def list_updates(context: Context) -> list[Any]:
+def lists_now(context: Context, controls: DownloadControls) -> Answer:
     """The two lists as they are now, nothing chosen."""
     downloads = context.downloads
     fetchable = [name for name, _ in downloads.fetchable()]
-    return [gr.update(choices=fetchable, value=None), gr.update(choices=downloads.removable(), value=None)]
+    return {
+        controls.choice: gr.update(choices=fetchable, value=None),
+        controls.unwanted: gr.update(choices=downloads.removable(), value=None),
+    }
 
 
 def removal_text(context: Context, name: str) -> str:
@@ -176,11 +185,3 @@ def bar(words: Words, downloads: Downloads) -> str:
     kind = "clipcap_bar" if width else "clipcap_bar clipcap_moving"
     moving = f'<div class="{kind}"><span{width}></span></div>'
     return f'<div class="clipcap_state clipcap_busy" role="status">{escape(" · ".join(parts))}{moving}</div>'
-
-
-def _lists(context: Context, show: Callable[[], str], kept: str | None) -> list[Any]:
-    """The two lists, the table, and the header: its models, `kept` chosen where it is offered, and that one's
-    facts."""
-    name = chosen(context, kept)
-    model = gr.update(choices=offered(context), value=name)
-    return [*list_updates(context), show(), model, facts_line(context, name)]

@@ -11,7 +11,8 @@ import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
 from clipcap_ext.service.model_facts import licence_of, size_of, state_of, terms_of
-from clipcap_ext.webui.tab.compat import QUICK, follow, forgotten
+from clipcap_ext.webui.tab.binding import Answer, follow, on
+from clipcap_ext.webui.tab.compat import QUICK, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import size_text
@@ -111,10 +112,20 @@ def build_header(context: Context) -> Header:
 
 def wire_header(context: Context, header: Header) -> None:
     """Refresh looks at the folders again; a choice shows its facts."""
+    model = {"model": header.model}
 
-    def again(name: str | None) -> list[Any]:
-        kept = chosen(context, name)
-        return [gr.update(choices=offered(context), value=kept), facts_line(context, kept)]
+    def again(model: str | None) -> Answer:
+        return models_now(context, header, model)
 
-    header.refresh.click(again, [header.model], [header.model, header.facts], **QUICK)
-    follow(header.model.change, lambda name: facts_line(context, name), [header.model], [header.facts])
+    def facts(model: str | None) -> Answer:
+        return {header.facts: facts_line(context, model)}
+
+    on(header.refresh.click, again, model, [header.model, header.facts], **QUICK)
+    follow(header.model.change, facts, model, [header.facts])
+
+
+def models_now(context: Context, header: Header, kept: Any) -> Answer:
+    """The models that can be chosen now, `kept` or what stands in for it chosen, and that one's facts."""
+    name = chosen(context, kept)
+    model = gr.update(choices=offered(context), value=name)
+    return {header.model: model, header.facts: facts_line(context, name)}

@@ -5,22 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
 from clipcap_ext.engine.published.table import PublishedModel
 from clipcap_ext.service.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
+from clipcap_ext.webui.tab.binding import Answer, on
 from clipcap_ext.webui.tab.compat import QUICK, QUIET
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.downloads import DownloadControls, build_downloads, list_updates, wire_downloads
+from clipcap_ext.webui.tab.downloads import DownloadControls, build_downloads, lists_now, wire_downloads
 from clipcap_ext.webui.tab.header import Header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import size_text, state, table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelsPane:
     """The pane's components."""
 
@@ -40,26 +40,29 @@ def build_models(context: Context) -> ModelsPane:
     status = gr.HTML(state("idle", memory_line(context)), elem_id=elem_id("memory"))
     downloads = build_downloads(context)
     shown = gr.HTML(models_table(context), elem_id=elem_id("models"))
-    return ModelsPane(refresh, unload, status, downloads, shown)
+    return ModelsPane(
+        refresh=refresh, unload=unload, status=status, downloads=downloads, table=shown,
+    )  # fmt: skip
 
 
 def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabItem) -> None:
     """Connect the pane; it is looked at anew whenever its tab is opened."""
-
-    def unload() -> str:
-        context.service.unload()
-        return state("done", memory_line(context))
-
     wire_downloads(context, header, pane.downloads, pane.table, lambda: models_table(context))
 
-    def again() -> list[Any]:
-        return [state("idle", memory_line(context)), models_table(context), *list_updates(context)]
+    def unload() -> Answer:
+        context.service.unload()
+        return {pane.status: state("done", memory_line(context))}
 
-    outputs = [pane.status, pane.table, *pane.downloads.choices]
-    pane.unload.click(unload, None, [pane.status], **QUIET)
-    pane.refresh.click(again, None, outputs, **QUICK)
-    tab.select(again, None, outputs, **QUICK)
-    header.refresh.click(again, None, outputs, **QUICK)
+    def again() -> Answer:
+        return {
+            pane.status: state("idle", memory_line(context)),
+            pane.table: models_table(context),
+            **lists_now(context, pane.downloads),
+        }
+
+    on(pane.unload.click, unload, {}, [pane.status], **QUIET)
+    for look in (pane.refresh.click, header.refresh.click, tab.select):
+        on(look, again, {}, [pane.status, pane.table, *pane.downloads.lists], **QUICK)
 
 
 def memory_line(context: Context) -> str:

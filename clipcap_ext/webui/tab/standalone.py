@@ -46,7 +46,8 @@ def app_of(page: Any, address: str) -> FastAPI:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from clipcap_ext.webui.tab.compat import MAJOR, page_only
+    from clipcap_ext.webui.tab.binding import page_only
+    from clipcap_ext.webui.tab.compat import MAJOR
 
     with page:
         page_only(page.load, _script_loader())

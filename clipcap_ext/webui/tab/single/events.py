@@ -3,7 +3,7 @@ own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,67 +12,60 @@ from clipcap_ext.service.tokens import count_tokens
 from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
 from clipcap_ext.webui.shown import Shown
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, follow, page_only
+from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, able
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls
 from clipcap_ext.webui.tab.header import Header, facts_line
 from clipcap_ext.webui.tab.markup import token_count
 from clipcap_ext.webui.tab.single.keywords import keyword_updates
-from clipcap_ext.webui.tab.single.pane import SinglePane
+from clipcap_ext.webui.tab.single.pane import CaptionBox, SinglePane
 from clipcap_ext.webui.tab.single.run import begin_word, caption_picture, picture_status
 from clipcap_ext.webui.tab.single.sending import wire_send
 
 
 def wire_single(context: Context, header: Header, controls: DecodingControls, pane: SinglePane) -> None:
     """Connect the pane."""
-    service = context.service
-    outputs = [pane.status, pane.caption_button, pane.stop, pane.caption, pane.candidates, pane.history]
-    outputs += pane.keywords.outputs
+    model = {"model": header.model}
+    picture = {
+        "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text,
+        "history": pane.caption.history,
+    }  # fmt: skip
+    _wire_run(context, header, pane, {**model, **picture, "decoding": controls.components})
 
-    def run(
-        image: Any, shown: Shown, model: str | None, caption: str | None, history: list[str], *values: Any
-    ) -> Iterator[list[Any]]:
-        yield from caption_picture(context, image, shown, model, caption, history, values)
+    def begin(model: str | None) -> Answer:
+        return {pane.begin: gr.update(value=begin_word(context, model))}
 
-    def again(keywords: str, *values: Any) -> Iterator[list[Any]]:
-        image, shown, model, caption, history, *decoding = values
-        yield from caption_picture(context, image, shown, model, caption, history, tuple(decoding), keywords)
+    follow(header.model.change, begin, model, [pane.begin])
+    outputs = [*pane.outputs, pane.found.box, pane.found.text]
+    follow(pane.picture.change, partial(picture_changed, context, pane), picture, outputs)
+    _wire_caption(context, pane)
+    if pane.send is not None:
+        wire_send(pane.send, pane.caption.text, pane.picture)
+
+
+def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[str, Any]) -> None:
+    def model_is_here(model: str | None) -> Answer:
+        begin = gr.update(value=begin_word(context, model))
+        return {pane.begin: begin, header.facts: facts_line(context, model)}
 
     def stop(model: str | None) -> None:
-        service.stop()
+        context.service.stop()
         context.downloads.cancel(str(model))
 
-    decoding = controls.components.values()
-    inputs = [pane.picture, pane.shown, header.model, pane.caption, pane.history, *decoding]
-    ends = [
-        pane.caption_button.click(run, inputs, outputs, **QUIET),
-        pane.keywords.again.click(again, [pane.keywords.text, *inputs], outputs, **QUIET),
-    ]
-    for end in ends:  # the model may be here now
-        end.then(
-            lambda model: [gr.update(value=begin_word(context, model)), facts_line(context, model)],
-            [header.model], [pane.caption_button, header.facts], **QUICK,
-        )  # fmt: skip
-    pane.stop.click(stop, [header.model], None, **QUICK)
-    follow(
-        header.model.change, lambda model: gr.update(value=begin_word(context, model)), [header.model],
-        [pane.caption_button],
-    )  # fmt: skip
-    follow(
-        pane.picture.change, lambda *values: picture_changed(context, *values),
-        [pane.picture, pane.shown, pane.caption, pane.history],
-        [
-            pane.status, pane.caption_button, pane.found_box, pane.found, pane.caption, pane.candidates,
-            pane.history, *pane.keywords.outputs,
-        ],
-    )  # fmt: skip
-    _wire_text(context, pane)
-    wire_send(context, pane)
+    run, model = partial(caption_picture, context, pane), {"model": header.model}
+    edited = {**inputs, "keywords": pane.keywords.text}
+    for ended in (
+        on(pane.begin.click, run, inputs, pane.outputs, **QUIET),
+        on(pane.keywords.again.click, run, edited, pane.outputs, **QUIET),
+    ):
+        on(ended.then, model_is_here, model, [pane.begin, header.facts], **QUICK)
+    on(pane.stop.click, stop, model, **QUICK)
 
 
 def picture_changed(
-    context: Context, image: Any, shown: Shown, caption: str | None, history: list[str]
-) -> list[Any]:  # fmt: skip
+    context: Context, pane: SinglePane, image: Any, shown: Shown, caption: str | None, history: list[str]
+) -> Answer:
     """Another picture: status, the caption button, the prompt it carries, and what was said of the one
     before.
 
@@ -82,35 +75,43 @@ def picture_changed(
     readable = image is not None and not isinstance(image, Unreadable)
     another = shown.put(image if readable else None, status)
     prompt = prompt_of(infotext_of(image)) if readable else ""
-    said: list[Any] = [gr.update()] * 6
-    if another:
-        said = ["", gr.update(choices=[], value=None), remembered(history, caption), *keyword_updates(())]
-    return [status, gr.update(interactive=readable), gr.update(visible=bool(prompt)), prompt, *said]
+    found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
+    answer = {pane.status: status, pane.begin: able(readable), **found}
+    return {**answer, **_cleared(pane, caption, history)} if another else answer
 
 
-def _wire_text(context: Context, pane: SinglePane) -> None:
-    sends = list(pane.send.values())
+def _cleared(pane: SinglePane, caption: str | None, history: list[str]) -> Answer:
+    box = pane.caption
+    cleared = {box.text: "", box.candidates: gr.update(choices=[], value=None)}
+    return {**cleared, box.history: remembered(history, caption), **keyword_updates(pane.keywords, ())}
 
-    def changed(text: str | None, history: list[str]) -> list[Any]:
+
+def _wire_caption(context: Context, pane: SinglePane) -> None:
+    box = pane.caption
+    sends = [] if pane.send is None else pane.send.buttons
+    both = {"text": box.text, "history": box.history}
+    take, boxes = partial(taken, box), [box.text, box.history]
+
+    def changed(text: str | None, history: list[str]) -> Answer:
         text = text or ""
-        filled = gr.update(interactive=bool(text.strip()))
-        count = token_count(context.words, count_tokens(text))
-        return [
-            count,
-            gr.update(interactive=any(one != text for one in history)),
-            filled,
-            *[filled for _ in sends],
-        ]
+        return {
+            box.tokens: token_count(context.words, count_tokens(text)),
+            box.undo: able(any(earlier != text for earlier in history)),
+            **dict.fromkeys([box.copy, *sends], able(bool(text.strip()))),
+        }
 
-    def pick(chosen: str | None, text: str | None, history: list[str]) -> list[Any]:
-        return [chosen, remembered(history, text)] if chosen and chosen != text else [text, history]
+    def undo(text: str | None, history: list[str]) -> Answer:
+        return dict(zip(boxes, undone(history, text), strict=True))
 
-    def undo(text: str | None, history: list[str]) -> list[Any]:
-        return list(undone(history, text))
+    follow(box.text.change, changed, both, [box.tokens, box.undo, box.copy, *sends])
+    follow(box.candidates.input, take, {"chosen": box.candidates, **both}, boxes)
+    on(box.undo.click, undo, both, boxes, **QUICK)
+    on(pane.found.use.click, take, {"chosen": pane.found.text, **both}, boxes, **QUICK)
+    page_only(box.copy.click, "({text}) => clipcap_copy(text)", {"text": box.text})
 
-    both = [pane.caption, pane.history]
-    follow(pane.caption.change, changed, both, [pane.tokens, pane.undo, pane.copy, *sends])
-    follow(pane.candidates.input, pick, [pane.candidates, *both], both)
-    pane.undo.click(undo, both, both, **QUICK)
-    pane.use_found.click(pick, [pane.found, *both], both, **QUICK)
-    page_only(pane.copy.click, "(text) => clipcap_copy(text)", [pane.caption])
+
+def taken(box: CaptionBox, chosen: str | None, text: str | None, history: list[str]) -> Answer:
+    """`chosen` in the box, what stood there in the history."""
+    if not chosen or chosen == text:
+        return {}
+    return {box.text: chosen, box.history: remembered(history, text)}

@@ -6,20 +6,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from clipcap_ext.caption import Keyword
+from clipcap_ext.caption import DecodingOptions, Keyword
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
+from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class KeywordBox:
     """The folded part: bars to click, the keywords as text, and the button."""
 
@@ -45,14 +49,14 @@ def build_keywords(context: Context) -> KeywordBox:
             elem_id=elem_id("keywords"),
         )  # fmt: skip
         again = gr.Button(words("Guess again"), size="sm", elem_id=elem_id("again"))
-    return KeywordBox(box, chips, forgotten(text), again)
+    return KeywordBox(box=box, chips=chips, text=forgotten(text), again=again)
 
 
-def keyword_updates(keywords: Sequence[Keyword]) -> list[Any]:
-    """The three updates for a caption's keywords; without any, the part is put away."""
-    if not keywords:
-        return [gr.update(visible=False), "", ""]
-    return [gr.update(visible=True), chips_of(keywords), ", ".join(one.text for one in keywords)]
+def keyword_updates(box: KeywordBox, keywords: Sequence[Keyword]) -> Answer:
+    """The part filled with a caption's keywords; without any, it is put away."""
+    chips = chips_of(keywords) if keywords else ""
+    text = ", ".join(keyword.text for keyword in keywords)
+    return {box.box: gr.update(visible=bool(keywords)), box.chips: chips, box.text: text}
 
 
 def chips_of(keywords: Sequence[Keyword]) -> str:
@@ -69,7 +73,7 @@ def chips_of(keywords: Sequence[Keyword]) -> str:
     return f'<div class="clipcap_chips">{"".join(parts)}</div>'
 
 
-def guess_again(context: Context, image: Any, model: str, options: Any, text: str) -> Run:
+def guess_again(context: Context, image: Image, model: str, options: DecodingOptions, text: str) -> Run:
     """Caption from just these keywords; the run's value is a Result."""
 
     def work(run: Run) -> Result:

@@ -8,40 +8,64 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.webui.prompts import MODES
 from clipcap_ext.webui.shown import Shown
-from clipcap_ext.webui.tab.compat import forgotten, picture
+from clipcap_ext.webui.tab.binding import Answer
+from clipcap_ext.webui.tab.compat import able, forgotten, picture
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import state, token_count
 from clipcap_ext.webui.tab.single.keywords import KeywordBox, build_keywords
+from clipcap_ext.webui.tab.single.sending import SendControls, build_send
 
-TARGET_NAMES = {"txt2img": "txt2img", "img2img": "img2img", "inpaint": "inpaint"}
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPrompt:
+    """The prompt that a picture brought with it, folded away."""
+
+    box: gr.Accordion
+    text: Any
+    use: gr.Button
 
 
-@dataclass(frozen=True)
-class SinglePane:
-    """The pane's components; `send` by target, all of it empty without a host to send to."""
+@dataclass(frozen=True, kw_only=True)
+class CaptionBox:
+    """The caption, which can be edited, and what belongs to it; `history` holds the texts before."""
 
-    picture: gr.Image
-    caption_button: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    caption: Any
+    text: Any
     tokens: gr.HTML
     undo: gr.Button
     copy: gr.Button
     candidates: Any
     history: gr.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinglePane:
+    """The pane's components; `send` is None without a host to send to."""
+
+    picture: gr.Image
     shown: gr.State
-    send: dict[str, gr.Button]
-    unsend: gr.Button | None
-    mode: Any
-    with_picture: Any
-    found_box: gr.Accordion
-    found: Any
-    use_found: gr.Button
+    found: FoundPrompt
+    begin: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    caption: CaptionBox
+    send: SendControls | None
     keywords: KeywordBox
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run shows."""
+        said = [self.caption.text, self.caption.candidates, self.caption.history]
+        return [self.status, self.begin, self.stop, *said, *self.keywords.outputs]
+
+    def busy(self, status: str) -> Answer:
+        """A run goes on and can be stopped."""
+        return {self.status: status, self.begin: able(False), self.stop: able(True)}
+
+    def idle(self, status: str, readable: bool = True) -> Answer:
+        """None goes on, and one can be begun if there is a readable picture."""
+        return {self.status: status, self.begin: able(readable), self.stop: able(False)}
 
 
 def build_single(context: Context) -> SinglePane:
@@ -50,14 +74,10 @@ def build_single(context: Context) -> SinglePane:
     with gr.Row(elem_id=elem_id("single")):
         with gr.Column(scale=1, min_width=300):
             image = picture("image", label=words("Picture: drop, paste or upload"), height=400)
-            with gr.Accordion(words("Prompt found in this picture"), visible=False, open=False) as found_box:
-                found = gr.Textbox(
-                    label=words("Prompt"), lines=3, max_lines=8, interactive=False, elem_id=elem_id("found")
-                )
-                use_found = gr.Button(words("Use as caption"), size="sm", elem_id=elem_id("use_found"))
+            found = _build_found(context)
         with gr.Column(scale=1, min_width=300):
             with gr.Row(elem_classes=["clipcap_tight"]):
-                caption_button = gr.Button(
+                begin = gr.Button(
                     words("Caption"), variant="primary", interactive=False, elem_id=elem_id("run"), scale=3
                 )
                 stop = gr.Button(
@@ -65,61 +85,41 @@ def build_single(context: Context) -> SinglePane:
                 )
             nothing = state("idle", words("No picture yet: drop, paste or upload one."))
             status = gr.HTML(nothing, elem_id=elem_id("status"))
-            caption = gr.Textbox(
-                label=words("Caption"), lines=3, max_lines=6, elem_id=elem_id("caption"),
-                placeholder=words("The caption appears here; you can edit it."),
-            )  # fmt: skip
-            with gr.Row(elem_classes=["clipcap_tight", "clipcap_under"]):
-                tokens = gr.HTML(token_count(words, 0), elem_id=elem_id("tokens"))
-                undo = gr.Button(
-                    words("Undo"), interactive=False, size="sm", elem_id=elem_id("undo"), min_width=70
-                )
-                copy = gr.Button(
-                    words("Copy"), interactive=False, size="sm", elem_id=elem_id("copy"), min_width=70
-                )
-            candidates = gr.Radio(
-                [], label=words("Candidates"),
-                info=words("Each with its similarity to the picture; a click takes it."),
-                elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"],
-            )  # fmt: skip
-            send, unsend, mode, with_picture = _build_send(context)
+            caption = _build_caption(context)
+            send = build_send(context)
             keywords = build_keywords(context)
-    history, shown = gr.State([]), gr.State(Shown())
-    for one in (caption, candidates, mode, with_picture, found):
-        if one is not None:
-            forgotten(one)
     return SinglePane(
-        image, caption_button, stop, status, caption, tokens, undo, copy, candidates, history, shown, send,
-        unsend, mode, with_picture, found_box, found, use_found, keywords,
+        picture=image, shown=gr.State(Shown()), found=found, begin=begin, stop=stop, status=status,
+        caption=caption, send=send, keywords=keywords,
     )  # fmt: skip
 
 
-def _build_send(context: Context) -> tuple[dict[str, gr.Button], gr.Button | None, Any, Any]:
-    words, parts = context.words, context.components
-    targets = [target for target in context.host.send_targets if target in parts.prompts]
-    if not targets:
-        return {}, None, None, None
-    with gr.Row(elem_classes=["clipcap_tight"], elem_id=elem_id("send")):
-        send = {
-            target: gr.Button(
-                words("Send to {target}", target=TARGET_NAMES.get(target, target)), interactive=False,
-                size="sm", elem_id=elem_id(f"send_{target}"), min_width=100,
-            )
-            for target in targets
-        }  # fmt: skip
-        unsend = gr.Button(
-            words("Undo send"), interactive=False, size="sm", elem_id=elem_id("unsend"), min_width=80
+def _build_found(context: Context) -> FoundPrompt:
+    words = context.words
+    with gr.Accordion(words("Prompt found in this picture"), visible=False, open=False) as box:
+        text = gr.Textbox(
+            label=words("Prompt"), lines=3, max_lines=8, interactive=False, elem_id=elem_id("found")
         )
-    with gr.Row(elem_classes=["clipcap_tight"]):
-        names = dict(zip(MODES, ("Replace", "Append", "Prepend"), strict=True))
-        choices = [(words(text), value) for value, text in names.items()]
-        mode = gr.Radio(
-            choices, value="replace", label=words("The prompt there"), elem_id=elem_id("send_mode")
-        )
-        with_picture = gr.Checkbox(
-            True,
-            label=words("With the picture"),
-            interactive=bool(parts.pictures),
-            elem_id=elem_id("with_picture"),
-        )
-    return send, unsend, mode, with_picture
+        use = gr.Button(words("Use as caption"), size="sm", elem_id=elem_id("use_found"))
+    return FoundPrompt(box=box, text=forgotten(text), use=use)
+
+
+def _build_caption(context: Context) -> CaptionBox:
+    words = context.words
+    text = gr.Textbox(
+        label=words("Caption"), lines=3, max_lines=6, elem_id=elem_id("caption"),
+        placeholder=words("The caption appears here; you can edit it."),
+    )  # fmt: skip
+    with gr.Row(elem_classes=["clipcap_tight", "clipcap_under"]):
+        tokens = gr.HTML(token_count(words, 0), elem_id=elem_id("tokens"))
+        undo = gr.Button(words("Undo"), interactive=False, size="sm", elem_id=elem_id("undo"), min_width=70)
+        copy = gr.Button(words("Copy"), interactive=False, size="sm", elem_id=elem_id("copy"), min_width=70)
+    candidates = gr.Radio(
+        [], label=words("Candidates"),
+        info=words("Each with its similarity to the picture; a click takes it."),
+        elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"],
+    )  # fmt: skip
+    return CaptionBox(
+        text=forgotten(text), tokens=tokens, undo=undo, copy=copy, candidates=forgotten(candidates),
+        history=gr.State([]),
+    )  # fmt: skip

@@ -3,25 +3,30 @@ nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from clipcap_ext.batch.wording import plain_caption
-from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
+from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Shown
+from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import Unreadable
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.decoding import form_of
 from clipcap_ext.webui.tab.downloads import bar, problem_of
 from clipcap_ext.webui.tab.header import to_download
 from clipcap_ext.webui.tab.markup import failure, progress, state
 from clipcap_ext.webui.tab.single.keywords import guess_again, keyword_updates
+from clipcap_ext.webui.tab.single.pane import SinglePane
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def begin_word(context: Context, model: str | None) -> str:
@@ -30,69 +35,80 @@ def begin_word(context: Context, model: str | None) -> str:
 
 
 def caption_picture(
-    context: Context, image: Any, shown: Shown, model: str | None, caption: str | None, history: list[str],
-    values: tuple[Any, ...], keywords: str | None = None,
-) -> Iterator[list[Any]]:  # fmt: skip
+    context: Context, pane: SinglePane, image: Any, shown: Shown, model: str | None, caption: str | None,
+    history: list[str], decoding: Mapping[str, Any], keywords: str | None = None,
+) -> Iterator[Answer]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
 
     If another picture is put in meanwhile, what is said of this one is dropped: it would stand beside the
-    wrong one. Yields status, two buttons, caption, candidates, history, and the three updates for the
-    keywords.
+    wrong one.
     """
-    words, same = context.words, gr.update()
-
-    def busy(status: str) -> list[Any]:
-        return [status, gr.update(interactive=False), gr.update(interactive=True), *[same] * 6]
-
-    def closed(status: str, able: bool = True) -> list[Any]:
-        return [status, gr.update(interactive=able), gr.update(interactive=False), *[same] * 6]
-
-    def dropped() -> list[Any]:
-        return closed(shown.status, bool(shown.key))
-
     if image is None or isinstance(image, Unreadable) or model is None:
-        problem = picture_status(context, image) if model else state("failed", words("No model is chosen."))
-        yield closed(problem)
+        no_model = state("failed", context.words("No model is chosen."))
+        yield pane.idle(picture_status(context, image) if model else no_model)
         return
-    options, begun = form_of(values).options(), Begun.now(shown, image)
+    options, begun = DecodingForm.of_values(decoding).options(), Begun.now(shown, image)
     if to_download(context, model):
-        problem = yield from fetch(context, model, busy)
+        problem = yield from fetch(context, pane, model)
         if problem or begun.replaced:
-            yield closed(problem) if problem else dropped()
+            yield pane.idle(problem) if problem else dropped(pane, shown)
             return
+    run = begin(context, image, model, options, keywords)
+    for _ in run.watch():
+        if begun.replaced:
+            yield dropped(pane, shown)
+            return
+        yield pane.busy(progress(context.words, run, counted=False))
+    if run.error is not None:
+        yield pane.idle(ending(context, run.error))
+        return
+    status = state("done", result_line(context, run.value, options.seed))
+    yield {**pane.idle(status), **captioned(pane, run.value.captions[0], caption, history)}
+
+
+def begin(context: Context, image: Image, model: str, options: DecodingOptions, keywords: str | None) -> Run:
+    """The work in a thread; its value is a Result."""
+    if keywords is not None:
+        return guess_again(context, image, model, options, keywords)
 
     def work(run: Run) -> Result:
         return context.service.caption([image], model, options, on_progress=run.set_stage, score=True)
 
-    going = Run(work) if keywords is None else guess_again(context, image, model, options, keywords)
-    for _ in going.watch():
-        if begun.replaced:
-            yield dropped()
-            return
-        yield busy(progress(words, going, counted=False))
-    if isinstance(going.error, Cancelled):
-        yield closed(state("stopped", words("Stopped.")))
-    elif going.error is not None:
-        yield closed(failure(words, going.error))
-    else:
-        result: Result = going.value
-        said = result.captions[0]
-        done = closed(state("done", result_line(context, result, options.seed)))[:3]
-        told = [plain_caption(said.text), candidate_choices(said), remembered(history, caption)]
-        yield [*done, *told, *keyword_updates(said.keywords)]
+    return Run(work)
 
 
-def fetch(context: Context, model: str, busy: Callable[[str], list[Any]]) -> Generator[list[Any], None, str]:
+def dropped(pane: SinglePane, shown: Shown) -> Answer:
+    """The picture was replaced: what is said of the one that is there now stays."""
+    return pane.idle(shown.status, readable=bool(shown.key))
+
+
+def ending(context: Context, error: BaseException) -> str:
+    """What to say of a run that gave no caption."""
+    if isinstance(error, Cancelled):
+        return state("stopped", context.words("Stopped."))
+    return failure(context.words, error)
+
+
+def captioned(pane: SinglePane, said: Caption, before: str | None, history: list[str]) -> Answer:
+    """A new caption in the box, its candidates and keywords, and what stood in the box before."""
+    box = pane.caption
+    caption = {box.text: plain_caption(said.text), box.candidates: candidate_choices(said)}
+    return {
+        **caption, box.history: remembered(history, before),
+        **keyword_updates(pane.keywords, said.keywords),
+    }  # fmt: skip
+
+
+def fetch(context: Context, pane: SinglePane, model: str) -> Generator[Answer, None, str]:
     """Download what `model` lacks, yielding the moving bar; returns what to say if it is not here, else
     nothing."""
-    words = context.words
     try:
         run = context.downloads.start(model)
     except CaptionError as error:
-        return failure(words, error)
+        return failure(context.words, error)
     for _ in run.watch():
-        yield busy(bar(words, context.downloads))
-    return problem_of(words, run)
+        yield pane.busy(bar(context.words, context.downloads))
+    return problem_of(context.words, run)
 
 
 def picture_status(context: Context, image: Any) -> str:

@@ -1,0 +1,82 @@
+"""Look first: what a folder run would write, the first captions made for real. It writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from clipcap_ext.batch.captioning import caption_files
+from clipcap_ext.batch.folder import Plan, plan_folder
+from clipcap_ext.errors import CaptionError
+from clipcap_ext.service.runs import Run
+from clipcap_ext.webui.tab.binding import Answer
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.folder.asked import Asked, Looked
+from clipcap_ext.webui.tab.folder.pane import SHOWN, FolderPane
+from clipcap_ext.webui.tab.markup import failure, progress, state, table
+
+PREVIEWED = 3  # pictures that are captioned to show what would be written
+
+
+def look(
+    context: Context,
+    pane: FolderPane,
+    model: str | None,
+    task: Mapping[str, Any],
+    decoding: Mapping[str, Any],
+) -> Iterator[Answer]:
+    """Plan, caption the first few, show what would be written where."""
+    words, asked = context.words, Asked(model, task, decoding)
+    looked = Looked(asked, asked.form.options(one=True))
+    try:
+        plan = plan_folder(asked.folder_task())
+    except CaptionError as error:
+        yield {**pane.idle(failure(words, error)), pane.table: ""}
+        return
+    first = plan.to_write[:PREVIEWED]
+    going = Run(lambda run: _preview(context, plan, looked, run), total=len(first))
+    for _ in going.watch():
+        yield {**pane.busy(progress(words, going, counted=False)), pane.looked: None}
+    if going.error is not None:
+        yield {**pane.idle(failure(words, going.error)), pane.table: ""}
+        return
+    found = state("done" if plan.to_write else "idle", _counts(context, plan))
+    idle = pane.idle(found, looked if plan.to_write else None)
+    yield {**idle, pane.table: _plan_table(context, plan, dict(going.results))}
+
+
+def _preview(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
+    paths, model = [one.image for one in plan.to_write[:PREVIEWED]], looked.asked.model
+    if not paths or model is None:
+        return
+    old = {one.image: one.old for one in plan.to_write}
+    with context.service.work(context.words("Captioning"), len(paths), model, run.set_stage) as work:
+        captioning = work.captioning(looked.options)
+        for outcome in caption_files(paths, captioning, stopped=lambda: work.stopped):
+            if outcome.caption is None:
+                run.add((outcome.path, (False, outcome.problem)))
+            else:
+                text = plan.task.wording.compose(outcome.caption.text, outcome.path, old[outcome.path])
+                run.add((outcome.path, (True, text)))
+
+
+def _counts(context: Context, plan: Plan) -> str:
+    words = context.words
+    counts = words(
+        "{write} to write, {skip} to skip, {fail} that cannot be written.", write=len(plan.to_write),
+        skip=sum(bool(one.skip) for one in plan.files), fail=sum(bool(one.problem) for one in plan.files),
+    )  # fmt: skip
+    if plan.collisions:
+        counts += " " + words("Two pictures, one caption file:") + " " + "; ".join(plan.collisions)
+    return counts
+
+
+def _plan_table(context: Context, plan: Plan, previews: dict[Path, tuple[bool, str]]) -> str:
+    words, rows, folder = context.words, [], plan.task.folder
+    for one in sorted(plan.files, key=lambda one: one.image not in previews)[:SHOWN]:
+        fine, text = previews.get(one.image, (not one.problem, one.skip or one.problem or "…"))
+        action = words("skip") if one.skip else words("write") if fine else words("cannot")
+        rows.append((str(one.image.relative_to(folder)), action, text.replace(f"{folder}/", "")))
+    title = words("What would be written (the first pictures are captioned to show it)")
+    return table((words("Picture"), words("What happens"), words("Text or reason")), rows, title)

@@ -1,0 +1,164 @@
+"""What each pane's handlers answer, without a browser; it needs gradio, which test_beside_the_hosts.py
+brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tiny import tiny_images
+
+pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py runs this where it is")
+
+import gradio as gr
+
+from clipcap_ext.service.downloads import Downloads
+from clipcap_ext.service.host import HostComponents
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.webui.decoding_controls import DecodingForm
+from clipcap_ext.webui.shown import Shown
+from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
+from clipcap_ext.webui.tab.binding import Answer
+from clipcap_ext.webui.tab.compat import able
+from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.folder.looking import look
+from clipcap_ext.webui.tab.folder.pane import build_folder
+from clipcap_ext.webui.tab.folder.writing import undo, write
+from clipcap_ext.webui.tab.single.events import picture_changed
+from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
+from clipcap_ext.webui.tab.single.run import caption_picture
+from clipcap_ext.webui.tab.single.sending import send, unsend
+from clipcap_ext.webui.words import Words
+
+DECODING = DecodingForm.start().values
+MODEL = "tiny-clipcap"
+
+
+class SendingHost(StandaloneHost):
+    """Has tabs to send to."""
+
+    send_targets = ("txt2img", "img2img", "inpaint")
+
+
+def context_of(host: StandaloneHost, components: HostComponents | None = None) -> Context:
+    parts = components or HostComponents()
+    return Context(CaptionService(host), host, parts, Words(""), Downloads(host.models_dir))
+
+
+@pytest.fixture
+def context(tiny_folder: Path) -> Context:
+    return context_of(StandaloneHost(tiny_folder, "cpu"))
+
+
+@pytest.fixture
+def pane(context: Context) -> SinglePane:
+    with gr.Blocks():
+        return build_single(context)
+
+
+def last_of(steps: Iterable[Answer], outputs: list[Any]) -> Answer:
+    """The last answer, once none named a component that the event does not change."""
+    answers = list(steps)
+    assert all(component in outputs for answer in answers for component in answer)
+    return answers[-1]
+
+
+def test_a_caption_comes_with_its_candidates_and_one_can_begin_again(
+    context: Context, pane: SinglePane
+) -> None:
+    picture = tiny_images(1)[0]
+    steps = caption_picture(context, pane, picture, Shown(), MODEL, "by hand", [], DECODING)
+    last = last_of(steps, pane.outputs)
+    assert " ms" in last[pane.status]
+    assert (last[pane.begin], last[pane.stop]) == (able(True), able(False))
+    texts = [text for _, text in last[pane.caption.candidates]["choices"]]
+    assert last[pane.caption.text] == texts[0] and len(set(texts)) == len(texts)
+    assert last[pane.caption.history] == ["by hand"]
+
+
+@pytest.mark.parametrize(("image", "model", "said"), [(None, MODEL, "No picture"), ("any", None, "No model")])
+def test_without_a_picture_or_a_model_it_says_so(
+    context: Context, pane: SinglePane, image: Any, model: str | None, said: str
+) -> None:
+    steps = caption_picture(context, pane, image, Shown(), model, None, [], DECODING)
+    last = last_of(steps, pane.outputs)
+    assert said in last[pane.status] and pane.caption.text not in last
+
+
+def test_another_picture_clears_what_was_said_and_keeps_it_for_undo(
+    context: Context, pane: SinglePane
+) -> None:
+    shown, outputs = Shown(), [*pane.outputs, pane.found.box, pane.found.text]
+    pictures = tiny_images(2)
+    first = picture_changed(context, pane, pictures[0], shown, None, [])
+    assert pane.caption.text not in first and first[pane.begin] == able(True)
+    other = last_of([picture_changed(context, pane, pictures[1], shown, "a dog", [])], outputs)
+    assert (other[pane.caption.text], other[pane.caption.history]) == ("", ["a dog"])
+
+
+def test_uploads_are_captioned_and_a_broken_one_is_named(context: Context, tmp_path: Path) -> None:
+    with gr.Blocks():
+        batch = build_batch(context)
+    for number, image in enumerate(tiny_images(2)):
+        image.save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    files = [str(tmp_path / name) for name in ("0.png", "broken.png", "1.png")]
+    last = last_of(caption_uploads(context, batch, files, MODEL, DECODING), batch.outputs)
+    rows = last[batch.rows]
+    assert [(row.file_name, bool(row.text)) for row in rows] == [
+        ("0.png", True), ("broken.png", False), ("1.png", True),
+    ]  # fmt: skip
+    assert "2 of 3 captioned" in last[batch.status] and last[batch.download["zip"]] == able(True)
+    assert edited(rows, '{"0": "mine"}')[0].text == "mine"
+
+
+def test_a_folder_is_looked_at_written_and_put_back(context: Context, tmp_path: Path) -> None:
+    with gr.Blocks():
+        pane = build_folder(context)
+    tiny_images(1)[0].save(tmp_path / "dog.png")
+    task = {name: "" for name in pane.task}
+    task |= {"folder": str(tmp_path), "recursive": False, "extension": ".txt", "policy": "skip"}
+    found = last_of(look(context, pane, MODEL, task, DECODING), pane.outputs)
+    assert "1 to write" in found[pane.status] and found[pane.write] == able(True)
+    assert not (tmp_path / "dog.txt").exists()
+    looked = found[pane.looked]
+    other = last_of(write(context, pane, looked, MODEL, {**task, "prefix": "a"}, DECODING), pane.outputs)
+    assert "look first again" in other[pane.status] and other[pane.looked] is None
+    done = last_of(write(context, pane, looked, MODEL, dict(task), dict(DECODING)), pane.outputs)
+    assert "1 written" in done[pane.status] and (tmp_path / "dog.txt").read_text().strip()
+    assert "1 caption files" in undo(context, pane, str(tmp_path))[pane.status]
+    assert not (tmp_path / "dog.txt").exists()
+    assert "no run to undo" in undo(context, pane, str(tmp_path))[pane.status]
+
+
+def test_a_caption_is_sent_with_its_picture_and_taken_back(tiny_folder: Path) -> None:
+    with gr.Blocks():
+        prompts = {name: gr.Textbox() for name in ("txt2img", "img2img")}
+        prompts["inpaint"] = prompts["img2img"]  # one box for both, as in the WebUIs
+        picture, width, height = gr.Image(), gr.Slider(), gr.Slider()
+        parts = HostComponents(prompts, {"img2img": picture}, {"img2img": (width, height)})
+        pane = build_single(context_of(SendingHost(tiny_folder, "cpu"), parts))
+    controls = pane.send
+    assert controls is not None
+    targets = {target.name: target for target in controls.targets}
+    image = Image.new("RGB", (30, 20))
+    asked = {"caption": "a dog .", "prompt": "old", "mode": "append", "with_picture": True, "image": image}
+    sent = send(controls, targets["img2img"], **asked)
+    assert (sent[prompts["img2img"]], sent[picture], sent[width], sent[height]) == (
+        "old, a dog",
+        image,
+        30,
+        20,
+    )
+    assert picture not in send(controls, targets["img2img"], **{**asked, "with_picture": False})
+    assert picture not in send(controls, targets["txt2img"], **asked)
+    back = unsend(controls, sent[controls.before])
+    assert back == {prompts["img2img"]: "old", controls.before: {}, controls.unsend: able(False)}
+
+
+def test_nothing_to_send_to_leaves_no_buttons(pane: SinglePane) -> None:
+    assert pane.send is None
