@@ -87,7 +87,7 @@ def checked(spec: Field[Any], value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         words = KIND_WORDS[kind] + (" or left out" if may_be_none else "")
         raise UsageError(f"{spec.name} must be {words}, not {value!r}.")
-    if kind in (int, float) and not said.holds(value):
+    if isinstance(value, (int, float)) and kind is not bool and not said.holds(value):
         raise UsageError(f"{spec.name} must be {said.bounds()}, not {value}.")
     return value
 

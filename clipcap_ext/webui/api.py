@@ -24,9 +24,11 @@ from clipcap_ext.webui.rest_guard import Access, GuardedRoute, dependencies
 PREFIX = "/clipcap/v1"
 
 
-def in_schema(words: dict[str, Any]) -> dict[str, Any]:
-    """Keywords that give a pydantic Field more words of JSON schema; pydantic 1 takes them as they are."""
-    return words if VERSION.startswith("1.") else {"json_schema_extra": words}
+def options_field() -> Any:
+    """Decoding options, each with its range; pydantic 1 takes words of JSON schema as they are."""
+    schema = options_schema()
+    words: dict[str, Any] = schema if VERSION.startswith("1.") else {"json_schema_extra": schema}
+    return Field({}, title="Options", description="Decoding options that differ from the model's.", **words)
 
 
 class CaptionRequest(BaseModel):
@@ -39,10 +41,7 @@ class CaptionRequest(BaseModel):
     model: str = Field(
         "", title="Model", description="A name from GET models; empty is the one of the settings page."
     )
-    options: dict[str, Any] = Field(
-        {}, title="Options", description="Decoding options that differ from the model's.",
-        **in_schema(options_schema()),
-    )  # fmt: skip
+    options: dict[str, Any] = options_field()
 
 
 class CandidateItem(BaseModel):
