@@ -105,6 +105,12 @@ class DecodingOptions:
         Control("No repeats of", "Word pieces in a row; 0 is off.", 0, 5),
         low=0, high=64,
     )  # fmt: skip
+    repetition_penalty: float = decoding_option(
+        1.0,
+        "A word piece said already gets its logit divided by this (multiplied if below 0); 1 is off.",
+        Control("Repetition penalty", "Above 1 makes what was said less likely; 1 is off.", 1.0, 2.0, 0.05),
+        low=0.1, high=10,
+    )  # fmt: skip
     length_penalty: float = decoding_option(
         1.0,
         "Beams are ranked by log-probability / length ** this; above 1 favours long.",

@@ -28,7 +28,10 @@ from clipcap_ext.webui.decoding_controls import DecodingForm, rows
 
 MODEL = "tiny-transformer"
 # option -> a value that changes the words, and what has to be set beside it for that
-CASES: dict[str, tuple[Any, dict[str, Any]]] = {"no_repeat_ngram_size": (1, {})}
+CASES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "no_repeat_ngram_size": (1, {}),
+    "repetition_penalty": (2.0, {}),
+}
 EACH = pytest.mark.parametrize(
     ("name", "changes"), [(name, {**beside, name: value}) for name, (value, beside) in CASES.items()]
 )

@@ -27,6 +27,8 @@ class Restriction(Protocol):
 def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restriction]:
     """The rules that `options` ask for, in the order they are applied; stop_ids (n,) end a caption."""
     found: list[Restriction] = [NeverEmpty(stop_ids)]
+    if options.repetition_penalty != 1:
+        found.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram_size > 0:
         found.append(NoRepeatedNgram(options.no_repeat_ngram_size))
     return found
@@ -59,6 +61,19 @@ class NoRepeatedNgram:
             tail = history[start:]
             grams = [history[i : i + self.size] for i in range(start)]
             logits[row, [gram[-1] for gram in grams if gram[:-1] == tail]] = -torch.inf
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """What a row has said already becomes less likely, as transformers (and CTRL before it) define it."""
+
+    penalty: float
+
+    def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
+        """Divide the logits of a row's own tokens by the penalty, or multiply those below 0, each once."""
+        said = torch.tensor(histories, dtype=torch.long)  # (rows, step)
+        scores = logits.gather(1, said)
+        logits.scatter_(1, said, torch.where(scores < 0, scores * self.penalty, scores / self.penalty))
 
 
 class RestrictedStepper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_decoding import BEAMS, GREEDY, SAMPLES, STOPS, Rule, embeds, naive_beams, naive_greedy, small_lm
-from transformers import NoRepeatNGramLogitsProcessor
+from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.decode import decode_ids
@@ -18,13 +19,15 @@ from clipcap_ext.engine.decoding.restrictions import (
     History,
     NeverEmpty,
     NoRepeatedNgram,
+    RepetitionPenalty,
     RestrictedStepper,
     restrictions_of,
 )
 
 WAYS = pytest.mark.parametrize("options", [GREEDY, BEAMS, SAMPLES], ids=["greedy", "beams", "samples"])
 RESTRICTED: dict[str, tuple[dict[str, Any], list[Rule]]] = {
-    "no_repeat_ngram_size": ({"no_repeat_ngram_size": 2}, [NoRepeatNGramLogitsProcessor(2)])
+    "no_repeat_ngram_size": ({"no_repeat_ngram_size": 2}, [NoRepeatNGramLogitsProcessor(2)]),
+    "repetition_penalty": ({"repetition_penalty": 1.3}, [RepetitionPenaltyLogitsProcessor(1.3)]),
 }  # the options, and transformers' rules of the same meaning
 EACH = pytest.mark.parametrize("name", RESTRICTED)
 
@@ -38,6 +41,26 @@ def test_forbidden_tokens_are_those_that_repeat_an_ngram(history: list[int], siz
     for token in range(5):
         repeats = tuple([*history, token][-size:]) in grams and len(history) >= size
         assert (logits[0, token] == -torch.inf) == repeats
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([-torch.inf, -3.5, -1.0, 0.0, 0.25, 7.0]), min_size=9, max_size=9),
+        min_size=1, max_size=4,
+    ),
+    st.integers(0, 12),
+    st.floats(0.1, 10),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_the_repetition_penalty_is_transformers_own(
+    rows: list[list[float]], step: int, penalty: float, random: Random
+) -> None:
+    histories = [tuple(random.choices(range(9), k=step)) for _ in rows]
+    logits = torch.tensor(rows)
+    ids = torch.tensor(histories, dtype=torch.long)
+    expected = RepetitionPenaltyLogitsProcessor(penalty)(ids, logits.clone())
+    RepetitionPenalty(penalty).apply(logits, histories, step)
+    assert torch.equal(logits, expected)
 
 
 def test_only_the_first_token_may_not_end_a_caption() -> None:
