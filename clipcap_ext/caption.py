@@ -63,6 +63,12 @@ class DecodingOptions:
         Control("Longest caption", "In word pieces.", 5, 100),
         low=1, high=1024,
     )  # fmt: skip
+    min_new_tokens: int = decoding_option(
+        1,
+        "Fewest tokens before the full stop or the end; max_new_tokens ends a caption all the same.",
+        Control("Shortest caption", "Word pieces before it may end.", 1, 50),
+        low=1, high=1024,
+    )  # fmt: skip
     num_beams: int = decoding_option(
         1,
         "Beam search width; 1 is greedy or, with a temperature, sampling.",

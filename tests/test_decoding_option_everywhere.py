@@ -30,6 +30,7 @@ MODEL = "tiny-transformer"
 # option -> a value that changes the words, and what has to be set beside it for that
 CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "no_repeat_ngram_size": (1, {}),
+    "min_new_tokens": (8, {"no_repeat_ngram_size": 1}),
     "repetition_penalty": (2.0, {}),
 }
 EACH = pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Restriction(Protocol):
 
 def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restriction]:
     """The rules that `options` ask for, in the order they are applied; stop_ids (n,) end a caption."""
-    found: list[Restriction] = [NeverEmpty(stop_ids)]
+    found: list[Restriction] = [NotTooShort(stop_ids, options.min_new_tokens)]
     if options.repetition_penalty != 1:
         found.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram_size > 0:
@@ -35,14 +35,15 @@ def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restrict
 
 
 @dataclass(frozen=True)
-class NeverEmpty:
-    """A caption does not begin with a token that ends it."""
+class NotTooShort:
+    """A caption has at least `fewest` tokens before one that ends it; it is never empty."""
 
     stop_ids: Tensor  # (n,)
+    fewest: int
 
     def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
-        """Forbid the stops at the first step."""
-        if step == 0:
+        """Forbid the stops until then."""
+        if step < self.fewest:
             logits[:, self.stop_ids] = -torch.inf
 
 

@@ -11,14 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_decoding import BEAMS, GREEDY, SAMPLES, STOPS, Rule, embeds, naive_beams, naive_greedy, small_lm
-from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
+from transformers import (
+    MinNewTokensLengthLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.decoding.decode import decode_ids
+from clipcap_ext.engine.decoding.decode import decode_ids, search
 from clipcap_ext.engine.decoding.restrictions import (
     History,
-    NeverEmpty,
     NoRepeatedNgram,
+    NotTooShort,
     RepetitionPenalty,
     RestrictedStepper,
     restrictions_of,
@@ -27,6 +31,7 @@ from clipcap_ext.engine.decoding.restrictions import (
 WAYS = pytest.mark.parametrize("options", [GREEDY, BEAMS, SAMPLES], ids=["greedy", "beams", "samples"])
 RESTRICTED: dict[str, tuple[dict[str, Any], list[Rule]]] = {
     "no_repeat_ngram_size": ({"no_repeat_ngram_size": 2}, [NoRepeatNGramLogitsProcessor(2)]),
+    "min_new_tokens": ({"min_new_tokens": 7}, [MinNewTokensLengthLogitsProcessor(0, 7, list(STOPS))]),
     "repetition_penalty": ({"repetition_penalty": 1.3}, [RepetitionPenaltyLogitsProcessor(1.3)]),
 }  # the options, and transformers' rules of the same meaning
 EACH = pytest.mark.parametrize("name", RESTRICTED)
@@ -63,17 +68,50 @@ def test_the_repetition_penalty_is_transformers_own(
     assert torch.equal(logits, expected)
 
 
-def test_only_the_first_token_may_not_end_a_caption() -> None:
-    rule = NeverEmpty(torch.tensor(STOPS))
-    for step in range(3):
+@pytest.mark.parametrize("fewest", [1, 2, 5])
+def test_no_stop_is_allowed_before_the_fewest_tokens(fewest: int) -> None:
+    rule = NotTooShort(torch.tensor(STOPS), fewest)
+    for step in range(7):
         logits = torch.zeros(2, 20)
         rule.apply(logits, [(0,) * step] * 2, step)
-        assert (logits[:, list(STOPS)] == -torch.inf).all() == (step == 0)
-        assert logits.isinf().sum() == (4 if step == 0 else 0)
+        assert (logits[:, list(STOPS)] == -torch.inf).all() == (step < fewest)
+        assert logits.isinf().sum() == (4 if step < fewest else 0)
+
+
+class Hasty:
+    """A stepper that would end every caption at once."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.first_logits = self.step(torch.zeros(rows))
+
+    def select(self, rows: torch.Tensor) -> None:
+        self.rows = len(rows)
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        logits = torch.arange(20.0).repeat(len(tokens), 1) / 20
+        logits[:, list(STOPS)] = 30
+        return logits
+
+
+@WAYS
+@pytest.mark.parametrize("fewest", [1, 4, 9])
+def test_the_best_caption_ends_just_when_it_may(options: DecodingOptions, fewest: int) -> None:
+    changed = options.with_changes(min_new_tokens=fewest)
+    for best, *_ in search(lambda: Hasty(3), STOPS, changed, options.max_new_tokens, list("abc")):
+        assert len(best.ids) == fewest + 1 and best.ids[-1] in STOPS
+        assert not set(best.ids[:-1]) & set(STOPS)
+
+
+def test_the_longest_caption_wins_over_the_shortest() -> None:
+    lm = small_lm()
+    options = GREEDY.with_changes(max_new_tokens=3, min_new_tokens=8)
+    ((one,),) = decode_ids(lm, embeds(lm, 1), STOPS, options, keys=["a"])
+    assert len(one.ids) == 3 and not set(one.ids) & set(STOPS)
 
 
 def test_rules_that_are_off_cost_nothing() -> None:
-    assert [type(rule) for rule in restrictions_of(DecodingOptions(), torch.tensor(STOPS))] == [NeverEmpty]
+    assert [type(rule) for rule in restrictions_of(DecodingOptions(), torch.tensor(STOPS))] == [NotTooShort]
 
 
 class Told:
