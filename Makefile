@@ -20,14 +20,14 @@ demo: setup  ## caption the example photos with the bundled model
 	@HF_HUB_OFFLINE=1 $(PY) -m clipcap_ext demo
 
 ui:  ## open the Caption tab without a WebUI (UI_ARGS="--open --port 7870")
-	@$(PYTHON) tools/environment.py compat gradio4
-	@.venv-gradio4/bin/python -m clipcap_ext ui $(UI_ARGS)
+	@$(PYTHON) tools/environment.py compat gradio6
+	@.venv-gradio6/bin/python -m clipcap_ext ui $(UI_ARGS)
 
 screenshots: setup test-ui-environments  ## make docs/*.png from the tab in a browser
 	@$(PY) tests/webui/browser/screenshots.py
 
 test-ui-environments:
-	@for name in gradio3 gradio4; do $(PYTHON) tools/environment.py compat $$name >/dev/null || \
+	@for name in gradio3 gradio4 gradio6; do $(PYTHON) tools/environment.py compat $$name >/dev/null || \
 		echo "the environment $$name could not be made: the browser tests under it will be skipped"; done
 
 test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a part)
@@ -35,7 +35,7 @@ test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a par
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
 	@$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
-test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41 and 4.40
+test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41, 4.40 and 6
 	@$(PY) -m pytest tests/webui/browser $(PYTEST_ARGS)
 
 test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the WebUIs' pins (COMPAT=oldest for one)

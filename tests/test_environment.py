@@ -91,5 +91,5 @@ def test_the_cache_is_where_it_is_asked_for(
 
 
 def test_an_unknown_environment_lists_the_known(tool: ModuleType) -> None:
-    with pytest.raises(SystemExit, match="forge, gradio3, gradio4, last4, oldest"):
+    with pytest.raises(SystemExit, match="forge, gradio3, gradio4, gradio6, last4, oldest"):
         tool.make_compat("newest")

@@ -105,7 +105,7 @@ def test_no_socket_is_made(code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [BUILD_TAB, PAGE], ids=["in a WebUI", "alone"])
-@pytest.mark.parametrize("name", ["gradio3", "gradio4"])
+@pytest.mark.parametrize("name", ["gradio3", "gradio4", "gradio6"])
 def test_building_the_tab_makes_none(name: str, code: str, tmp_path: Path) -> None:
     python = ROOT / f".venv-{name}" / "bin" / "python"
     if not python.exists():
