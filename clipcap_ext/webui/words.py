@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "localizations"
+from clipcap_ext.webui.asset import asset
+
+FOLDER = asset("localizations")
 
 
 class Words:

@@ -4,17 +4,16 @@ nothing."""
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.webui.asset import asset
 from clipcap_ext.webui.telemetry import without_telemetry
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ROOT = Path(__file__).resolve().parents[3]
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # The page may load from and talk to its own server alone: gradio's pages name font and script hosts
 # otherwise.
@@ -90,13 +89,13 @@ def _look() -> dict[str, Any]:
 
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     theme = gr.themes.Default(font=sans, font_mono=["ui-monospace", "Consolas", "monospace"])
-    css = (ROOT / "style.css").read_text(encoding="utf-8") + "footer { display: none !important; }"
+    css = asset("style.css").read_text(encoding="utf-8") + "footer { display: none !important; }"
     return {"css": css, "theme": theme}
 
 
 def _script_loader() -> str:
     """JavaScript that puts our script into the page as a host would."""
-    text = json.dumps((ROOT / "javascript" / "clipcap.js").read_text(encoding="utf-8")).replace("</", "<\\/")
+    text = json.dumps(asset("javascript/clipcap.js").read_text(encoding="utf-8")).replace("</", "<\\/")
     return (
         "() => { const script = document.createElement('script'); script.textContent = "
         + text
