@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors, contiguous and each with its own storage; only one that shares its storage is copied
-    first."""
+    first. OSError if the disk does not take them."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    save_file({name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}, str(path))
+    try:
+        save_file({name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}, str(path))
+    except SafetensorError as error:  # what the library makes of a full disk
+        raise OSError(f"{path} could not be written: {error}") from error
 
 
 def _alone(tensor: Tensor) -> Tensor:
