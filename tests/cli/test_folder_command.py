@@ -238,7 +238,10 @@ def test_names_that_are_not_utf8_make_json_that_is(tiny_folder: Path, tmp_path: 
 def typed(line: str) -> subprocess.CompletedProcess[str]:
     """What the shell makes of a line that begins with "python"."""
     line = line.replace("python", shlex.quote(sys.executable), 1)
-    return subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env=usual, capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
