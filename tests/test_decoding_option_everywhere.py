@@ -87,12 +87,18 @@ def test_over_rest(
     from fastapi.testclient import TestClient
 
     from clipcap_ext.webui.api import add_api
+    from clipcap_ext.webui.rest_guard import Access
 
     app, stream = FastAPI(), io.BytesIO()
-    add_api(app, CaptionService(StandaloneHost(tiny_folder, device="cpu")), {}, lambda model: model or MODEL)
+    add_api(
+        app,
+        CaptionService(StandaloneHost(tiny_folder, device="cpu")),
+        Access({}),
+        lambda model: model or MODEL,
+    )
     image.save(stream, "PNG")
     body = {"image": base64.b64encode(stream.getvalue()).decode(), "options": changes}
-    answer = TestClient(app).post("/clipcap/v1/caption", json=body)
+    answer = TestClient(app, base_url="http://localhost").post("/clipcap/v1/caption", json=body)
     assert answer.status_code == 200 and answer.json()["caption"] == said(name, changes)
 
 

@@ -112,7 +112,9 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(1)  # a forked child has no other threads
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # waiting for a disk would take the most time
+    memory = (
+        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    )  # a disk makes it wait
     with tempfile.TemporaryDirectory(dir=memory) as place:
         tallies = measure(Path(place), args.every)
     kinds = ("lost", "doubled", "stray", "foreign")

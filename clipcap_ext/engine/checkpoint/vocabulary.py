@@ -45,7 +45,10 @@ class WordVocabulary:
 def load_words(folder: Path) -> WordVocabulary:
     """Read words.json; CheckpointError if it is missing or malformed."""
     path = folder / WORDS_FILE
-    words = read_json_file(path, CheckpointError, "Copy or download the checkpoint again.")
+    try:
+        words = read_json_file(path, CheckpointError)
+    except CheckpointError as error:
+        raise CheckpointError(f"No vocabulary in {folder}: {error} Copy or download it again.") from error
     if (
         not isinstance(words, list)
         or not all(isinstance(word, str) for word in words)
