@@ -169,8 +169,19 @@ def test_every_decoding_control_acts_or_is_greyed_out(page: Page, pictures: Path
     assert greedy.startswith(short) and len(short) < len(greedy)
     page.set_number("max_new_tokens", 12)
     page.set_number("no_repeat_ngram_size", 1)
-    assert len(set(page.caption().split())) == len(page.value("caption").split())
+    unrepeated = page.caption()
+    assert len(set(unrepeated.split())) == len(unrepeated.split())
+    page.set_number("max_new_tokens", 40)
+    assert len(page.caption().split()) < 38, "the caption ends by itself"
+    page.set_number("min_new_tokens", 38)
+    assert len(page.caption()) > len(unrepeated)
+    page.set_number("min_new_tokens", 1)
+    page.set_number("max_new_tokens", 12)
     page.set_number("no_repeat_ngram_size", 0)
+    page.set_number("repetition_penalty", 2)
+    assert page.caption() != greedy
+    page.set_number("repetition_penalty", 1)
+    assert page.caption() == greedy
 
     page.choose("strategy", BEAMS)
     wait_for(lambda: page.enabled("num_beams") and not page.enabled("temperature"), "beams")
