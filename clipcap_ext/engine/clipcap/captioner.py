@@ -37,7 +37,7 @@ class ClipCapCaptioner(FeatureCaptioner):
     @cached_property
     def reader(self) -> EvidenceReader | None:
         """What reads the evidence, where the model was taught to."""
-        config, table = self.model.config.evidence_config, self.encoder.concept_table
-        if config is None or table is None:
+        config = self.model.config.evidence_config
+        if config is None or (table := self.encoder.concept_table) is None:
             return None
         return EvidenceReader(self.model, self.tokenizer, table, config)
