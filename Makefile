@@ -35,7 +35,7 @@ test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a par
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
 	@$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
 
-test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41, 4.40 and 6
+test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41 and 4.40
 	@$(PY) -m pytest tests/webui/browser $(PYTEST_ARGS)
 
 test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the WebUIs' pins (COMPAT=oldest for one)

@@ -112,7 +112,10 @@ def is_encoder_folder(folder: Path) -> bool:
 def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     recover_folder(folder)
     path = folder / CONFIG_FILE
-    described = expect(read_json_file(path, CheckpointError), dict, str(path), CheckpointError)
+    try:
+        described = expect(read_json_file(path, CheckpointError), dict, str(path), CheckpointError)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} does not describe an encoder: {error}") from error
     model_cfg, preprocess_cfg = (
         expect(described.get(name), dict, f"{path}, {name}", CheckpointError)
         for name in ("model_cfg", "preprocess_cfg")

@@ -55,9 +55,11 @@ class MergeRnnModel(nn.Module):
         return self.dropout(hidden), state
 
     def see(self, image_features: Tensor) -> Tensor:
-        """(B, feature_dim) -> (B, layer_size), in the model's own dtype and on its device."""
+        """(B, feature_dim), what stands behind it unread -> (B, layer_size), in the model's own dtype and on
+        its device."""
         weight = self.image.weight
-        return self.dropout(self.image(image_features.to(device=weight.device, dtype=weight.dtype)))
+        seen = image_features[:, : self.config.feature_dim]
+        return self.dropout(self.image(seen.to(device=weight.device, dtype=weight.dtype)))
 
     def merge(self, hidden: Tensor, seen: Tensor) -> Tensor:
         """hidden and seen (..., layer_size) -> logits (..., vocab_size) of the next word."""
