@@ -73,14 +73,20 @@ def fetch_file(repo: str, commit: str, path: str, part: str, size: int) -> dict[
     from huggingface_hub.utils import build_hf_headers
 
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    url = hf_hub_url(repo, path, revision=commit)
+    headers = build_hf_headers(library_name=LIBRARY)
     with open(part, "ab") as file:
-        stream = Bounded(file, size, path)
-        if stream.tell() > size:
-            stream.truncate(0)
-            stream.seek(0)
-        url = hf_hub_url(repo, path, revision=commit)
-        headers = build_hf_headers(library_name=LIBRARY)
-        http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=size)
+        if file.tell() > size:
+            file.truncate(0)
+            file.seek(0)
+        begun = file.tell()
+        try:
+            http_get(url, Bounded(file, size, path), resume_size=begun, headers=headers, expected_size=size)
+        except TooLong:
+            if not begun:
+                raise
+            # a server that knows no ranges sent the whole file behind what was there: once more, from nothing
+            http_get(url, Bounded(file, size, path), resume_size=0, headers=headers, expected_size=size)
     return {"done": path}
 
 
@@ -98,6 +104,7 @@ class Bounded:
         """Write, unless that would make the file too long: then empty it, for it cannot be the right one."""
         if self._file.tell() + len(data) > self._size:
             self._file.truncate(0)
+            self._file.seek(0)
             raise TooLong(f"{self._path} goes on behind the {self._size} bytes that its list gives")
         return self._file.write(data)
 
