@@ -276,15 +276,12 @@ def test_standalone_models_live_where_the_environment_says(
     assert StandaloneHost().models_dir == tmp_path / "mine"
 
 
-def test_importing_the_hosts_loads_no_torch_and_is_quick() -> None:
-    """Processor time, not the clock: other work on the machine must not fail this."""
+def test_importing_the_hosts_loads_no_slow_library() -> None:
+    """The WebUI reads this file while it starts: what is slow to import waits for the first caption."""
+    slow = ("torch", "transformers", "open_clip", "gradio", "numpy", "PIL", "safetensors", "huggingface_hub")
     code = (
-        "import time; start = time.process_time()\n"
         "import clipcap_ext.webui.hosts, clipcap_ext.webui.hosts.extension, sys\n"
-        "print(time.process_time() - start, 'torch' in sys.modules)"
+        f"print(sorted(set({slow!r}) & set(sys.modules)))"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-            for _ in range(3)]  # fmt: skip
-    out = [run.stdout.split() for run in runs]
-    assert {torch_loaded for _, torch_loaded in out} == {"False"}
-    assert min(float(seconds) for seconds, _ in out) < 0.15
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
