@@ -7,14 +7,14 @@ it knows no image. What has been said is not raised again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.concepts.evidence import MARKS
-from clipcap_ext.engine.concepts.table import ConceptTable
+from clipcap_ext.engine.concepts.table import Concept, ConceptTable
 
 GOES_ON = len(MARKS)  # the kind of an opening inside a word; before it the kinds are MARKS' places
 Ids = tuple[int, ...]
@@ -22,12 +22,19 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Slot:
-    """One concept of an image's evidence in tokens: how it may be written, and all that counts as having said
-    it."""
+    """One concept of an image's evidence in tokens: how it may be written, all that counts as having said it,
+    which of the former mean several, and the articles after which none of these may begin ("a dogs")."""
 
     mark: int
     written: tuple[Ids, ...]
     said_as: tuple[Ids, ...]
+    several: tuple[Ids, ...] = ()
+    articles: frozenset[int] = frozenset()
+
+    def beginnings(self, history: Sequence[int]) -> list[Ids]:
+        """How the concept may be written behind `history`, which is inside none of its words."""
+        after_article = bool(history) and history[-1] in self.articles
+        return [word for word in self.written if not (after_article and word in self.several)]
 
 
 @dataclass(frozen=True)
@@ -58,18 +65,24 @@ class CopyWords:
     """The words of a concept table in the tokens of a captioner."""
 
     def __init__(self, tokenizer: BpeTokenizer, table: ConceptTable) -> None:
-        self._written: dict[str, tuple[Ids, ...]] = {}
-        self._said_as: dict[str, tuple[Ids, ...]] = {}
-        for concept in table.concepts:
-            own = dict.fromkeys((concept.word, *concept.plurals[:1]))
-            others = dict.fromkeys((*concept.plurals, *concept.also))
-            self._written[concept.word] = _ids(tokenizer, own)
-            self._said_as[concept.word] = _ids(tokenizer, own | others)
+        articles = tokenizer.encode_batch(["a", " a", "an", " an"])
+        self._articles = frozenset(ids[0] for ids in articles if len(ids) == 1)
+        self._slots = {concept.word: self._slot(concept, tokenizer) for concept in table.concepts}
 
     def slots(self, marked: Sequence[tuple[str, str]]) -> tuple[Slot, ...]:
         """Marked words as slots."""
-        return tuple(
-            Slot(MARKS.index(mark), self._written[word], self._said_as[word]) for word, mark in marked
+        return tuple(replace(self._slots[word], mark=MARKS.index(mark)) for word, mark in marked)
+
+    def _slot(self, concept: Concept, tokenizer: BpeTokenizer) -> Slot:
+        several = [form for form in concept.plurals[:1] if form != concept.word]
+        own = dict.fromkeys((concept.word, *several))
+        others = dict.fromkeys((*concept.plurals, *concept.also))
+        return Slot(
+            0,
+            _ids(tokenizer, own),
+            _ids(tokenizer, own | others),
+            _ids(tokenizer, dict.fromkeys(several)),
+            self._articles,
         )
 
 
@@ -80,7 +93,7 @@ def openings(history: Sequence[int], slots: Sequence[Slot]) -> list[Opening]:
         if any(_holds(history, word) for word in slot.said_as):
             continue
         inside = [one for word in slot.written for one in _going_on(history, word)]
-        found += inside or [Opening(word[0], slot.mark, word) for word in slot.written]
+        found += inside or [Opening(word[0], slot.mark, word) for word in slot.beginnings(history)]
     return found
 
 

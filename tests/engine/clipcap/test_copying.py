@@ -17,7 +17,7 @@ from clipcap_ext.engine.clipcap.copying import GOES_ON, CopyGate, CopyWords, Ope
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.clipcap.prompting import fitting
-from clipcap_ext.engine.concepts.evidence import EvidenceConfig
+from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig
 from clipcap_ext.engine.concepts.table import Concept, ConceptTable
 from clipcap_ext.errors import UsageError
 
@@ -38,6 +38,20 @@ def test_a_word_may_begin_until_it_was_said() -> None:
 def test_inside_a_word_only_its_next_piece_is_open() -> None:
     assert openings([1, 7], [CAT]) == [Opening(8, GOES_ON, (7, 8)), Opening(8, GOES_ON, (7, 8, 9))]
     assert openings([7, 8], [CAT]) == [], "the word is said; no piece of its plural is pressed on it"
+
+
+def test_after_an_article_no_plural_begins() -> None:
+    cat = Slot(0, CAT.written, CAT.said_as, several=((7, 8, 9),), articles=frozenset({1, 2}))
+    assert openings([3, 1], [cat]) == [Opening(7, 0, (7, 8))]
+    assert len(openings([1, 3], [cat])) == 2, "with a word in between it may be of another noun"
+
+
+def test_the_table_tells_plurals_from_what_is_written_the_same(reader: EvidenceReader) -> None:
+    fish = Concept("fish", "animal", (0,), ("fish",))
+    dog, same = (CopyWords(reader.tokenizer, ConceptTable((one,))) for one in (TABLE.concepts[0], fish))
+    (slot,) = dog.slots([("dog", MARKS[1])])
+    assert slot.several == (slot.written[1],) and slot.articles, "the tokenizer of the test knows ' a'"
+    assert same.slots([("fish", MARKS[0])])[0].several == ()
 
 
 @given(st.lists(st.integers(0, 9), max_size=12))
