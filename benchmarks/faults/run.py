@@ -2,6 +2,7 @@
 
 PYTHONPATH=.:tests python benchmarks/faults/run.py              every change, every kind of fault: a table
 PYTHONPATH=.:tests python benchmarks/faults/run.py --every 7    a seventh of them
+PYTHONPATH=.:tests python benchmarks/faults/run.py --door undo  one door alone
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.faults.doors import Converting, Door, FolderRun, Json, Overwriting, Saving, Shards, Undo
+from benchmarks.faults.hub import Downloading, Removing, serve
 from benchmarks.faults.injector import DONE, FOREIGN, KINDS, Fault, count_changes, run_with
+from benchmarks.faults.training import Resuming, Training
 
+COUNTED = ("lost", "doubled", "stray", "foreign")
 TORN = (0, 1, 17, 64, 200, 1000, 4096, 20_000, 100_000)  # bytes that a file may have when it is torn
 
 
@@ -39,7 +43,8 @@ def faults_of(door: Door, root: Path, every: int) -> Iterator[Fault]:
 
 
 def hurt(door: Door, root: Path, fault: Fault) -> Iterator[str]:
-    """What is wrong after a fault, and after the next undisturbed run."""
+    """What is wrong after a fault, and after the next undisturbed run; `root` is a folder of the fault's own,
+    so that nothing this process remembers of others helps."""
     fresh(door, root)
     first = run_with(fault, root, lambda: door.act(root))
     if first.code == FOREIGN:
@@ -49,11 +54,11 @@ def hurt(door: Door, root: Path, fault: Fault) -> Iterator[str]:
     if again.code != DONE:
         yield f"the next run ended with {again.code}: {again.text}"
     yield from door.wrong_after_next(root)
+    shutil.rmtree(root)
 
 
 def warm_up(door: Door, root: Path) -> None:
     """Import in this process what the door needs, so that no child has to."""
-    shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     door.prepare(root)
     door.act(root)
@@ -67,67 +72,70 @@ def fresh(door: Door, root: Path) -> None:
 
 def all_doors(place: Path) -> list[Door]:
     """Every door, with the small models that some of them need made below `place`."""
+    repos = serve(place)
     import torch
     from published import published_mlp
     from tiny import write_tiny_clipcap, write_tiny_encoder, write_tokenizer
+    from tiny_tasks import write_flickr
 
     from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 
-    models = place / "models"
-    models.mkdir()
+    models, vocabulary, data, whole = (place / name for name in ("models", "published", "data", "whole"))
+    for folder in (models, data, whole):
+        folder.mkdir()
     write_tiny_encoder(models / "tiny-clip")
     write_tiny_clipcap(models / "tiny-clipcap", "tiny-clip")
-    vocabulary = place / "published"
     write_tokenizer(vocabulary)
     file = vocabulary / "flickr8k.pt"
     torch.save(published_mlp(load_tokenizer(vocabulary).vocab_size, 512).state_dict(), file)
+    write_flickr(data)
+    training = data, models / "tiny-clip", whole
     return [
-        FolderRun(),
-        Overwriting(),
-        Undo(),
-        Saving(models),
-        Converting(file, vocabulary),
-        Shards(),
-        Json(),
-    ]
+        FolderRun(), Overwriting(), Undo(), Saving(models), Converting(file, vocabulary), Shards(), Json(),
+        Downloading(repos), Removing(repos, whole), Training(*training), Resuming(*training),
+    ]  # fmt: skip
 
 
-def measure(place: Path, every: int = 1) -> dict[str, Tally]:
-    """A tally a door."""
+def measure(place: Path, every: int = 1, only: str = "") -> dict[str, Tally]:
+    """A tally a door, each told as soon as it is there."""
     tallies: dict[str, Tally] = {}
-    for door in all_doors(place):
+    for number, door in enumerate(all_doors(place)):
+        if only not in ("", door.name):
+            continue
         tally = tallies[door.name] = Tally()
-        root = place / "work"
-        warm_up(door, root)
-        for fault in list(faults_of(door, root, every)):
+        warm_up(door, place / f"warm-{number}")
+        for fault in list(faults_of(door, place / f"work-{number}", every)):
             tally.faults += 1
-            tally.wrong += [f"{fault}: {text}" for text in hurt(door, root, fault)]
+            found = hurt(door, place / f"work-{number}-{fault.kind}-{fault.at}", fault)
+            tally.wrong += [f"{fault}: {text}" for text in found]
+        tell(door.name, tally)
     return tallies
+
+
+def tell(name: str, tally: Tally) -> None:
+    """The door's line of the table, and the first of what was wrong."""
+    counts = [sum(f": {kind}" in text for text in tally.wrong) for kind in COUNTED]
+    other = len(tally.wrong) - sum(counts)
+    print(f"| {name} | {tally.faults} | {' | '.join(map(str, counts))} | {other} |", flush=True)
+    for text in tally.wrong[:5]:
+        print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=1, help="hurt every n-th change only")
+    parser.add_argument("--door", default="", help="this one alone")
     args = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)  # a forked child has no other threads
-    memory = (
-        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    )  # a disk makes it wait
-    with tempfile.TemporaryDirectory(dir=memory) as place:
-        tallies = measure(Path(place), args.every)
-    kinds = ("lost", "doubled", "stray", "foreign")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk makes it wait
     print(
-        "| door | faults | " + " | ".join(kinds) + " | other |\n| --- | --- | --- | --- | --- | --- | --- |"
+        f"| door | faults | {' | '.join(COUNTED)} | other |\n| --- | {'--- | ' * (len(COUNTED) + 2)}".rstrip()
     )
-    for name, tally in tallies.items():
-        counts = [sum(f": {kind}" in text for text in tally.wrong) for kind in kinds]
-        other = len(tally.wrong) - sum(counts)
-        print(f"| {name} | {tally.faults} | {' | '.join(map(str, counts))} | {other} |")
-    for name, tally in tallies.items():
-        for text in tally.wrong[:5]:
-            print(f"{name}: {text}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        tallies = measure(Path(place), args.every, args.door)
+    print(f"{sum(tally.faults for tally in tallies.values())} faults")
     return int(any(tally.wrong for tally in tallies.values()))
 
 

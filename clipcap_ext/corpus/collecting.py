@@ -137,7 +137,8 @@ def table_stream(path: Path) -> IO[str]:
 def first_line(path: Path) -> str:
     """The beginning of a text file's first line, to tell its form by; never fails on what is no text."""
     with _open(path) as stream:
-        return stream.readline(4096).decode("utf-8-sig", errors="replace").strip()
+        line = (stream.readline(4096).splitlines() or [b""])[0]  # as text_lines ends one
+    return line.decode("utf-8-sig", errors="replace").strip()
 
 
 def read_json(path: Path) -> Any:

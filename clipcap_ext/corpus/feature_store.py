@@ -35,14 +35,15 @@ class FeatureStore:
         if not rows:
             return
         import torch
-        from safetensors.torch import save_file
+
+        from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 
         self.folder.mkdir(parents=True, exist_ok=True)
         keys = list(rows)
         path = self.folder / f"{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:24]}.safetensors"
         features = torch.stack([rows[key].float().cpu() for key in keys])  # (n, clip_dim)
         with write_file(path) as part:
-            save_file({"features": features}, str(part), metadata={"keys": json.dumps(keys)})
+            write_safetensors(part, {"features": features}, {"keys": json.dumps(keys)})
         self._where.update({key: (path, row) for row, key in enumerate(keys)})
 
     def read(self, keys: Iterable[str]) -> Tensor:

@@ -24,7 +24,7 @@ from clipcap_ext.engine.published.inspection import inspect_file
 from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
 from clipcap_ext.engine.published.table import GPT2_REPO, TOKENIZER_FILES, PublishedModel
 from clipcap_ext.errors import CheckpointError, DownloadError
-from clipcap_ext.files import write_folder
+from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient
 from clipcap_ext.hub.remote import Listing
 from clipcap_ext.hub.store import Store, Wanted
@@ -77,6 +77,9 @@ class Download:
         entry = here or find_model(name, folders=[self.models_dir])
         if entry.problem:
             raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+        record = store.records.of_model(name)
+        if record is not None and record.folder == entry.folder:
+            store.clear(record.repo)  # where the download ended before it could
         if revision and entry.about is not None and entry.about.repo:
             how = command_for(f"models --remove {name}", folders=[self.models_dir])
             raise DownloadError(f"{name} is here already. Remove it first: {how}")
@@ -96,12 +99,17 @@ class Download:
         found = store.ensure(wanted, copies=1, renew=bool(revision))
         pinned = store.pins.listing(model.repo, wanted.revision)
         origin = {"repo": model.repo, "commit": pinned.commit if pinned else "", "files": sorted(found)}
-        if model.file or model.kind == "sbg":
-            weights = next(path for name, path in found.items() if name == model.file or path.name in WEIGHTS)
-            self._convert(store, weights, folder, model, origin)
-        else:
-            copy_checkpoint(found, folder, origin)
-        store.records.keep_model(model.name, model.repo)
+        with store.making(model.name) as made:
+            if model.file or model.kind == "sbg":
+                weights = next(
+                    path for name, path in found.items() if name == model.file or path.name in WEIGHTS
+                )
+                self._convert(store, weights, made, model, origin)
+            else:
+                copy_checkpoint(found, made, origin)
+            # noted first: a folder that is there and not noted counts as a person's own
+            store.records.keep_model(model.name, model.repo, made)
+            put_in_place(made, folder)
         store.clear(model.repo)
         return folder
 

@@ -32,6 +32,11 @@ class Record:
     repo: str
     files: Mapping[str, State] = field(default_factory=dict)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Where they were put."""
+        return [self.folder / path for path in self.files]
+
     def unchanged(self) -> list[str]:
         """The files that lie there as they were downloaded."""
         return [path for path, state in self.files.items() if state_of(self.folder / path) == state]
@@ -52,17 +57,20 @@ class Records:
         name = folder_name(repo)
         return self._read(name, "repo", self.models_dir / HUB_FOLDER / name)
 
-    def keep_model(self, name: str, repo: str) -> None:
-        """Remember that all that is in the folder of the model `name` was downloaded from `repo`."""
-        folder = self.models_dir / name
-        paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-        self._write(self._path(name, "model"), Record(folder, repo, _states(folder, paths)))
+    def keep_model(self, name: str, repo: str, made: Path | None = None) -> None:
+        """Remember that all that is in the folder of the model `name` was downloaded from `repo`.
 
-    def add_file(self, repo: str, path: str) -> None:
-        """Remember one more file of a repository."""
+        made: where it still is, about to be renamed."""
+        folder = made or self.models_dir / name
+        paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+        record = Record(self.models_dir / name, repo, _states(folder, paths))
+        self._write(self._path(name, "model"), record)
+
+    def add_file(self, repo: str, path: str, part: Path | None = None) -> None:
+        """Remember one more file of a repository; it may be `part` still, about to be renamed."""
         folder = self.models_dir / HUB_FOLDER / folder_name(repo)
-        known = self.of_repo(repo)
-        files = {**(known.files if known else {}), **_states(folder, [path])}
+        known, state = self.of_repo(repo), state_of(part or folder / path)
+        files = {**(known.files if known else {}), **({path: state} if state else {})}
         self._write(self._path(folder_name(repo), "repo"), Record(folder, repo, files))
 
     def forget_model(self, name: str) -> None:

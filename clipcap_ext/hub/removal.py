@@ -16,6 +16,7 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.sources import hub_repo
 from clipcap_ext.errors import CaptionError, CheckpointError
+from clipcap_ext.files import tidy
 from clipcap_ext.hub.deletion import check_inside, delete_files
 from clipcap_ext.hub.records import Record, Records, folder_name
 from clipcap_ext.hub.store import Store
@@ -25,8 +26,8 @@ from clipcap_ext.hub.store import Store
 class Removal:
     """What will go: `files`, `size` bytes, downloaded from `repo`.
 
-    kept: what lies beside them and stays. clip: the CLIP (MODEL/TAG) that came with it and stays, if any did,
-    and clip_size its bytes.
+    kept: what lies beside them and stays. gone: what was downloaded and is there no more. clip: the CLIP
+    (MODEL/TAG) that came with it and stays, if any did, and clip_size its bytes.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Removal:
     files: tuple[Path, ...]
     size: int
     kept: tuple[Path, ...] = ()
+    gone: tuple[Path, ...] = ()
     clip: str = ""
     clip_size: int = 0
 
@@ -46,7 +48,7 @@ class Removal:
         with ExitStack() as held:
             for lock in dict.fromkeys([folder_name(f"{self.name}.model"), folder_name(self.repo)]):
                 held.enter_context(store.alone(lock))
-            freed = delete_files(self.models_dir, self.files)
+            freed = delete_files(self.models_dir, (*self.gone, *self.files))
             store.records.forget_model(self.name)
             store.forget(self.repo)
         return freed
@@ -59,18 +61,22 @@ def plan_removal(name: str, models_dir: Path) -> Removal:
     whatever a link leads to.
     """
     store = Store(models_dir)
+    tidy(store.root)
     record = store.records.of_model(name)
     repo = record.repo if record else _repository(name, store.records)
-    found = [*_files_of_model(record), *store.fetched(repo)]
-    if not found:
-        raise CheckpointError(_refusal(name, models_dir, record))
-    for path in found:
-        check_inside(models_dir, path)
+    found = [*store.fetched(repo), *store.made(name), *_files_of_model(record)]
     folder = record.folder if record else store.path_of(repo, "")
+    known = record or (store.records.of_repo(repo) if repo else None)
+    gone = [path for path in known.paths if not os.path.lexists(path)] if known else []
+    # a removal that was killed may have left an empty folder and the record of it
+    if not found and not (known and len(gone) == len(known.files) and os.path.lexists(folder)):
+        raise CheckpointError(_refusal(name, models_dir, record))
+    for path in (*gone, *found):
+        check_inside(models_dir, path)
     beside = [path for path in sorted(folder.rglob("*")) if not path.is_dir() and path not in set(found)]
     size = sum(path.lstat().st_size for path in found)
     clip = _clip_beside(name, store)
-    return Removal(name, models_dir, folder, repo, tuple(found), size, tuple(beside), *clip)
+    return Removal(name, models_dir, folder, repo, tuple(found), size, tuple(beside), tuple(gone), *clip)
 
 
 def _clip_beside(name: str, store: Store) -> tuple[str, int]:
@@ -98,7 +104,10 @@ def _repository(name: str, records: Records) -> str:
         if name.count("/") == 1 and records.of_repo(name) is not None:
             return name
         model, _, tag = name.partition("/")
-        return hub_repo(EncoderConfig(model, tag))
+        try:
+            return hub_repo(EncoderConfig(model, tag))
+        except CheckpointError:  # it is no CLIP, and no repository of which anything is here
+            return ""
     published = {model.name: model.repo for model in list_to_fetch(folders=[records.models_dir])}
     return published.get(name, "")
 
@@ -106,14 +115,15 @@ def _repository(name: str, records: Records) -> str:
 def _files_of_model(record: Record | None) -> list[Path]:
     """All that was downloaded, if the weights, the largest of it, still lie there as they came; else none.
 
-    Our own commands write into config.json and README.md, so those may have changed.
+    Our own commands write into config.json and README.md, so those may have changed. The weights come last:
+    while they are there, a removal that was interrupted can go on.
     """
     if record is None or not record.files:
         return []
     weights = max(record.files, key=lambda path: record.files[path][0])
     if weights not in record.unchanged():
         return []
-    paths = [record.folder / path for path in record.files]
+    paths = sorted(record.paths, key=lambda path: path == record.folder / weights)
     return [path for path in paths if os.path.lexists(path) and not path.is_dir()]
 
 

@@ -11,22 +11,23 @@ import errno
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipcap_ext.engine.clip.hub_cache import cached_file
 from clipcap_ext.engine.clip.sources import HUB_FOLDER
 from clipcap_ext.errors import DownloadError
-from clipcap_ext.files import put_in_place
+from clipcap_ext.files import put_in_place, tidy
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.deletion import delete_files
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
 from clipcap_ext.hub.pins import Pins
-from clipcap_ext.hub.records import Records, folder_name
+from clipcap_ext.hub.records import NAME, Records, folder_name
 from clipcap_ext.hub.remote import Listing, RemoteFile
 
 PINS_FILE = "pins.json"
+MAKING = "making"  # below the hub folder; a repository's own has "--" in its name
 PART = re.compile(r"\..+\.[0-9a-f]{1,16}\.part")  # a file that has not arrived whole: see `_part`
 WAIT = 0.2  # seconds between looks at a lock that another process holds
 SPARE = 64 << 20  # bytes that stay free beside a download
@@ -91,6 +92,24 @@ class Store:
         record = self.records.of_repo(repo)
         whole = [folder / path for path in (record.unchanged() if record else [])]
         return [*whole, *(path for path in sorted(folder.rglob(".*.part")) if PART.fullmatch(path.name))]
+
+    @contextmanager
+    def making(self, name: str) -> Iterator[Path]:
+        """Where the folder of a model is made, whole, before it is noted and renamed; nothing stays there."""
+        place = self.root / MAKING / name
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            yield place / name
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            with suppress(OSError):
+                place.parent.rmdir()
+
+    def made(self, name: str) -> list[Path]:
+        """What a download that was killed left where the folder of a model is made."""
+        if not NAME.fullmatch(name):
+            return []
+        return [path for path in sorted((self.root / MAKING / name).rglob("*")) if not path.is_dir()]
 
     def clear(self, repo: str) -> int:
         """Delete what was fetched of a repository, and keep what is known of it; bytes freed."""
@@ -170,9 +189,10 @@ class Store:
             for _ in range(2):
                 self._receive(wanted, listing, file, part)
                 if file.matches(part):
+                    # noted first: what is there and not noted counts as placed by hand, and is never removed
+                    self.records.add_file(wanted.repo, file.path, part)
                     put_in_place(part, target)
                     self.pins.set_verified(wanted.repo, file, target)
-                    self.records.add_file(wanted.repo, file.path)
                     self._clear_parts(target)
                     return target
                 part.unlink()
@@ -198,6 +218,7 @@ class Store:
             except Timeout:
                 continue
         try:
+            tidy(self.root)
             yield
         finally:
             lock.release()

@@ -58,15 +58,9 @@ class Workshop:
         assignments = [self._resolved(text, recipe, seed) for text in recipe.assignments]
         cache = self.cache or self.places.features
         self.say(f"training {recipe.run}, seed {seed}, into {folder}")
-        begun = (folder / "state.pt").is_file()
-        if (
-            folder.is_dir() and not begun
-        ):  # stopped before its first saved state: there is nothing to go on from
-            for path in sorted(folder.glob("*.*")):
-                path.unlink()
         train(
-            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"], resume=begun,
-            cache=cache, say=self.say,
+            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"],
+            resume=folder.is_dir(), cache=cache, say=self.say,
         )  # fmt: skip
         if not is_finished(folder):
             raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")

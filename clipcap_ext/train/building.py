@@ -49,9 +49,7 @@ def _build_clipcap(config: TrainConfig, data: Path, cache: Path, say: Callable[[
 def _build_streamed(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Task:
     if config.task != "clipcap" or getattr(config, "evidence", False):
         kind = "evidence=true" if config.task == "clipcap" else config.task
-        raise UsageError(
-            f"{data} is a folder of features, which only ClipCap presets train on, not {kind}."
-        )
+        raise UsageError(f"{data} is a folder of features, which only ClipCap presets train on, not {kind}.")
     from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
 
     return StreamedClipCapTask.build(config, data, say)

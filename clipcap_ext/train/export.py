@@ -13,6 +13,7 @@ import torch
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.loading import is_encoder_folder
+from clipcap_ext.files import write_folder
 from clipcap_ext.train.captioner_config import CaptionerConfig
 from clipcap_ext.train.model_card import model_card, training_facts
 from clipcap_ext.train.task import RunFacts
@@ -52,5 +53,6 @@ def _encoder_said(config: CaptionerConfig, source: Path | None, folder: Path) ->
     said = EncoderConfig(source.resolve().name, "", config.normalize)
     beside = folder.parent / said.model
     if not is_encoder_folder(BUNDLED / said.model) and not beside.exists():
-        shutil.copytree(source, beside)
+        with write_folder(beside) as partial:  # half an encoder would be taken for a whole one
+            shutil.copytree(source, partial, dirs_exist_ok=True)
     return said

@@ -8,13 +8,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clipcap_ext.errors import UsageError
+from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.files import write_whole
+from clipcap_ext.train.beginning import CONFIG_FILE, FEATURES, goes_on
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
+from clipcap_ext.train.loop.places import BEST
 from clipcap_ext.train.presets import Preset, find_preset
 
-CONFIG_FILE = "config.json"
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 COMFORT = {"device", "workers", "log_every", "save_every"}  # options that change nothing in what is learnt
 
 
@@ -33,7 +38,8 @@ def train(
 ) -> Path:  # fmt: skip
     """Train a preset on the data set `data` into `out`; returns the folder of the best weights.
 
-    Features are cached in `cache` (default: out/features). Raises UsageError and CorpusError for wrong input,
+    Features are cached in `cache` (default: out/features). resume: go on with the run in `out`, or begin it
+    anew where it was interrupted before it saved a state. Raises UsageError and CorpusError for wrong input,
     before anything is written.
     """
     preset = find_preset(preset_name)
@@ -42,26 +48,46 @@ def train(
         raise UsageError(f"--data {data}: no such file or folder.")
     accelerator = _accelerator(config)
     say = say if accelerator.is_main_process else lambda line: None
-    _check_out(out, preset, config, resume)
-    from clipcap_ext.train.building import build_task
-    from clipcap_ext.train.loop.loop import BEST, Trainer, seed_everything
+    with _disk_said(out):
+        goes_on_here = goes_on(out, config.to_json(preset.name), resume)
+        _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, say)
+    return out / BEST
 
+
+def _run(
+    preset: Preset, config: TrainConfig, accelerator: Accelerator, data: Path, out: Path, cache: Path,
+    resume: bool, say: Callable[[str], None],
+) -> None:  # fmt: skip
+    from clipcap_ext.train.building import build_task
+    from clipcap_ext.train.loop.loop import Trainer, seed_everything
+
+    said = config.to_json(preset.name)
     seed_everything(config.seed)
     say(f"{preset.name}: {preset.summary}")
-    say(config.to_json(preset.name).rstrip())
+    say(said.rstrip())
     with accelerator.main_process_first():  # the others find the features in the cache
-        task = build_task(config, data, cache or out / "features", say)
+        task = build_task(config, data, cache, say)
     seed_everything(config.seed, accelerator.process_index)
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / CONFIG_FILE, config.to_json(preset.name))
+        write_whole(out / CONFIG_FILE, said)
     with stop_signal(say) as asked:
         trainer = Trainer(
             task, out, accelerator, preset=preset.name, departures=_departures(preset, config), resume=resume,
             say=say, stop=asked,
         )  # fmt: skip
         trainer.run()
-    return out / BEST
+
+
+@contextmanager
+def _disk_said(out: Path) -> Iterator[None]:
+    """A disk that is full or fails, in words, with what goes on from there."""
+    try:
+        yield
+    except OSError as error:
+        raise CaptionError(
+            f"The run in {out} stopped: {error.strerror or error}. Put that right, then --resume goes on."
+        ) from error
 
 
 def _departures(preset: Preset, config: TrainConfig) -> tuple[str, ...]:
@@ -76,24 +102,7 @@ def _departures(preset: Preset, config: TrainConfig) -> tuple[str, ...]:
     )
 
 
-def _check_out(out: Path, preset: Preset, config: TrainConfig, resume: bool) -> None:
-    path = out / CONFIG_FILE
-    if not resume:
-        if out.is_file() or (out.is_dir() and any(out.iterdir())):
-            raise UsageError(
-                f"--out {out} is not empty: take another folder, or --resume to go on with the run in it."
-            )
-        return
-    if not path.is_file():
-        raise UsageError(f"--resume: there is no run in {out} ({CONFIG_FILE} not found).")
-    if path.read_text(encoding="utf-8") != config.to_json(preset.name):
-        raise UsageError(
-            f"--resume: the run in {out} has other settings. Give the same preset, --config and --set, or "
-            f"--config {path}; a run cannot change its settings half-way."
-        )
-
-
-def _accelerator(config: TrainConfig):  # type: ignore[no-untyped-def]
+def _accelerator(config: TrainConfig) -> Accelerator:
     try:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs

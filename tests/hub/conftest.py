@@ -10,11 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_hub import CONTENT, FILE, GPT2, REPO, VIT_L, FakeHub, sha256
-from published import make_talk, published_mlp, save, small_gpt2
-from tiny import WORDS, write_tokenizer
-
-from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+from fake_hub import CONTENT, FILE, REPO, VIT_L, FakeHub, sha256
+from small_repositories import published_files, small_clip
 
 
 @pytest.fixture
@@ -55,47 +52,16 @@ def small_clip_of(embed_dim: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Make every CLIP that open_clip knows a tiny one; the bytes of its weights as open_clip publishes
     them."""
     import open_clip
-    from safetensors.torch import save_file
-    from tiny import CLIP_CONFIG, randomise
 
-    text = {**CLIP_CONFIG["text_cfg"], "context_length": 77}
-    config = {**CLIP_CONFIG, "embed_dim": embed_dim, "text_cfg": text}
+    config, weights = small_clip(embed_dim, tmp_path)
     monkeypatch.setattr(open_clip, "get_model_config", lambda name: config)
-    clip = open_clip.CLIP(**config, quick_gelu=True)
-    randomise(clip, scale=0.15)
-    save_file(clip.state_dict(), tmp_path / "clip.safetensors")
-    return (tmp_path / "clip.safetensors").read_bytes()
+    return weights
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     """The published repositories, small."""
-    folder = tmp_path_factory.mktemp("published")
-    write_tokenizer(folder)
-    vocab_size = load_tokenizer(folder).vocab_size
-    words = len(WORDS.split()) + 2
-    clipcap, coco, gpt2 = (
-        published_mlp(vocab_size),
-        published_mlp(vocab_size, clip_dim=512),
-        small_gpt2(vocab_size),
-    )
-    for model in (clipcap, coco, gpt2):
-        make_talk(model, vocab_size, words)
-    vocabulary = {name: (folder / name).read_bytes() for name in ("vocab.json", "merges.txt")}
-    body = save(gpt2.transformer.state_dict(), folder / "s", "safetensors").read_bytes()
-    sbg = {
-        "README.md": b"An SBG.", "top_hierarchy/config.json": b'{"model_type": "gpt2"}',
-        "top_hierarchy/model.safetensors": body,
-        "top_hierarchy/training_args.bin": b"not wanted",
-    }  # fmt: skip
-    return {
-        "Anshler/clip-prefix": {
-            "flickr8k_gradient.pt": save(clipcap.state_dict(), folder / "w.pt").read_bytes()
-        },
-        "Anshler/selective-blind-guessing": sbg,
-        GPT2: vocabulary,
-        "coco": {"coco.pt": save(coco.state_dict(), folder / "c.pt").read_bytes()},
-    }
+    return published_files(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_two_processes_learn_the_same_as_one(tmp_path: Path, flickr_folder: Path
     assert done.returncode == 0, done.stderr[-3000:]
     for name in ("photos", "shards", "encoder"):
         one, two = tmp_path / "one" / name, tmp_path / "two" / name
-        rows = [[row for row in Record(out, 99).rows if row["kind"] == "step"] for out in (one, two)]
+        rows = [[row for row in Record(out, 99, 99).rows if row["kind"] == "step"] for out in (one, two)]
         assert len(rows[0]) == len(rows[1]) > 3
         assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]], rel=1e-4)
         (_, first, alone), (_, second, both) = load_state(one), load_state(two)

@@ -30,8 +30,12 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
     collector.splits.update(official_splits(root))
     for path in files:
         lines = text_lines(path, collector)
-        _, header = next(lines)
-        delimiter, (image, caption, split) = _delimiter(header), _columns(header)
+        _, header = next(lines, ("", ""))
+        columns = _columns(header)
+        if columns is None:  # the line that named them is no text, and was complained of
+            collector.complain(path.name, "has no header that names an image and a caption column.")
+            continue
+        delimiter, (image, caption, split) = _delimiter(header), columns
         width = len(header.split(delimiter))
         for where, line in lines:
             cells = _cells(line, delimiter, width)
@@ -45,14 +49,14 @@ def _delimiter(header: str) -> str:
     return next((one for one in DELIMITERS if one in header), ",")
 
 
-def _columns(header: str) -> tuple[int, int, int | None]:
-    """Where the image, the caption and (if there is one) the split stand; an empty tuple for another kind of
+def _columns(header: str) -> tuple[int, int, int | None] | None:
+    """Where the image, the caption and (if there is one) the split stand; None for another kind of
     file."""
     names = [name.strip().lower() for name in header.split(_delimiter(header))]
     image = next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
     caption = next((names.index(name) for name in CAPTION_COLUMNS if name in names), None)
     if image is None or caption is None:
-        return ()
+        return None
     return image, caption, names.index("split") if "split" in names else None
 
 

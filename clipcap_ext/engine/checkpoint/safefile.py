@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_safetensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
     """Write tensors, contiguous and each with its own storage; only one that shares its storage is copied
     first. OSError if the disk does not take them."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     try:
-        save_file({name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}, str(path))
+        alone = {name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}
+        save_file(alone, str(path), metadata)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(f"{path} could not be written: {error}") from error
 

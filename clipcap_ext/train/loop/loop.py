@@ -18,12 +18,12 @@ from torch import Tensor
 from clipcap_ext.corpus.ahead import prepared
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
 from clipcap_ext.train.loop.batches import plan_epoch, share
+from clipcap_ext.train.loop.places import BEST, LAST
 from clipcap_ext.train.loop.run_log import Record
 from clipcap_ext.train.loop.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.loop.state import Progress, load_state, random_state, restore_random_state, save_state
 from clipcap_ext.train.task import RunFacts, Streamed, Task
 
-BEST, LAST = "best", "last"
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -58,12 +58,14 @@ class Trainer:
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype is torch.float16)
         self.average = WeightAverage(self.module, self.config.ema) if self.config.ema else None
         self.progress = Progress()
+        self._saved = resume  # whether there is a state to go on from
         if resume:
             self._resume()
         self._total = self._steps()
         if not self._total:
             raise UsageError(f"The training items do not fill one batch of {self.config.batch_size}.")
-        self._record = Record(out, self.progress.step) if accelerator.is_main_process else None
+        main, where = accelerator.is_main_process, self.progress
+        self._record = Record(out, where.step, where.epoch) if main else None
 
     def run(self) -> Progress:
         """Train until the epochs or the patience are over, or `stop` says so; returns where it stands."""
@@ -174,6 +176,8 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         progress, config = self.progress, self.config
+        if not self._saved:
+            self._save()  # weights are never laid in a folder that nothing can go on in
         train_loss = progress.loss_sum / progress.loss_weight
         metrics = self._validated()
         value = metrics[config.monitor]
@@ -251,6 +255,7 @@ class Trainer:
         )
 
     def _save(self) -> None:
+        self._saved = True
         randoms = [random_state()]
         if self._accelerator.num_processes > 1:
             from accelerate.utils import gather_object

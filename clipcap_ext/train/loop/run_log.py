@@ -18,11 +18,12 @@ JSONL, CSV, PLOT = "log.jsonl", "log.csv", "loss.png"
 class Record:
     """Appends rows; `kind` is "step" (log.jsonl only) or "epoch" (also log.csv)."""
 
-    def __init__(self, out: Path, step: int) -> None:
-        """Open the logs of `out`; rows after optimizer step `step`, left by an interrupted run, are
-        dropped."""
+    def __init__(self, out: Path, step: int, epoch: int) -> None:
+        """Open the logs of `out`. What an interrupted run left and will be done again is dropped: steps after
+        `step`, and the ends of epochs from `epoch` on (an epoch's last step may be saved, its end not)."""
         self._out = out
-        self.rows = [row for row in _read(out / JSONL) if row["step"] <= step] if step else []
+        kept = (row for row in _read(out / JSONL) if row["step"] <= step) if step else ()
+        self.rows = [row for row in kept if row["kind"] != "epoch" or row["epoch"] < epoch]
         self._rewrite()
         self._board = None
         if importlib.util.find_spec("tensorboard"):
@@ -100,4 +101,5 @@ def plot_losses(rows: list[dict[str, Any]], path: Path) -> None:
     for ax in axes:
         ax.legend()
         ax.grid(alpha=0.3)
-    figure.savefig(path, dpi=100)
+    with write_file(path) as part:
+        figure.savefig(part, dpi=100, format="png")

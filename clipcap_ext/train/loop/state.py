@@ -13,8 +13,8 @@ import torch
 
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.files import write_file
+from clipcap_ext.train.loop.places import STATE_FILE
 
-STATE_FILE = "state.pt"
 FORMAT = "clipcap-ext-train-1"
 
 
@@ -67,10 +67,11 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def save_state(out: Path, progress: Progress, tensors: dict[str, Any], randoms: list[dict[str, Any]]) -> None:
-    """Write the state file, replacing the old one only once the new one is whole on disk."""
+    """Write the state file, replacing the old one only once the new one is whole on disk; OSError if the disk
+    does not take it."""
     said = {"format": FORMAT, "progress": asdict(progress), "tensors": tensors, "random": randoms}
-    with write_file(out / STATE_FILE) as part:
-        torch.save(said, part)
+    with write_file(out / STATE_FILE) as part, part.open("wb") as file:
+        torch.save(said, file)
 
 
 def load_state(out: Path) -> tuple[Progress, dict[str, Any], list[dict[str, Any]]]:

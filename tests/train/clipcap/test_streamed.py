@@ -80,7 +80,7 @@ def test_one_pool_learns_what_memory_learns_to_the_last_bit(tmp_path: Path, accu
     found = {}
     for name, task in tasks.items():
         trainer(task, tmp_path / name).run()
-        losses = [row["loss"] for row in Record(tmp_path / name, 99).rows if row["kind"] == "step"]
+        losses = [row["loss"] for row in Record(tmp_path / name, 99, 99).rows if row["kind"] == "step"]
         found[name] = (losses, weights(task), final_state(tmp_path / name))
     assert len(found["stream"][0]) > 5 and same(found["stream"], found["memory"])
 

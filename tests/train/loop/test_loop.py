@@ -49,7 +49,7 @@ def test_interrupted_captioning_goes_on_bit_for_bit(tmp_path: Path, stop: int) -
             broken / part / "model.safetensors"
         ).read_bytes()
     clock = {"seconds", "loss"}  # the running loss of log lines starts anew
-    logs = [Record(out, 99).rows for out in (whole, broken)]
+    logs = [Record(out, 99, 99).rows for out in (whole, broken)]
     rows = [[{key: row[key] for key in row.keys() - clock} for row in log] for log in logs]
     assert rows[0] == rows[1]
 
@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_from_its_last_save(tmp_path: Path, monkeypatch: py
     assert load_state(broken)[0].step == 8  # step 9 was made and lost
     trainer(captioning_task(save_every=2, **EXACT), broken, resume=True).run()
     assert same(final_state(whole), final_state(broken))
-    steps = [row["step"] for row in Record(broken, 99).rows if row["kind"] == "step"]
+    steps = [row["step"] for row in Record(broken, 99, 99).rows if row["kind"] == "step"]
     assert steps == sorted(set(steps)) == list(range(1, 11))
 
 
