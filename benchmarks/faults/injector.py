@@ -1,5 +1,5 @@
-"""Runs a piece of work in a child process that is hurt at its n-th change of the disk: killed, refused, or
-told that the disk is full. It knows no door.
+"""Runs a piece of work in a child process that is hurt at its n-th change of the disk: killed,
+interrupted, refused, or told that the disk is full. It knows no door.
 
 Python's audit events tell of every open for writing, rename, removal, new folder, link and change of rights;
 a limit on the size of files tears what is being written. The parent is forked, so its imports are paid for
@@ -25,14 +25,14 @@ CHANGES = {
     "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
     "os.utime", "shutil.rmtree", "shutil.move",
 }  # fmt: skip
-KINDS = ("kill", "refuse", "full", "torn")
+KINDS = ("kill", "twice", "interrupt", "refuse", "full", "torn")
 DONE, REFUSED, FOREIGN, KILLED = 0, 3, 4, 9
 
 
 @dataclass(frozen=True)
 class Fault:
-    """kind: one of KINDS. at: the number of the change that is hurt, from 1; for torn the bytes a file may
-    have."""
+    """kind: one of KINDS; twice is killed, and the next run at the same change again. at: the number of the
+    change that is hurt, from 1; for torn the bytes a file may have."""
 
     kind: str
     at: int
@@ -59,7 +59,7 @@ def run_with(fault: Fault | None, root: Path, work: Callable[[], Any]) -> Outcom
                 _arm(fault, root)
             work()
             code = DONE
-        except (CaptionError, OSError) as error:
+        except (CaptionError, OSError, KeyboardInterrupt) as error:
             code, text = REFUSED, repr(error)
         except BaseException:
             text = traceback.format_exc(limit=-4)
@@ -101,8 +101,12 @@ def _arm(fault: Fault, root: Path) -> None:
     def hurt(event: str, args: tuple[Any, ...]) -> None:
         if not _count(event, args, str(root), counter) or counter[0] < fault.at:
             return
-        if fault.kind == "kill":
+        if fault.kind in ("kill", "twice"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault.kind == "interrupt":
+            if counter[0] == fault.at:
+                raise KeyboardInterrupt
+            return
         if fault.kind == "full" or counter[0] == fault.at:  # a full disk stays full, a refusal is one
             number = errno.ENOSPC if fault.kind == "full" else errno.EIO
             raise OSError(number, os.strerror(number))

@@ -125,6 +125,25 @@ def test_broken_jsonl_row_and_missing_sidecar(tmp_path: Path) -> None:
     assert [one.where for one in read_corpus(tmp_path / "side").problems] == ["b.jpg", "c.jpg"]
 
 
+def test_a_header_cut_by_an_old_line_end_names_no_columns(tmp_path: Path) -> None:
+    """What tells the form of a table and what reads it end a line at the same place."""
+    write_images(tmp_path)
+    (tmp_path / "captions.csv").write_bytes(b"image;\rcaption\na.jpg;a dog\n")
+    with pytest.raises(CorpusError, match="No data set recognised"):
+        read_corpus(tmp_path)
+
+
+def test_a_header_that_is_no_text_is_one_problem(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    (tmp_path / "captions.csv").write_bytes(b"image,caption,\xff\na.jpg,a dog,1\n")
+    with pytest.raises(CorpusError) as caught:
+        read_corpus(tmp_path)
+    assert "UTF-8" in str(caught.value)
+    (tmp_path / "captions.csv").write_bytes(b"image,caption,\xff\n")  # and nothing below it
+    with pytest.raises(CorpusError):
+        read_corpus(tmp_path)
+
+
 def test_a_cell_may_hold_a_line_break_and_a_table_may_be_a_tsv(tmp_path: Path) -> None:
     write_images(tmp_path)
     (tmp_path / "metadata.csv").write_text(

@@ -155,6 +155,31 @@ def test_a_link_that_appears_after_the_question_is_seen(models: Path, tmp_path: 
     assert (tmp_path / "elsewhere" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("deleted", range(3))
+def test_a_removal_that_was_interrupted_goes_on(
+    models: Path, monkeypatch: pytest.MonkeyPatch, deleted: int
+) -> None:
+    """Killed after so many files: the rest, the empty folder and our record go with the next one."""
+    pretend_download(models, "mine")
+    left, unlink = [deleted], Path.unlink
+
+    def dies(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name in ("mine", "records"):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", dies)
+    monkeypatch.setattr(Path, "rmdir", lambda path: unlink(path / "never"))
+    with pytest.raises(KeyboardInterrupt):
+        plan_removal("mine", models).carry_out()
+    monkeypatch.undo()
+    monkeypatch.setenv("CLIPCAP_MODELS", str(models))
+    plan_removal("mine", models).carry_out()
+    assert not (models / "mine").exists() and Records(models).of_model("mine") is None
+
+
 def test_what_a_person_added_stays_and_is_named(models: Path) -> None:
     folder = pretend_download(models, "mine")
     (folder / "notes.txt").write_text("mine")

@@ -92,6 +92,49 @@ def test_a_killed_run_goes_on_from_its_last_save(tmp_path: Path, monkeypatch: py
     assert steps == sorted(set(steps)) == list(range(1, 11))
 
 
+def test_the_end_of_an_epoch_is_logged_once_though_its_state_was_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch's last step was saved, its end was written into the log, then the power went."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    trainer(captioning_task(**EXACT), whole).run()
+    going = trainer(captioning_task(save_every=5, **EXACT), broken)
+    add = going._record.add
+
+    def dies(kind: str, step: int, values: Any) -> None:
+        add(kind, step, values)
+        if kind == "epoch":
+            raise RuntimeError("power cut")
+
+    monkeypatch.setattr(going._record, "add", dies)
+    with pytest.raises(RuntimeError, match="power cut"):
+        going.run()
+    assert (broken / "best").is_dir() and load_state(broken)[0].step == 5
+    trainer(captioning_task(save_every=5, **EXACT), broken, resume=True).run()
+    assert same(final_state(whole), final_state(broken))
+    ends = [[row["step"] for row in Record(out, 99, 99).rows if row["kind"] == "epoch"]
+            for out in (whole, broken)]  # fmt: skip
+    assert ends == [[5, 10], [5, 10]]
+
+
+def test_weights_are_never_laid_where_nothing_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first state comes before the first weights, however seldom one is saved."""
+    task = captioning_task(**EXACT)
+
+    def dies(folder: Path, facts: Any) -> None:
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(task, "export", dies)
+    with pytest.raises(RuntimeError, match="power cut"):
+        trainer(task, tmp_path / "broken").run()
+    assert load_state(tmp_path / "broken")[0].step == 5
+    trainer(captioning_task(**EXACT), tmp_path / "broken", resume=True).run()
+    trainer(captioning_task(**EXACT), tmp_path / "whole").run()
+    assert same(final_state(tmp_path / "whole"), final_state(tmp_path / "broken"))
+
+
 def test_accumulation_changes_memory_only(tmp_path: Path) -> None:
     results = []
     for parts in (1, 2, 4):
