@@ -19,7 +19,7 @@ from clipcap_ext.corpus.ahead import prepared
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
 from clipcap_ext.train.loop.batches import plan_epoch, share
 from clipcap_ext.train.loop.places import BEST, LAST
-from clipcap_ext.train.loop.run_log import Record
+from clipcap_ext.train.loop.run_log import Record, clock
 from clipcap_ext.train.loop.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.loop.state import Progress, load_state, random_state, restore_random_state, save_state
 from clipcap_ext.train.task import RunFacts, Streamed, Task
@@ -250,7 +250,7 @@ class Trainer:
         self._record.add("step", progress.step, {"epoch": progress.epoch, "lr": lr, "loss": loss})
         self._say(
             f"epoch {progress.epoch + 1}/{self.config.epochs} step {progress.step}/{self._total} loss "
-            f"{loss:.4f} lr {lr:.2e} {progress.seconds / progress.step:.2f} s/step, {_clock(left)} of "
+            f"{loss:.4f} lr {lr:.2e} {progress.seconds / progress.step:.2f} s/step, {clock(left)} of "
             "training left"
         )
 
@@ -296,8 +296,3 @@ def seed_everything(seed: int, process: int = 0) -> None:
     random.seed(seed * 1000 + process)
     np.random.seed((seed * 1000 + process) % 2**32)
     torch.manual_seed(seed * 1000 + process)
-
-
-def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

@@ -77,6 +77,12 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def clock(seconds: float) -> str:
+    """`2 h 05 min`, `5 min`."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
 def plot_losses(rows: list[dict[str, Any]], path: Path) -> None:
     """Training and validation loss, and the other validation figures below, over optimizer steps."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
