@@ -62,7 +62,9 @@ print("DONE", all(said), len(service.models()))
 """
 PAGE = """
 import uvicorn
+from clipcap_ext.service import listening
 uvicorn.run = lambda app, **options: print("DONE", app is not None)  # all but the listening
+listening.check_place = lambda address, port: None
 from clipcap_ext.__main__ import main
 main(["ui", "--device", "cpu"])
 """

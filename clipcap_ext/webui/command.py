@@ -8,6 +8,7 @@ import importlib.util
 from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.service import listening
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.telemetry import without_telemetry
 from clipcap_ext.webui.words import languages
@@ -36,11 +37,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(args: argparse.Namespace, streams: Streams) -> int:
-    """Serve until interrupted; CaptionError without gradio."""
+    """Serve until interrupted; CaptionError without gradio, or where the port is taken."""
     if importlib.util.find_spec("gradio") is None:
         raise CaptionError(
             "The page needs gradio, which is not installed: pip install gradio, or use `make ui`."
         )
+    listening.check_place(args.address, args.port)
     without_telemetry()
     from clipcap_ext.webui.tab.standalone import serve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from package import ROOT, Installed, libraries
 from person import Person, free_port
 from served_page import ServedPage
+
+NO_GRADIO = "no environment .venv-gradio6: make test builds it, and says so where it cannot"
 
 
 def test_the_wheel_carries_what_a_page_needs_and_nothing_twice(wheel: Path) -> None:
@@ -44,7 +47,7 @@ def test_models_and_presets_are_listed(person: Person, place: Path) -> None:
 
 def test_the_page_answers_with_its_style_and_captions(person: Person, place: Path) -> None:
     if libraries("gradio6") is None:
-        pytest.skip("no environment .venv-gradio6: make test builds it, and says so where it cannot")
+        pytest.skip(NO_GRADIO)
     with person.serves(f"clipcap-ext ui --port {free_port()} --language de_DE", place) as address:
         page = ServedPage(address)
         assert ".clipcap_state" in page.config["css"] and page.component("clipcap_run")["props"]["value"]
@@ -52,6 +55,18 @@ def test_the_page_answers_with_its_style_and_captions(person: Person, place: Pat
         assert any("clipcap_restored" in str(event["js"]) for event in page.config["dependencies"])
         shown = page.press("clipcap_run", {"clipcap_image": page.upload(place / "photo.jpg")})
     assert " ms" in shown["clipcap_status"] and shown["clipcap_caption"].strip(), shown
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(person: Person, place: Path) -> None:
+    if libraries("gradio6") is None:
+        pytest.skip(NO_GRADIO)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ran = person.types(f"clipcap-ext ui --port {port}", place)
+    assert ran.code == 1 and ran.err.startswith("error: ") and len(ran.err.splitlines()) == 1, ran
+    assert f"Port {port} at 127.0.0.1 is taken" in ran.err and "--port " in ran.err and not ran.out
+    ran = person.types("clipcap-ext ui --port 70000", place)
+    assert ran.code == 2 and len(ran.err.splitlines()) == 1, ran
 
 
 def test_nothing_comes_from_the_checkout(package: Installed, person: Person, place: Path) -> None:
