@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "webui"))
+sys.path.insert(2, str(Path(__file__).resolve().parents[1] / "hub"))
 
+from fake_hub import VIT_L, FakeHub
+from miniatures import small_libraries
 from package import ROOT, Installed, build_wheel, install, libraries
 from person import Person
+from small_repositories import published_files, small_clip
+from warmth import warm_python
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +41,31 @@ def person(package: Installed, tmp_path: Path) -> Person:
     """Somebody with an empty home."""
     (tmp_path / "home").mkdir()
     return Person(package, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
+    """The Hub with the published repositories, their weights small."""
+    folder = tmp_path_factory.mktemp("published")
+    _, weights = small_clip(768, folder)
+    clip = {"open_clip_model.safetensors": weights}
+    with FakeHub({**published_files(folder), VIT_L: clip}) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def starter(package: Installed, hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Somebody with an empty home, the Hub in reach and libraries that know a small ViT-L-14."""
+    said = {"HF_ENDPOINT": hub.url, "PYTHONPATH": str(small_libraries(tmp_path_factory.mktemp("small")))}
+    return Person(package, tmp_path_factory.mktemp("home"), said)
+
+
+@pytest.fixture(scope="session")
+def reader(starter: Person) -> Iterator[Person]:
+    """The same, with a `python` that has the slow libraries read already."""
+    with warm_python(starter.package, starter.environment) as folder:
+        path = f"{folder}{os.pathsep}{starter.environment['PATH']}"
+        yield replace(starter, said={**starter.said, "PATH": path})
 
 
 @pytest.fixture

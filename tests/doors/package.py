@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def libraries(environment: str = "") -> Path | None:
     if not environment:
         return Path(sysconfig.get_path("purelib"))
     return next((ROOT / f".venv-{environment}").glob("lib/python*/site-packages"), None)
+
+
+def extras() -> set[str]:
+    """The names that pip takes in brackets."""
+    (section,) = re.findall(r"^\[project.optional-dependencies\]\n(.*?)^\[", _pyproject(), re.S | re.M)
+    return set(re.findall(r"^(\w+) = \[", section, re.M))
+
+
+def _pyproject() -> str:
+    return (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def _built(what: str, source: Path, folder: Path) -> Path:
