@@ -27,7 +27,8 @@ def child(photos: list[str]) -> dict[str, float]:
 
     imported = time.perf_counter()
     from clipcap_ext.engine.factory import load_captioner
-    from clipcap_ext.engine.images.reading import find_images, open_image
+    from clipcap_ext.engine.images.finding import find_images
+    from clipcap_ext.engine.images.reading import open_image
 
     captioner = load_captioner(MODEL)
     loaded = time.perf_counter()

@@ -215,6 +215,11 @@ class Encoder(Protocol):
         """Words whose probabilities stand behind those numbers in an image's vector; mostly none."""
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of weights and preprocessing: the same digest, the same features."""
+        ...
+
     def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
         """Pictures, or a preprocessed batch (B, 3, H, W) -> (B, clip_dim)."""
         ...
@@ -227,9 +232,20 @@ class Encoder(Protocol):
 class Captioner(Protocol):
     """Anything that turns images into captions: ClipCap, SBG or a baseline."""
 
-    name: str
-    default_options: DecodingOptions
-    encoder: Encoder
+    @property
+    def name(self) -> str:
+        """The checkpoint's, as captions carry it."""
+        ...
+
+    @property
+    def default_options(self) -> DecodingOptions:
+        """What gives the model's best captions."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder:
+        """What it looks through."""
+        ...
 
     def caption(
         self,

@@ -5,30 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Encoder
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
-from clipcap_ext.engine.checkpoint.vocabulary import WordVocabulary
+from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Kind = TypeVar("Kind", bound="FeatureCaptioner")
+Model = TypeVar("Model", bound=nn.Module)
+Tokenizer = TypeVar("Tokenizer", bound=Vocabulary)
+Kind = TypeVar("Kind", bound="FeatureCaptioner[Any, Any]")
 
 
-class FeatureCaptioner:
+class FeatureCaptioner(Generic[Model, Tokenizer]):
     """The part of a Captioner (see caption.py) that leaves the words to `caption_features` of its kind."""
 
     def __init__(
-        self, name: str, encoder: ClipEncoder, model: nn.Module, tokenizer: BpeTokenizer | WordVocabulary,
+        self, name: str, encoder: ClipEncoder, model: Model, tokenizer: Tokenizer,
         default_options: DecodingOptions,
     ) -> None:  # fmt: skip
         """model: what writes the words."""
@@ -108,7 +109,7 @@ def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def rank_by_similarity(
-    encoder: ClipEncoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
+    encoder: Encoder, features: Tensor, groups: Sequence[Sequence[Candidate]]
 ) -> list[list[Candidate]]:
     """Give each candidate its cosine with its image's features (B, clip_dim) and put the nearest first,
     ties as given.

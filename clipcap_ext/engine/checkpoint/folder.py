@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.fingerprint import write_fingerprints
 from clipcap_ext.engine.checkpoint.safefile import write_safetensors
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.files import write_folder
 from clipcap_ext.foreign_json import expect, read_json_file
@@ -25,8 +25,16 @@ PIECE = 1 << 18  # numbers looked at together
 Model = TypeVar("Model", bound=nn.Module)
 
 
+class Vocabulary(Protocol):
+    """Word pieces or words, as a checkpoint folder keeps them."""
+
+    def save(self, folder: Path) -> None:
+        """Write its files into `folder`."""
+        ...
+
+
 def save_checkpoint(
-    folder: Path, model: nn.Module, tokenizer: BpeTokenizer, config: CheckpointConfig, *,
+    folder: Path, model: nn.Module, tokenizer: Vocabulary, config: CheckpointConfig, *,
     card: str, trained_on: Iterable[str] = (), dtype: torch.dtype = torch.float32,
     files: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
@@ -70,7 +78,7 @@ def fill(
         {name: tensor.to(dtype) for name, tensor in given.items()}, strict=False, assign=True
     )
     for module in model.modules():
-        if hasattr(module, "lm_head") and hasattr(module, "transformer"):
+        if is_gpt2(module):
             module.lm_head.weight = module.transformer.wte.weight
         _rebuild_buffers(module)
     left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]

@@ -17,6 +17,7 @@ from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.models import Model
 
 END_OF_TEXT = "<|endoftext|>"
 FILES = ("vocab.json", "merges.txt")
@@ -96,7 +97,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BpeTokenizer:
     return BpeTokenizer(backend)
 
 
-def _backend(model: object, special: bool) -> Tokenizer:
+def _backend(model: Model, special: bool) -> Tokenizer:
     from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 
     backend = Tokenizer(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
-from clipcap_ext.engine.clip.text import ClipTokens, encode_tokens
+from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
 from clipcap_ext.engine.concepts.table import ConceptTable
 
@@ -33,9 +34,11 @@ class ClipEncoder:
     reads_text = True
 
     def __init__(
-        self, clip: nn.Module, preprocess: Preprocess, tokens: ClipTokens, config: EncoderConfig,
-        concepts: ConceptReader | None = None,
+        self, clip: ClipModel, preprocess: Preprocess, tokens: Callable[[Sequence[str]], Tensor],
+        config: EncoderConfig, concepts: ConceptReader | None = None,
     ) -> None:  # fmt: skip
+        """tokens: texts -> ids (B, context_length), as ClipTokens gives them; concepts: what reads the
+        classifier's words, where the encoder has it."""
         self.config = config
         self.preprocess = preprocess
         self._clip = clip.eval()

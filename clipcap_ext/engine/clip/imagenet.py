@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.errors import CheckpointError, UsageError
 
@@ -45,7 +46,7 @@ class CnnEncoder(ClipEncoder):
         )
 
 
-class _ImageTower(nn.Module):
+class _ImageTower(ClipModel):
     def __init__(self, cnn: nn.Module) -> None:
         super().__init__()
         self.cnn = cnn

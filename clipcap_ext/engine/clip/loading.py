@@ -17,6 +17,7 @@ from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.sources import find_clip, missing_clip
 from clipcap_ext.engine.clip.text import ClipTokens
@@ -52,7 +53,7 @@ def load_encoder(
     return encoder.to(device, dtype)
 
 
-def build_clip(model_cfg: dict[str, Any]) -> nn.Module:
+def build_clip(model_cfg: dict[str, Any]) -> ClipModel:
     """A CLIP with random weights from open_clip's own configuration words (`embed_dim`, `vision_cfg`,
     `text_cfg`)."""
     import open_clip

@@ -81,6 +81,7 @@ class Preprocess:
         if unknown:
             names = ", ".join(printable(name)[:60] for name in unknown)
             raise CheckpointError(f"preprocess_cfg has unknown keys: {names}.")
-        return cls(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        )
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.clip.model import ClipModel
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ClipTokens:
 class _TextTower(nn.Module):
     """A CLIP whose forward is its `encode_text`, for functional_call."""
 
-    def __init__(self, clip: nn.Module) -> None:
+    def __init__(self, clip: ClipModel) -> None:
         super().__init__()
         self.clip = clip
 
@@ -56,7 +57,7 @@ class _TextTower(nn.Module):
         return self.clip.encode_text(tokens)
 
 
-def encode_tokens(clip: nn.Module, tokens: Tensor) -> Tensor:
+def encode_tokens(clip: ClipModel, tokens: Tensor) -> Tensor:
     """Ids (B, T) of an open_clip model -> its text features (B, clip_dim), not normalised.
 
     Where no token sees what comes after it and a text is pooled at its end, as in OpenAI's text tower, the

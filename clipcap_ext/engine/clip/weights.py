@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from clipcap_ext.engine.checkpoint.checksums import has_sha256
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
+from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.names import from_transformers
 from clipcap_ext.engine.clip.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess
 from clipcap_ext.engine.clip.sources import ClipFile
@@ -20,7 +21,7 @@ from clipcap_ext.errors import CheckpointError
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers among the weights of OpenAI's files
 
 
-def load_published(encoder: EncoderConfig, file: ClipFile) -> tuple[nn.Module, Preprocess]:
+def load_published(encoder: EncoderConfig, file: ClipFile) -> tuple[ClipModel, Preprocess]:
     """(the CLIP in float32, how its pictures are prepared) from `file`; CheckpointError if it is wrong."""
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg
@@ -64,7 +65,7 @@ def _openai_archive(file: ClipFile) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name not in SETTINGS}
 
 
-def _empty(name: str, model_cfg: Mapping[str, Any], quick: bool) -> nn.Module:
+def _empty(name: str, model_cfg: Mapping[str, Any], quick: bool) -> ClipModel:
     """The architecture without values where it is a plain CLIP; with random ones where open_clip has another
     class."""
     import open_clip

@@ -10,15 +10,14 @@ from torch import Tensor
 
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 
 
-class ClipCapCaptioner(FeatureCaptioner):
+class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
     """A Captioner (see caption.py) over a loaded ClipCap."""
-
-    model: ClipCapModel
 
     @torch.inference_mode()
     def caption_features(

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
@@ -20,14 +20,15 @@ from clipcap_ext.engine.decoding.beams import beam_search
 from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.decoding.restrictions import RestrictedStepper, restrictions_of
 from clipcap_ext.engine.decoding.stepper import Decoded, Stepper, TokenStepper
+from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.errors import UsageError
 
 COLD = 1e-3  # a temperature below which logits are brought near 0 before they are divided by it
-StepperMaker = Callable[[nn.Module, Tensor, "Tensor | None"], TokenStepper]
+StepperMaker = Callable[[Gpt2, Tensor, "Tensor | None"], TokenStepper]
 
 
 def decode(
-    lm: nn.Module,
+    lm: Gpt2,
     inputs_embeds: Tensor,
     tokenizer: BpeTokenizer,
     options: DecodingOptions,
@@ -56,7 +57,7 @@ def decode(
 
 
 def decode_ids(
-    lm: nn.Module,
+    lm: Gpt2,
     inputs_embeds: Tensor,
     stop_ids: Collection[int],
     options: DecodingOptions,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from clipcap_ext.engine.language.gpt2 import Gpt2
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class TokenStepper(Protocol):
 class Stepper:
     """Feeds GPT-2 one token a row and keeps its cache, whichever kind this version of transformers has."""
 
-    def __init__(self, lm: nn.Module, inputs_embeds: Tensor, attention_mask: Tensor | None) -> None:
+    def __init__(self, lm: Gpt2, inputs_embeds: Tensor, attention_mask: Tensor | None) -> None:
         self._lm = lm
         self._mask = attention_mask  # (rows, P + steps so far) or None where every row is full
         self._length = inputs_embeds.shape[1]

@@ -139,7 +139,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _scaled(image: Image.Image) -> Image.Image:
     """Integers of 16 bits fall from 65535 to 255. Wider ones and floats, whose white no file states, by their
     range."""
-    values = np.asarray(image).astype(np.float32)  # (H, W)
+    values: np.ndarray = np.asarray(image).astype(np.float32)  # (H, W)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))

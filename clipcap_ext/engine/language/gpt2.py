@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
+import torch
 from torch import nn
 
 from clipcap_ext.errors import UsageError
@@ -21,6 +22,34 @@ MOST = {
     "n_layer": 1000,
     "n_head": 1000,
 }  # none is near
+
+
+class Gpt2Sizes(Protocol):
+    """What is read of a built GPT-2's configuration."""
+
+    n_layer: int
+    n_head: int
+    n_embd: int
+    n_positions: int
+
+
+class Gpt2Body(nn.Module):
+    """GPT-2 below its output weights: ids or embeds in, hidden states (B, T, n_embd) and its cache out."""
+
+    wte: nn.Embedding
+
+
+class Gpt2(nn.Module):
+    """The face of transformers' GPT2LMHeadModel: what this package uses of it, for annotations alone.
+
+    `build_gpt2` gives transformers' own class, whose types change from version to version and take a minute
+    to read.
+    """
+
+    config: Gpt2Sizes
+    transformer: Gpt2Body
+    lm_head: nn.Linear
+    device: torch.device
 
 
 def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
@@ -41,9 +70,14 @@ def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
             raise UsageError(f"GPT-2's {name} is from 0 to below 1, not {shown(sizes[name])}.")
 
 
-def build_gpt2(sizes: Mapping[str, Any]) -> nn.Module:
+def build_gpt2(sizes: Mapping[str, Any]) -> Gpt2:
     """A GPT2LMHeadModel with random weights; `sizes` holds GPT2Config's own names (see GPT2_KEYS)."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     last = sizes["vocab_size"] - 1  # <|endoftext|>; named so that a small vocabulary stays in range
     return GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=last, eos_token_id=last))
+
+
+def is_gpt2(module: nn.Module) -> TypeGuard[Gpt2]:
+    """Whether a part of a model is a GPT-2 with its output weights."""
+    return hasattr(module, "lm_head") and hasattr(module, "transformer")

@@ -24,9 +24,9 @@ class MergeStepper:
     def __init__(self, model: MergeRnnModel, image_features: Tensor) -> None:
         self._model = model
         self._seen = model.see(image_features)  # (B, layer_size)
-        self._state: LSTMState | None = None
         self.rows = len(image_features)
-        self.first_logits = self.step(torch.full((self.rows,), EDGE))
+        self._state: LSTMState
+        self.first_logits = self._read(torch.full((self.rows,), EDGE), None)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
@@ -38,16 +38,17 @@ class MergeStepper:
 
     def step(self, tokens: Tensor) -> Tensor:
         """tokens (rows,) -> float32 logits (rows, V) on the CPU for the word after them."""
-        hidden, self._state = self._model.read(tokens.to(self._seen.device).unsqueeze(1), self._state)
+        return self._read(tokens, self._state)
+
+    def _read(self, tokens: Tensor, state: LSTMState | None) -> Tensor:
+        hidden, self._state = self._model.read(tokens.to(self._seen.device).unsqueeze(1), state)
         logits = self._model.merge(hidden[:, -1], self._seen).float().cpu()
         logits[:, UNKNOWN] = -torch.inf
         return logits
 
 
-class MergeRnnCaptioner(FeatureCaptioner):
+class MergeRnnCaptioner(FeatureCaptioner[MergeRnnModel, WordVocabulary]):
     """A Captioner (see caption.py) over a loaded Merge-RNN."""
-
-    model: MergeRnnModel
 
     @torch.inference_mode()
     def caption_features(

@@ -172,12 +172,13 @@ def _gpt2_sizes(ours: Mapping[str, TensorSpec], body: str, where: str) -> dict[s
 def _matrix(ours: Mapping[str, TensorSpec], name: str, where: str) -> tuple[int, int]:
     """The shape of a matrix that sizes are read off; CheckpointError if there is none of that name."""
     spec = ours.get(name)
-    if spec is None or len(spec.shape) != 2 or not all(spec.shape):
-        found = f"of shape {spec.shape}" if spec else "missing"
+    shape = spec.shape if spec else ()
+    if len(shape) != 2 or not all(shape):
+        found = f"of shape {shape}" if spec else "missing"
         raise CheckpointError(
             f"{where}: the architecture cannot be told, for {name} (in our words) is {found}."
         )
-    return spec.shape  # type: ignore[return-value]
+    return shape
 
 
 def _count(ours: Mapping[str, TensorSpec], pattern: str) -> int:

@@ -33,7 +33,7 @@ def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
     base = None if layout.tuned else gpt2_for(file, layout.n_embd, parts.gpt2)
     sizes = layout.gpt2 if base is None else _sizes_of_base(base, layout, file)
     config = config_of(layout, sizes, parts, out.name, str(file))
-    tokenizer = tokenizer_for(file, sizes["vocab_size"], parts.tokenizer or (base and parts.gpt2))
+    tokenizer = tokenizer_for(file, sizes["vocab_size"], parts.tokenizer or (parts.gpt2 if base else None))
     files = {} if layout.kind != "sbg" else {LABELS_FILE: bank_json(read_bank(parts.labels or SBG_LABELS))}
     _check_room([source] if base is None else [source, base], out)
     state = read_weights(source)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
 from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
@@ -20,6 +20,7 @@ from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.decoding.decode import clean_caption, decode
+from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector
 from clipcap_ext.engine.sbg.tree import KeywordTree
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 BY_HAND = "by hand"  # facet of a keyword that a person wrote
 
 
-class SbgCaptioner(FeatureCaptioner):
+class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
     """A Captioner (see caption.py) over a GPT-2 that guesses from keywords; its keywords can be edited, see
     `guess`."""
 
     def __init__(
-        self, name: str, encoder: ClipEncoder, gpt2: nn.Module, tokenizer: BpeTokenizer,
+        self, name: str, encoder: ClipEncoder, gpt2: Gpt2, tokenizer: BpeTokenizer,
         selector: KeywordSelector, default_options: DecodingOptions,
     ) -> None:  # fmt: skip
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
@@ -103,18 +104,19 @@ class SbgCaptioner(FeatureCaptioner):
 
     def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
         """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""
-        texts = {one.strip() if isinstance(one, str) else one.text: one for one in reversed(keywords)}
-        unknown = [text for text, one in texts.items() if isinstance(one, str)]
-        format_prompt(list(texts))  # refuses what no prompt can hold
+        first: dict[str, Keyword | str] = {}
+        for keyword in keywords:
+            first.setdefault(keyword.strip() if isinstance(keyword, str) else keyword.text, keyword)
+        format_prompt(list(first))  # refuses what no prompt can hold
+        written = [text for text, keyword in first.items() if isinstance(keyword, str)]
         cosines: dict[str, float] = {}
-        if unknown:
+        if written:
             seen = features[None, : self.encoder.clip_dim]
-            found = exact_cosines(seen, self.encoder.encode_text(unknown))[0]
-            cosines = dict(zip(unknown, found.tolist(), strict=True))
-        first = dict.fromkeys(one.strip() if isinstance(one, str) else one.text for one in keywords)
+            similarities = exact_cosines(seen, self.encoder.encode_text(written))[0]
+            cosines = dict(zip(written, similarities.tolist(), strict=True))
         return tuple(
-            Keyword(text, BY_HAND, cosines[text]) if text in cosines else texts[text]  # type: ignore[misc]
-            for text in first
+            Keyword(text, BY_HAND, cosines[text]) if isinstance(keyword, str) else keyword
+            for text, keyword in first.items()
         )
 
     def fit(self, keywords: Sequence[Keyword], room: int) -> tuple[Keyword, ...]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE, fill, save_checkpoint
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
-from clipcap_ext.engine.language.gpt2 import build_gpt2, check_gpt2_sizes
+from clipcap_ext.engine.language.gpt2 import Gpt2, build_gpt2, check_gpt2_sizes
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_files import LABELS_FILE, bank_json
 from clipcap_ext.engine.sbg.labels import LabelBank
@@ -28,7 +27,7 @@ def sbg_model(gpt2_sizes: Mapping[str, Any], constants: SelectionConstants) -> d
 
 
 def save_sbg(
-    folder: Path, gpt2: nn.Module, tokenizer: BpeTokenizer, bank: LabelBank, config: CheckpointConfig, *,
+    folder: Path, gpt2: Gpt2, tokenizer: BpeTokenizer, bank: LabelBank, config: CheckpointConfig, *,
     card: str, trained_on: Iterable[str] = (), dtype: torch.dtype = torch.float32,
 ) -> None:  # fmt: skip
     """Write an SBG checkpoint folder, atomically; `config.model` is `sbg_model`'s."""
@@ -40,7 +39,7 @@ def save_sbg(
 
 def load_sbg(
     folder: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32
-) -> tuple[nn.Module, SelectionConstants]:
+) -> tuple[Gpt2, SelectionConstants]:
     """Rebuild SBG's GPT-2 (evaluation mode, `dtype`, CPU) and its constants; CheckpointError if they do not
     fit."""
     try:

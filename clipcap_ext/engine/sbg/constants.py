@@ -116,9 +116,10 @@ class SelectionConstants:
         unknown = sorted(set(said) - {spec.name for spec in fields(cls)})
         if unknown:
             raise UsageError(f"Unknown selection constants: {', '.join(unknown)}.")
-        return cls(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+        }
+        return cls(**values)
 
 
 def _check_kind(name: str, value: Any, default: Any) -> None:

@@ -16,6 +16,7 @@ from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 from clipcap_ext.engine.clipcap.copying import Openings
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.language_model import SIZES
@@ -167,7 +168,7 @@ def gpt2_folder(name: str) -> Path:
         ) from error
 
 
-def pretrained_gpt2(folder: Path) -> nn.Module:
+def pretrained_gpt2(folder: Path) -> Gpt2:
     """The GPT-2 in a folder of transformers or in a ClipCap checkpoint; CheckpointError if it cannot be
     read."""
     from transformers import GPT2LMHeadModel

@@ -3,6 +3,8 @@ data here."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -16,9 +18,19 @@ from clipcap_ext.train.contrastive import trunk as fast
 from clipcap_ext.train.contrastive.config import ContrastiveConfig
 
 
+class TimmTower(nn.Module):
+    """The face of open_clip's image tower over a timm model: pixels to pooled features to CLIP's space."""
+
+    trunk: nn.Module
+    head: nn.Module
+
+
 class ContrastiveModule(nn.Module):
     """A CLIP whose forward is the summed loss of a batch. `frozen` says whether the image trunk stands
     still."""
+
+    mean: Tensor  # (1, 3, 1, 1), of bytes, as std
+    std: Tensor
 
     def __init__(self, config: ContrastiveConfig, vocab_size: int) -> None:
         super().__init__()
@@ -27,32 +39,37 @@ class ContrastiveModule(nn.Module):
         with torch.no_grad():
             self.clip.logit_scale.fill_(-torch.tensor(config.temperature).log())
         if config.image_init == "imagenet":
-            load_imagenet(self.clip.visual.trunk, config.image_model)
-        freeze_first_blocks(self.clip.visual.trunk, config.freeze_blocks)
+            load_imagenet(self.visual.trunk, config.image_model)
+        freeze_first_blocks(self.visual.trunk, config.freeze_blocks)
         self.folded = config.image_model == LITE0 and config.batch_norm == "frozen"
         if self.folded:
-            fast.freeze_depthwise(self.clip.visual.trunk)
-        self.clip.visual.to(memory_format=torch.channels_last)  # the fast layout of convolutions
+            fast.freeze_depthwise(self.visual.trunk)
+        self.visual.to(memory_format=torch.channels_last)  # the fast layout of convolutions
         mean, std = (
             torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (config.preprocess.mean, config.preprocess.std)
         )
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
+    @property
+    def visual(self) -> TimmTower:
+        """The image tower, a timm model's because every configuration names one."""
+        return cast(TimmTower, self.clip.visual)
+
     def train(self, mode: bool = True) -> ContrastiveModule:
         """Training mode, but for the batch norms where their statistics are frozen and for a frozen trunk."""
         super().train(mode)
         if self.frozen:
-            self.clip.visual.trunk.eval()
+            self.visual.trunk.eval()
         if self.config.batch_norm == "frozen":
-            for module in self.clip.visual.trunk.modules():
+            for module in self.visual.trunk.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
 
     def image_features(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) bytes -> (B, embed_dim) unit norm."""
-        visual = self.clip.visual
+        visual = self.visual
         inputs = (pixels.float() - self.mean) / self.std
         if self.training and self.config.train_size:
             inputs = functional.interpolate(

@@ -70,7 +70,7 @@ class ContrastiveTask:
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The image trunk at image_lr, the projections and the text tower at lr."""
         config, clip = self.config, self.module.clip
-        trunk = decay_groups(clip.visual.trunk, config.image_lr, config.weight_decay)
+        trunk = decay_groups(self.module.visual.trunk, config.image_lr, config.weight_decay)
         inside = {id(p) for group in trunk for p in group["params"]}
         rest = decay_groups(clip, config.lr, config.weight_decay)
         for group in rest:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
-from clipcap_ext.engine.language.gpt2 import build_gpt2
+from clipcap_ext.engine.language.gpt2 import Gpt2, build_gpt2
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.module import gpt2_folder, pretrained_gpt2
 from clipcap_ext.train.sbg.config import SbgConfig
@@ -21,7 +21,7 @@ class SbgModule(nn.Module):
     """SBG's GPT-2; its forward is the summed negative log-likelihood (nats) of blocks, or of captions after
     prompts."""
 
-    def __init__(self, gpt2: nn.Module, label_smoothing: float) -> None:
+    def __init__(self, gpt2: Gpt2, label_smoothing: float) -> None:
         super().__init__()
         self.gpt2 = gpt2
         self._smoothing = label_smoothing
@@ -76,7 +76,7 @@ def repeat_cache(past: Any, rows: Tensor) -> Any:
     return past
 
 
-def build_sbg(config: SbgConfig, texts: Sequence[str]) -> tuple[nn.Module, dict[str, Any], BpeTokenizer]:
+def build_sbg(config: SbgConfig, texts: Sequence[str]) -> tuple[Gpt2, dict[str, Any], BpeTokenizer]:
     """GPT-2, its sizes and its tokenizer: from scratch with a vocabulary learnt on `texts`, or from a
     folder."""
     dropout = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), config.dropout)
