@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from clipcap_ext.corpus import Corpus, encode_corpus
+from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, unit_rows
 from clipcap_ext.errors import ScoringError
@@ -34,12 +35,12 @@ class ClipJudge:
         self._images: dict[str, np.ndarray] = {}
         self._texts: dict[str, np.ndarray] = {}
 
-    def check_independence(self, captioner: ClipEncoder, ranked: bool) -> str:
+    def check_independence(self, encoder: EncoderConfig, fingerprint: str, ranked: bool) -> str:
         """ScoringError if this tower ranked the captions; a note to print, else empty, if they were made from
-        it."""
-        mine, other = self.encoder.config, captioner.config
-        same = (mine.model, mine.pretrained) == (other.model, other.pretrained)
-        if not same and self.encoder.fingerprint != captioner.fingerprint:
+        it. encoder and its fingerprint: the captioner's."""
+        mine = self.encoder.config
+        same = (mine.model, mine.pretrained) == (encoder.model, encoder.pretrained)
+        if not same and self.encoder.fingerprint != fingerprint:
             return ""
         if ranked:
             raise ScoringError(

@@ -45,7 +45,8 @@ def evaluate_model(
     judge, notes = _judge(request, split)
     if judge is not None:
         ranked = options.rank_by == "similarity" or entry.config.kind == "sbg"
-        notes += [note for note in [judge.check_independence(captioner.encoder, ranked)] if note]
+        note = judge.check_independence(entry.config.encoder, captioner.encoder.fingerprint, ranked)
+        notes += [note] if note else []
     say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     start = time.perf_counter()
     captions, problems = caption_examples(

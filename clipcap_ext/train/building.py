@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from clipcap_ext.corpus.feature_folder import is_feature_folder
 from clipcap_ext.errors import UsageError
+from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.config import TrainConfig
+from clipcap_ext.train.contrastive.config import ContrastiveConfig
+from clipcap_ext.train.merge_rnn.config import MergeConfig
+from clipcap_ext.train.sbg.config import SbgConfig
 from clipcap_ext.train.task import Task
 
 
-def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str], None]) -> Task:
+def build_task(config: TrainConfig, data: Path, cache: Path, say: Callable[[str], None]) -> Task[Any]:
     """Read the data and build the model of the configuration's task; CorpusError or UsageError say what is
     missing."""
     if is_feature_folder(data):
         return _build_streamed(config, data, say)
-    if config.task == "contrastive":
+    if isinstance(config, ContrastiveConfig):
         from clipcap_ext.train.contrastive.task import ContrastiveTask
 
         return ContrastiveTask.build(config, data, cache, say)
-    if config.task == "clipcap":
+    if isinstance(config, CaptioningConfig):
         return _build_clipcap(config, data, cache, say)
-    if config.task == "sbg":
+    if isinstance(config, SbgConfig):
         from clipcap_ext.train.sbg.task import SbgTask
 
         return SbgTask.build(config, data, cache, say)
-    if config.task == "merge-rnn":
+    if isinstance(config, MergeConfig):
         from clipcap_ext.train.merge_rnn.task import MergeRnnTask
 
         return MergeRnnTask.build(config, data, cache, say)
     raise UsageError(f"There is no training task {config.task!r}.")
 
 
-def _build_clipcap(config: TrainConfig, data: Path, cache: Path, say: Callable[[str], None]) -> Task:
-    from clipcap_ext.train.clipcap.config import CaptioningConfig
-
-    assert isinstance(config, CaptioningConfig)
+def _build_clipcap(
+    config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]
+) -> Task[Any]:
     if config.evidence:
         from clipcap_ext.train.clipcap.evident_task import EvidentTask
 
@@ -46,9 +50,9 @@ def _build_clipcap(config: TrainConfig, data: Path, cache: Path, say: Callable[[
     return ClipCapTask.build(config, data, cache, say)
 
 
-def _build_streamed(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Task:
-    if config.task != "clipcap" or getattr(config, "evidence", False):
-        kind = "evidence=true" if config.task == "clipcap" else config.task
+def _build_streamed(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Task[Any]:
+    if not isinstance(config, CaptioningConfig) or config.evidence:
+        kind = "evidence=true" if isinstance(config, CaptioningConfig) else config.task
         raise UsageError(f"{data} is a folder of features, which only ClipCap presets train on, not {kind}.")
     from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
 

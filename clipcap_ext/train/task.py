@@ -3,15 +3,15 @@ inside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
-import numpy as np
 from torch import Tensor, nn
 
 from clipcap_ext.train.config import TrainConfig
+from clipcap_ext.train.loop.batches import Batch
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,24 @@ class RunFacts:
     metrics: dict[str, float]
 
 
-class Task(Protocol):
+class Task(Protocol[Batch]):
     """Model, data, loss, validation and export of one kind of training.
 
-    `module(**batch)` returns the loss summed over the batch; the loop divides by `weight` of the whole global
+    `module(**tensors)` returns the loss summed over a batch; the loop divides by `weight` of the whole global
     batch, so that accumulation and several processes change nothing. `collate` runs in threads: it must draw
-    its randomness from (seed, epoch, item), never from a global generator.
+    its randomness from (seed, epoch, item), never from a global generator. The same arguments give the same
+    batches in every process. Those whose items are in memory take `batches` from ItemTask (loop/batches.py).
     """
 
-    config: TrainConfig
-    module: nn.Module
-    lengths: Sequence[int]  # one a training item; batches hold items of like length
-    drop_last: bool  # whether every batch must be full
+    @property
+    def config(self) -> TrainConfig:
+        """The options of the run."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained."""
+        ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """AdamW's groups: params, lr, weight_decay."""
@@ -46,11 +52,19 @@ class Task(Protocol):
         """Called before each epoch (from 0), and after a resume."""
         ...
 
-    def weight(self, items: np.ndarray) -> int:
-        """What the summed loss of these items is divided by."""
+    def steps(self, epoch: int, parts: int) -> int:
+        """How many batches an epoch has; none of them too small for `parts`."""
         ...
 
-    def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
+    def batches(self, epoch: int, first: int, parts: int) -> Iterator[Batch]:
+        """The batches of an epoch from number `first` on."""
+        ...
+
+    def weight(self, batch: Batch, /) -> int:
+        """What the summed loss of a batch is divided by."""
+        ...
+
+    def collate(self, batch: Batch, /, epoch: int) -> dict[str, Tensor]:
         """The tensors `module` takes, on the CPU."""
         ...
 
@@ -60,23 +74,6 @@ class Task(Protocol):
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """Write the checkpoint folder that the engine loads, atomically."""
-        ...
-
-
-@runtime_checkable
-class Streamed(Protocol):
-    """What a task adds whose items do not fit in memory: it cuts its own batches, and `lengths` is empty.
-
-    A batch slices as an array does, and goes to `weight` and `collate` where other tasks take item numbers.
-    The same arguments give the same batches in every process.
-    """
-
-    def steps(self, epoch: int, parts: int) -> int:
-        """How many batches an epoch has; none of them too small for `parts`."""
-        ...
-
-    def batches(self, epoch: int, first: int, parts: int) -> Iterator[Any]:
-        """The batches of an epoch from number `first` on."""
         ...
 
 

@@ -54,13 +54,13 @@ class CaptionStream:
 
     def texts(self) -> Iterator[tuple[str, ...]]:
         """The captions of each picture as they are learnt, shard by shard."""
-        for shard in np.flatnonzero(self._captions):
+        for shard in self._shards():
             for row in self._rows(shard):
                 yield self._prepared(row)
 
     def fingerprints(self) -> Iterator[str]:
         """image_fingerprint of each picture, shard by shard."""
-        return (row.fingerprint for shard in np.flatnonzero(self._captions) for row in self._rows(shard))
+        return (row.fingerprint for shard in self._shards() for row in self._rows(shard))
 
     def steps(self, epoch: int, parts: int) -> int:
         """How many batches an epoch has."""
@@ -89,7 +89,7 @@ class CaptionStream:
     def pools(self, epoch: int) -> list[list[int]]:
         """The shards of each pool of an epoch: fewer than `buffer` captions, and one shard more."""
         order = np.random.default_rng((self._config.seed, epoch, 5)).permutation(
-            np.flatnonzero(self._captions)
+            self._shards()
         )
         pools: list[list[int]] = [[]]
         held = 0
@@ -116,6 +116,10 @@ class CaptionStream:
             names = ", ".join(self._folder.manifest.parts[shard] for shard in shards)
             raise CorpusError(f"The shards of {names} do not hold what they say: make their features again.")
         return CaptionItems(self._config, tokenizer, features, texts, seed=seed, all_items=True)
+
+    def _shards(self) -> list[int]:
+        """Those with a caption to learn."""
+        return np.flatnonzero(self._captions).tolist()
 
     def _rows(self, shard: int) -> Iterator[Row]:
         return islice(self._folder.rows(shard), self._held_out.get(shard, 0), None)

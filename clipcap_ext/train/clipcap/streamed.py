@@ -27,8 +27,6 @@ class StreamedClipCapTask(CaptionerTask):
     """One item is one caption of a shard's picture. A caption of which no token is learnt takes a place but
     has no weight, where ClipCapTask leaves it out."""
 
-    lengths = ()
-
     def __init__(
         self, config: CaptioningConfig, stream: CaptionStream, val: Corpus, val_features: FeatureTable,
         name: str, encoder_folder: Path | None = None, parts_saw: Iterable[str] = (),
@@ -57,7 +55,7 @@ class StreamedClipCapTask(CaptionerTask):
         return cls(config, stream, val, val_features, name, encoder_folder, saw)
 
     @property
-    def trained_on(self) -> Iterator[str]:  # type: ignore[override]
+    def trained_on(self) -> Iterator[str]:
         """Fingerprints of the photos, read anew each time."""
         yield from self._stream.fingerprints()
         yield from self._parts_saw

@@ -19,7 +19,7 @@ from clipcap_ext.train.clipcap.items import CaptionItems, prepared_caption
 from clipcap_ext.train.clipcap.module import CaptioningModule, build_clipcap
 from clipcap_ext.train.encoded import encode_splits, seen_by
 from clipcap_ext.train.export import DTYPES, DataFacts, describe
-from clipcap_ext.train.loop.batches import padded
+from clipcap_ext.train.loop.batches import ItemTask, padded
 from clipcap_ext.train.task import RunFacts, decay_groups
 from clipcap_ext.train.validation import figures_of, in_chunks, mean_loss
 
@@ -29,8 +29,7 @@ CHUNK = 50  # validation captions decoded together
 class CaptionerTask:
     """A ClipCap to be trained, whatever its batches come from: the model, its validation and its export."""
 
-    drop_last = False
-    trained_on: Iterable[str] = ()  # fingerprints of the photos
+    config: CaptioningConfig
 
     def __init__(
         self, config: CaptioningConfig, clip_dim: int, texts: Iterable[Sequence[str]], data: DataFacts,
@@ -87,6 +86,11 @@ class CaptionerTask:
             folder, clipcap, self.tokenizer, said, card=card, trained_on=self.trained_on, dtype=dtype
         )
 
+    @property
+    def trained_on(self) -> Iterable[str]:
+        """Fingerprints of the photos."""
+        raise NotImplementedError
+
     def _check_positions(self) -> None:
         evidence = self.module.clipcap.config.evidence_config
         taken = self.config.prefix_length + (evidence.tokens if evidence else 0)
@@ -98,8 +102,10 @@ class CaptionerTask:
             )
 
 
-class ClipCapTask(CaptionerTask):
+class ClipCapTask(CaptionerTask, ItemTask):
     """One item is one caption of a training photo; each look at it draws a view of the photo."""
+
+    config: CaptioningConfig
 
     def __init__(
         self, config: CaptioningConfig, train: Corpus, train_features: FeatureTable, val: Corpus,
@@ -107,7 +113,7 @@ class ClipCapTask(CaptionerTask):
     ) -> None:  # fmt: skip
         """encoder_folder: an encoder of ours to lay beside the exports; trained_on: fingerprints of the
         photos."""
-        self.trained_on = trained_on
+        self._trained_on = trained_on
         captions = {example.image_id: example.captions for example in train.examples}
         texts = [
             [prepared_caption(text, config) for text in captions[name]] for name in train_features.image_ids
@@ -133,6 +139,11 @@ class ClipCapTask(CaptionerTask):
             found.encoder_folder,
             saw,
         )
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Fingerprints of the photos."""
+        return self._trained_on
 
     def weight(self, items: np.ndarray) -> int:
         """Labelled tokens."""

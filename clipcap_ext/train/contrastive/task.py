@@ -24,15 +24,17 @@ from clipcap_ext.train.contrastive.module import ContrastiveModule, contrastive_
 from clipcap_ext.train.contrastive.pixels import Augmentation, Pixels
 from clipcap_ext.train.contrastive.word_start import token_table
 from clipcap_ext.train.data import load_splits, validation_subset
+from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.task import RunFacts, decay_groups
 
 RECALLS = (1, 5, 10)
 CHUNK = 100  # validation photos encoded together
 
 
-class ContrastiveTask:
+class ContrastiveTask(ItemTask):
     """One item is a training photo; each look at it draws a crop and `captions_per_image` of its captions."""
 
+    config: ContrastiveConfig
     drop_last = True  # every process must bring as many pairs
 
     def __init__(

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Batch = TypeVar("Batch")  # an array of items, or what slices like one
+from clipcap_ext.train.config import TrainConfig
+
 BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
+Part = TypeVar("Part", bound="Sliced")
+
+
+class Sliced(Protocol):
+    """An array of items, or what slices like one."""
+
+    def __getitem__(self: Part, part: slice, /) -> Part:
+        """Some of the items, of the same kind."""
+        ...
+
+
+Batch = TypeVar("Batch", bound=Sliced)
+
+
+class ItemTask:
+    """The batches of a task whose items are in memory: each an array of item numbers, as plan_epoch cuts
+    them."""
+
+    config: TrainConfig
+    lengths: Sequence[int]  # one a training item; batches hold items of like length
+    drop_last: ClassVar[bool] = False  # whether every batch must be full
+
+    def steps(self, epoch: int, parts: int) -> int:
+        """How many batches an epoch has."""
+        size = self.config.batch_size
+        return batch_count(len(self.lengths), size, drop_last=self.drop_last, parts=parts)
+
+    def batches(self, epoch: int, first: int, parts: int) -> Iterator[np.ndarray]:
+        """The batches of an epoch from number `first` on."""
+        plan = plan_epoch(
+            self.lengths, self.config.batch_size, seed=self.config.seed, epoch=epoch,
+            drop_last=self.drop_last, parts=parts,
+        )  # fmt: skip
+        return iter(plan[first:])
 
 
 def plan_epoch(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 import torch
@@ -17,23 +17,26 @@ from torch import Tensor
 
 from clipcap_ext.corpus.ahead import prepared
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
-from clipcap_ext.train.loop.batches import plan_epoch, share
+from clipcap_ext.train.loop.batches import Batch, share
 from clipcap_ext.train.loop.places import BEST, LAST
 from clipcap_ext.train.loop.run_log import Record, clock
 from clipcap_ext.train.loop.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.loop.state import Progress, load_state, random_state, restore_random_state, save_state
-from clipcap_ext.train.task import RunFacts, Streamed, Task
+from clipcap_ext.train.task import RunFacts, Task
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Trainer:
+class Trainer(Generic[Batch]):
     """Trains `task` into the folder `out`, whose best/ and last/ the engine can load."""
 
     def __init__(
-        self, task: Task, out: Path, accelerator: Any, *, preset: str = "", departures: tuple[str, ...] = (),
-        resume: bool = False, say: Callable[[str], None] = lambda line: None,
-        stop: Callable[[], bool] = lambda: False,
+        self, task: Task[Batch], out: Path, accelerator: Accelerator, *, preset: str = "",
+        departures: tuple[str, ...] = (), resume: bool = False,
+        say: Callable[[str], None] = lambda line: None, stop: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         """`stop` is asked after every step; once true the state is saved and the run ends early."""
         self.task, self.config, self._out, self._accelerator = task, task.config, out, accelerator
@@ -61,7 +64,7 @@ class Trainer:
         self._saved = resume  # whether there is a state to go on from
         if resume:
             self._resume()
-        self._total = self._steps()
+        self._total = sum(task.steps(epoch, self._parts) for epoch in range(self.config.epochs))
         if not self._total:
             raise UsageError(f"The training items do not fill one batch of {self.config.batch_size}.")
         main, where = accelerator.is_main_process, self.progress
@@ -81,29 +84,13 @@ class Trainer:
                 self._record.close()
         return self.progress
 
-    def _plan(self, epoch: int) -> list[np.ndarray]:
-        return plan_epoch(
-            self.task.lengths, self.config.batch_size, seed=self.config.seed, epoch=epoch,
-            drop_last=self.task.drop_last, parts=self._parts,
-        )  # fmt: skip
-
-    def _steps(self) -> int:
-        """Batches of all epochs."""
-        if isinstance(self.task, Streamed):
-            return sum(self.task.steps(epoch, self._parts) for epoch in range(self.config.epochs))
-        return self.config.epochs * len(self._plan(0))
-
-    def _batches(self, epoch: int, first: int) -> Iterator[Any]:
-        if isinstance(self.task, Streamed):
-            return self.task.batches(epoch, first, self._parts)
-        return iter(self._plan(epoch)[first:])
-
     def _train_epoch(self) -> bool:
         """The rest of the current epoch; False if it was stopped before its end."""
         progress, config = self.progress, self.config
         self.model.train()
         self.task.start_epoch(progress.epoch)
-        ready = self._prepared(self._batches(progress.epoch, progress.batch), progress.epoch)
+        batches = self.task.batches(progress.epoch, progress.batch, self._parts)
+        ready = self._prepared(batches, progress.epoch)
         recent_loss = recent_weight = 0.0
         before = time.monotonic()
         for weight, parts in ready:
@@ -124,12 +111,12 @@ class Trainer:
         return True
 
     def _prepared(
-        self, batches: Iterator[Any], epoch: int
+        self, batches: Iterator[Batch], epoch: int
     ) -> Generator[tuple[int, list[dict[str, Tensor]]], None, None]:
         """Each batch's weight and this process's share of every part of it, made ready ahead."""
         processes, rank = self._accelerator.num_processes, self._accelerator.process_index
 
-        def prepare(batch: Any) -> tuple[int, list[dict[str, Tensor]]]:
+        def prepare(batch: Batch) -> tuple[int, list[dict[str, Tensor]]]:
             shares = (
                 share(batch, part * processes + rank, self._parts) for part in range(self.config.accumulate)
             )

@@ -38,15 +38,15 @@ class Progress:
 def random_state() -> dict[str, Any]:
     """The state of every global generator a step may draw from."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    drawn = np.random.get_state(legacy=False)
     state = {
         "python": (version, list(words), gauss),
         "numpy": (
-            str(name),
-            torch.from_numpy(keys.astype(np.int64)),
-            int(position),
-            int(has_gauss),
-            float(cached),
+            str(drawn["bit_generator"]),
+            torch.from_numpy(drawn["state"]["key"].astype(np.int64)),
+            int(drawn["state"]["pos"]),
+            int(drawn["has_gauss"]),
+            float(drawn["gauss"]),
         ),
         "torch": torch.get_rng_state(),
     }

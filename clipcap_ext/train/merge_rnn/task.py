@@ -18,7 +18,7 @@ from clipcap_ext.engine.merge_rnn.model import MergeRnnConfig, MergeRnnModel
 from clipcap_ext.metrics import PROTOCOLS
 from clipcap_ext.train.encoded import encode_splits
 from clipcap_ext.train.export import DTYPES, DataFacts, describe
-from clipcap_ext.train.loop.batches import padded
+from clipcap_ext.train.loop.batches import ItemTask, padded
 from clipcap_ext.train.merge_rnn.config import MergeConfig
 from clipcap_ext.train.merge_rnn.module import MergeModule
 from clipcap_ext.train.task import RunFacts, decay_groups
@@ -27,10 +27,10 @@ from clipcap_ext.train.validation import figures_of, in_chunks, mean_loss
 CHUNK = 200  # validation captions looked at together
 
 
-class MergeRnnTask:
+class MergeRnnTask(ItemTask):
     """One item is one caption of a training photo, cut into words without punctuation."""
 
-    drop_last = False
+    config: MergeConfig
 
     def __init__(
         self, config: MergeConfig, train: Corpus, train_features: FeatureTable, val: Corpus,

@@ -22,6 +22,7 @@ from clipcap_ext.engine.sbg.selector import KeywordSelector
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.encoded import encode_splits
 from clipcap_ext.train.export import DTYPES, DataFacts, describe
+from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.sbg.config import SbgConfig
 from clipcap_ext.train.sbg.keywords import Keywords, corpus_keywords
 from clipcap_ext.train.sbg.module import SbgModule, build_sbg, cut_blocks
@@ -43,11 +44,11 @@ class SbgPart:
     features: Tensor  # (N, views, clip_dim)
 
 
-class SbgTask:
+class SbgTask(ItemTask):
     """One item is a block of text, or (block=0) one training image with its keywords and some of its
     captions."""
 
-    drop_last = False
+    config: SbgConfig
 
     def __init__(
         self, config: SbgConfig, encoder: ClipEncoder, selector: KeywordSelector, train: SbgPart,
