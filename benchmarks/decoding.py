@@ -9,30 +9,37 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from measure import medians, publish, table
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.language.gpt2 import Gpt2
 
 CAPTION_TOKENS, PUBLISHED_STEPS, TOP_P = 13, 67, 0.8
 
 
-class Numbers:
+class Numbers(BpeTokenizer):
     """Stands in for a tokenizer: shows ids as numbers and knows no stop token, for random weights never mean
     one."""
 
-    stop_ids: frozenset[int] = frozenset()
+    stop_ids = frozenset()
+
+    def __init__(self) -> None:
+        """It has no vocabulary."""
 
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(map(str, ids))
 
 
 @torch.inference_mode()
-def published_loop(lm: nn.Module, embeds: Tensor, steps: int) -> list[int]:
+def published_loop(lm: Gpt2, embeds: Tensor, steps: int) -> list[int]:
     """One caption, embeds (1, P, n_embd) -> its ids: no cache, logits at every position, all steps taken."""
     ids: list[int] = []
     for _ in range(steps):
@@ -48,7 +55,7 @@ def published_loop(lm: nn.Module, embeds: Tensor, steps: int) -> list[int]:
     return ids
 
 
-def cached(model: ClipCapModel, embeds: Tensor, **options: int) -> list[list[int]]:
+def cached(model: ClipCapModel, embeds: Tensor, **options: Any) -> list[list[int]]:
     """The project's decode path: ids of the best candidate of each row."""
     wanted = DecodingOptions(max_new_tokens=CAPTION_TOKENS, **options)
     keys = [str(row) for row in range(len(embeds))]
@@ -67,7 +74,7 @@ def main() -> None:
     sizes = {"vocab_size": 1000, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 2}
     model = ClipCapModel(ClipCapConfig(gpt2=sizes) if arguments.small else ClipCapConfig()).eval()
     with torch.inference_mode():
-        embeds = model.prefix_embeds(nn.functional.normalize(torch.randn(16, 768), dim=-1))
+        embeds = model.prefix_embeds(functional.normalize(torch.randn(16, 768), dim=-1))
     naive = [published_loop(model.gpt2, embeds[row : row + 1], CAPTION_TOKENS) for row in range(2)]
     assert cached(model, embeds)[:2] == naive, "cached and naive decoding disagree"
     took = medians(

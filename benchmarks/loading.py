@@ -86,7 +86,7 @@ def child(way: str, place: Path) -> dict[str, float]:
     with Peak() as peak:
         start = time.perf_counter()
         if way == "published":
-            model = Published()
+            model: nn.Module = Published()
             model.load_state_dict(torch.load(place / PICKLE, map_location="cpu", weights_only=True))
             model.eval()
         else:

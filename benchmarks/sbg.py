@@ -37,9 +37,10 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import build_clip
+from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import ClipTokens
-from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, Gpt2, build_gpt2
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_files import read_bank
@@ -146,7 +147,7 @@ def our_captions(ours: SbgCaptioner, features: Tensor, batch: int) -> tuple[list
 
 
 @torch.inference_mode()
-def published_texts(clip: torch.nn.Module, bank: LabelBank, trees: list[KeywordTree]) -> tuple[float, int]:
+def published_texts(clip: ClipModel, bank: LabelBank, trees: list[KeywordTree]) -> tuple[float, int]:
     """Seconds for the texts encoded anew for these images, in the published batches, and how many they
     are."""
     batches: list[list[str]] = []
@@ -172,7 +173,7 @@ def published_texts(clip: torch.nn.Module, bank: LabelBank, trees: list[KeywordT
 
 @torch.inference_mode()
 def published_generation(
-    gpt2: torch.nn.Module, tokenizer: BpeTokenizer, prompt: str, sample: int, most: int = PUBLISHED_LENGTH
+    gpt2: Gpt2, tokenizer: BpeTokenizer, prompt: str, sample: int, most: int = PUBLISHED_LENGTH
 ) -> float:
     """Seconds of five continuations of a prompt to 256 tokens in all (or `most` new ones), one after the
     other."""

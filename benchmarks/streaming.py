@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +29,9 @@ from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import make_features
 from clipcap_ext.corpus.parts import find_parts
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.task import Task
 
 SHARDS, ROWS, CLIP_DIM = 8, 1000, 512  # of the smallest feature folder: 8,000 pictures, 16 MB
 BUFFER = 4000
@@ -93,19 +96,24 @@ def train(folder: Path, out: Path, streamed: bool) -> None:
     """One epoch, from shards or with all of it in memory."""
     from accelerate import Accelerator
 
-    from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
-    from clipcap_ext.train.clipcap.task import ClipCapTask
     from clipcap_ext.train.loop.loop import Trainer
 
-    if streamed:
-        task = StreamedClipCapTask.build(CONFIG, folder, lambda line: None)
-    else:
-        task = ClipCapTask(CONFIG, *whole(FeatureFolder.open(folder)))
     out.mkdir()
-    Trainer(task, out, Accelerator(cpu=True)).run()
+    Trainer(task_of(folder, streamed), out, Accelerator(cpu=True)).run()
 
 
-def whole(folder: FeatureFolder) -> tuple[Corpus, FeatureTable, Corpus, FeatureTable]:
+def task_of(folder: Path, streamed: bool) -> Task[Any]:
+    """The task of either kind."""
+    from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask
+    from clipcap_ext.train.clipcap.task import ClipCapTask
+
+    if streamed:
+        return StreamedClipCapTask.build(CONFIG, folder, lambda line: None)
+    (train, train_features), (val, val_features) = whole(FeatureFolder.open(folder))
+    return ClipCapTask(CONFIG, train, train_features, val, val_features)
+
+
+def whole(folder: FeatureFolder) -> list[tuple[Corpus, FeatureTable]]:
     """A folder's training and validation part in memory; the first 100 pictures validate."""
     shards = range(len(folder.manifest.parts))
     features = torch.cat([folder.features(shard) for shard in shards])
@@ -114,15 +122,15 @@ def whole(folder: FeatureFolder) -> tuple[Corpus, FeatureTable, Corpus, FeatureT
     parts = []
     for chosen in (slice(CONFIG.holdout, None), slice(0, CONFIG.holdout)):
         corpus = Corpus("synthetic", examples[chosen])
-        parts += [corpus, FeatureTable(tuple(corpus.image_ids), features[chosen])]
-    return tuple(parts)  # type: ignore[return-value]
+        parts.append((corpus, FeatureTable(tuple(corpus.image_ids), features[chosen])))
+    return parts
 
 
 def child(kind: str, folder: Path, out: Path) -> None:
     """Do one piece of work in this process and tell its peak memory in MiB."""
     torch.set_num_threads(1)
     if kind == "make":
-        make_features(LongColours(), find_parts([str(folder)]), out)  # type: ignore[arg-type]
+        make_features(cast(ClipEncoder, LongColours()), find_parts([str(folder)]), out)
     else:
         train(folder, out, kind == "stream")
     print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from functools import partial
 
 import numpy as np
 import torch
@@ -106,12 +107,8 @@ def main() -> None:
         assert abs(ours - padded) < 1e-4 * padded, f"the losses differ: {ours} and {padded}"
     took: dict[str, list[float]] = {"ours": [], "padded": []}
     for _ in range(arguments.rounds):
-        took["ours"].append(
-            sum(seconds(lambda batch=batch: steps.ours(*batch)) for batch in work) / len(work)
-        )
-        took["padded"].append(
-            sum(seconds(lambda batch=batch: steps.padded(*batch)) for batch in work) / len(work)
-        )
+        took["ours"].append(sum(seconds(partial(steps.ours, *batch)) for batch in work) / len(work))
+        took["padded"].append(sum(seconds(partial(steps.padded, *batch)) for batch in work) / len(work))
     ours, padded = (statistics.median(values) for values in (took["ours"], took["padded"]))
     rows = [
         ["padded to the corpus maximum (43), logits everywhere", f"{padded:.2f}", "1.0"],

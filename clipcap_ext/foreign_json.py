@@ -66,7 +66,7 @@ def expect(
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(WORDS.get(one, one.__name__) for one in kinds)
         raise error(f"{where}: {wanted} was expected, not {shown(value)}.")
-    return value  # type: ignore[return-value]
+    return value
 
 
 def shown(value: Any) -> str:

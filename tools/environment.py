@@ -96,7 +96,7 @@ def locked(environment: Path) -> Iterator[None]:
 
 
 def pip_install(environment: Path, *arguments: str) -> None:
-    command = [
+    command: list[str | Path] = [
         python_of(environment),
         "-m",
         "pip",

@@ -155,7 +155,7 @@ def existing(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader | io.BytesIO:
     """The bytes of a text file: a .gz unpacked, UTF-16, which begins with a mark, turned into UTF-8."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

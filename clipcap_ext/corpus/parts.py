@@ -20,14 +20,17 @@ RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 class Part(Protocol):
-    """A piece of a data set: one tar, or some rows of a table.
+    """A piece of a data set: one tar, or some rows of a table."""
 
-    name: unlike that of any other part of the data set. stamp: another one once the piece has changed on
-    disk.
-    """
+    @property
+    def name(self) -> str:
+        """Unlike that of any other part of the data set."""
+        ...
 
-    name: str
-    stamp: str
+    @property
+    def stamp(self) -> str:
+        """Another one once the piece has changed on disk."""
+        ...
 
     def read(self) -> Iterator[Sample | Problem]:
         """Its samples in order, with a Problem for each thing that is of no use; it never raises for

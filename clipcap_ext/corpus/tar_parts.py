@@ -15,10 +15,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES
 from clipcap_ext.foreign_json import parse_json
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in `typing` from Python 3.11 on
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 CAPTION_KEYS = ("caption", "captions", "text", "texts")
@@ -59,18 +63,20 @@ class TarPart:
         """(key, suffix, content) of each picture and caption."""
         last = "its beginning"
         try:
-            with tarfile.open(self.path, "r:*", tarinfo=_Member) as archive:
+            with _Archive.open(self.path, "r:*") as archive:
                 while (member := archive.next()) is not None:
-                    archive.members.clear()  # else it keeps a record of every member it has passed
+                    archive.members.clear()  # else the record of a large tar fills the memory
                     name = last = _printable(member.name)
                     key, suffix = _split(name)
                     if member.isdir() or not (suffix in (".txt", ".json") or suffix in IMAGE_SUFFIXES):
                         continue
-                    if not member.isfile() or member.size > MAX_BYTES:
+                    usable = member.isfile() and member.size <= MAX_BYTES
+                    stream = archive.extractfile(member) if usable else None
+                    if stream is None:
                         what = f"{member.size} bytes long" if member.isfile() else "no regular file"
                         yield Problem(f"{self.name}:{name}", f"is {what}.", "unusable member")
                         continue
-                    yield key, suffix, archive.extractfile(member).read()  # type: ignore[union-attr]
+                    yield key, suffix, stream.read()
         except DAMAGE as error:
             reason = f"is cut short or damaged behind {last} ({error}); what comes after it is lost."
             yield Problem(self.name, reason, "damaged tar")
@@ -81,13 +87,18 @@ class _Member(tarfile.TarInfo):
     errors."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # the end mark
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark; typeshed leaves it out
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"{error} at byte {archive.offset}") from error
+
+
+class _Archive(tarfile.TarFile):
+    tarinfo = _Member
+    members: list[tarfile.TarInfo]  # a record of every member it has passed
 
 
 @dataclass
@@ -118,11 +129,10 @@ class _Group:
         if ".txt" in self.members:
             texts = list(self.members[".txt"].decode("utf-8-sig").splitlines())
         elif ".json" in self.members:
-            said = parse_json(self.members[".json"])
-            found = (
-                next((said[key] for key in CAPTION_KEYS if key in said), []) if isinstance(said, dict) else []
-            )
-            texts = found if isinstance(found, list) else [found]
+            table = parse_json(self.members[".json"])
+            if isinstance(table, dict):
+                captions: object = next((table[key] for key in CAPTION_KEYS if key in table), [])
+                texts = captions if isinstance(captions, list) else [captions]
         return tuple(text.strip() for text in texts if isinstance(text, str) and text.strip())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 
 if TYPE_CHECKING:
     from PIL import Image
+    from typing_extensions import Self  # in `typing` from Python 3.11 on
 
 Model = TypeVar("Model", bound=nn.Module)
 Tokenizer = TypeVar("Tokenizer", bound=Vocabulary)
-Kind = TypeVar("Kind", bound="FeatureCaptioner[Any, Any]")
 
 
 class FeatureCaptioner(Generic[Model, Tokenizer]):
@@ -69,7 +69,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         raise NotImplementedError
 
-    def to(self: Kind, device: torch.device | str) -> Kind:
+    def to(self, device: torch.device | str) -> Self:
         """Move all weights in place; returns self."""
         self.encoder.to(device)
         self.model.to(device)

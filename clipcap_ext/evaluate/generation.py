@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from clipcap_ext.caption import Captioner, DecodingOptions
 from clipcap_ext.corpus import Example, Problem
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Progress = Callable[[int, int], None]
 WORKERS = 2
@@ -40,7 +44,7 @@ def caption_examples(
     return captions, problems
 
 
-def _open(example: Example):  # type: ignore[no-untyped-def]
+def _open(example: Example) -> tuple[Example, Image.Image | Problem]:
     """The example with its picture, or with the Problem it has."""
     try:
         return example, open_image(example.path)

@@ -16,8 +16,8 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any, BinaryIO, cast
 
 CHUNK = 1 << 18  # bytes written at a time: what is lost when the connection is cut
 LIST_TIMEOUT = 30.0  # seconds
@@ -36,8 +36,9 @@ def main() -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     while True:
         request = json.loads(requests.get())
+        work: dict[str, Callable[..., dict[str, Any]]] = {"list": list_files, "fetch": fetch_file}
         try:
-            answer = {"list": list_files, "fetch": fetch_file}[request.pop("do")](**request)
+            answer = work[request.pop("do")](**request)
         except Exception as error:
             answer = {"error": failure_of(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -53,7 +54,7 @@ def list_files(repo: str, revision: str) -> dict[str, Any]:
     )
     files = []
     for sibling in info.siblings or []:
-        lfs = sibling.lfs or {}
+        lfs: Mapping[str, Any] = sibling.lfs or {}
         size = lfs["size"] if lfs else sibling.size  # None where the Hub does not say
         files.append(
             {
@@ -80,13 +81,14 @@ def fetch_file(repo: str, commit: str, path: str, part: str, size: int) -> dict[
             file.truncate(0)
             file.seek(0)
         begun = file.tell()
+        stream = cast(BinaryIO, Bounded(file, size, path))
         try:
-            http_get(url, Bounded(file, size, path), resume_size=begun, headers=headers, expected_size=size)
+            http_get(url, stream, resume_size=begun, headers=headers, expected_size=size)
         except TooLong:
             if not begun:
                 raise
             # a server that knows no ranges sent the whole file behind what was there: once more, from nothing
-            http_get(url, Bounded(file, size, path), resume_size=0, headers=headers, expected_size=size)
+            http_get(url, stream, resume_size=0, headers=headers, expected_size=size)
     return {"done": path}
 
 
@@ -125,7 +127,7 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         response = getattr(one, "response", None)
         if "OfflineModeIsEnabled" in names:
             return {**said, "kind": "offline"}
-        if getattr(response, "status_code", None) is not None:
+        if response is not None and getattr(response, "status_code", None) is not None:
             wait = response.headers.get("Retry-After", "")
             gated = "GatedRepoError" in names
             return {**said, "kind": "http", "status": response.status_code, "wait": wait, "gated": gated}

@@ -9,7 +9,7 @@ need no anchor.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,25 +23,27 @@ LEXICOGRAPHER = (
     "lex:"  # an anchor of this form is a whole file of WordNet's verbs, taken if no synset is nearer
 )
 Place = tuple[str, str]  # facet, group ("" in a facet without groups)
-Taxonomy = dict[str, "dict[str, list[str]] | list[str]"]
+# By facet the labels, or where it has groups the labels by group.
+Taxonomy = dict[str, "dict[str, tuple[str, ...]] | tuple[str, ...]"]
 
 
 def make_taxonomy(labels: Iterable[Label], wordnet: WordNet) -> Taxonomy:
     """Every facet and group of anchors.json, empty ones too, with its labels in their order."""
     anchors = read_anchors()
     places = anchor_places(wordnet)
-    taxonomy: Taxonomy = {
-        facet: {group: [] for group in anchors[facet]} if facet in GROUPED_FACETS else []
-        for facet in (*GROUPED_FACETS, *FLAT_FACETS)
-    }
+    members: dict[Place, list[str]] = {}
     for label in labels:
         place = place_of(label, wordnet, places)
-        if place is None:
-            continue
-        facet, group = place
-        said = taxonomy[facet]
-        (said[group] if isinstance(said, dict) else said).append(label.text)
-    return taxonomy
+        if place is not None:
+            members.setdefault(place, []).append(label.text)
+    grouped = {
+        facet: {group: _at(members, facet, group) for group in anchors[facet]} for facet in GROUPED_FACETS
+    }
+    return {**grouped, **{facet: _at(members, facet, "") for facet in FLAT_FACETS}}
+
+
+def _at(members: Mapping[Place, Sequence[str]], facet: str, group: str) -> tuple[str, ...]:
+    return tuple(members.get((facet, group), ()))
 
 
 def place_of(label: Label, wordnet: WordNet, places: dict[str, Place]) -> Place | None:

@@ -53,6 +53,8 @@ class MeteorProcess:
             env=java_environment(),
             cwd=tempfile.gettempdir(),
         )
+        assert self._process.stdin is not None and self._process.stdout is not None  # as `pipe` asks for
+        self._sends, self._answers = self._process.stdin, self._process.stdout
         self._watchdog = threading.Timer(timeout, self._expire)
         self._watchdog.daemon = True
         self._watchdog.start()
@@ -64,7 +66,7 @@ class MeteorProcess:
         self._watchdog.cancel()
         self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdout, self._process.stdin, self._errors):
+        for stream in (self._answers, self._sends, self._errors):
             try:
                 stream.close()
             except OSError:  # unsent text in a pipe nobody reads
@@ -86,7 +88,7 @@ class MeteorProcess:
         writer.start()
         received = []
         for _ in range(answers):
-            line = self._process.stdout.readline()
+            line = self._answers.readline()
             if not line.strip():
                 raise self._failure()
             received.append(line.decode("ascii", errors="replace").strip())
@@ -95,8 +97,8 @@ class MeteorProcess:
 
     def _write(self, sent: bytes) -> None:
         try:
-            self._process.stdin.write(sent)
-            self._process.stdin.flush()
+            self._sends.write(sent)
+            self._sends.flush()
         except (OSError, ValueError):  # the program died: the reader reports it
             pass
 

@@ -35,8 +35,15 @@ class Job(Protocol):
 class Host(Protocol):
     """The running program as the rest of the extension sees it."""
 
-    name: str  # "AUTOMATIC1111", "Forge", "reForge", "SD.Next" or "standalone"
-    send_targets: tuple[str, ...]  # tabs that take a prompt
+    @property
+    def name(self) -> str:
+        """As people know it: AUTOMATIC1111, Forge, reForge, SD.Next or standalone."""
+        ...
+
+    @property
+    def send_targets(self) -> tuple[str, ...]:
+        """Those of SEND_TARGETS that take a prompt."""
+        ...
 
     @property
     def models_dir(self) -> Path:

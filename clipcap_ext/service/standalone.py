@@ -30,7 +30,7 @@ class StandaloneJob:
 
 
 class StandaloneHost:
-    """A Host (see base.py) for `python -m clipcap_ext ui` and for tests."""
+    """A Host (see host.py) for `python -m clipcap_ext ui` and for tests."""
 
     name = "standalone"
     send_targets: tuple[str, ...] = ()

@@ -179,14 +179,14 @@ def test_taxonomy(small: WordNet) -> None:
         Label("fast", "ADV", 1),
     ]  # fmt: skip
     made = make_taxonomy(labels, small)
-    assert made["animal"] == {"mammal": ["dog"], "bird": ["goose"]}
-    assert made["activity"] == {"moving": ["ride"], "holding": ["rid"]}
-    assert made["object"] == {"furniture": ["couch"]} and made["weather"] == {"rainy": []}
+    assert made["animal"] == {"mammal": ("dog",), "bird": ("goose",)}
+    assert made["activity"] == {"moving": ("ride",), "holding": ("rid",)}
+    assert made["object"] == {"furniture": ("couch",)} and made["weather"] == {"rainy": ()}
     assert (made["human"], made["adjective"], made["number"], made["adverb"]) == (
-        [],
-        ["red"],
-        ["two"],
-        ["fast"],
+        (),
+        ("red",),
+        ("two",),
+        ("fast",),
     )
 
 
@@ -258,8 +258,8 @@ def test_every_anchor_is_in_the_real_wordnet() -> None:
     made = make_taxonomy(
         [Label("dog", "NOUN", 2), Label("surfer", "NOUN", 1), Label("walk", "VERB", 1)], wordnet
     )
-    assert made["animal"]["mammal"] == ["dog"] and made["human"] == ["surfer"]  # type: ignore[index]
-    assert made["activity"]["moving"] == ["walk"]  # type: ignore[index]
+    assert made["animal"]["mammal"] == ("dog",) and made["human"] == ("surfer",)  # type: ignore[index]
+    assert made["activity"]["moving"] == ("walk",)  # type: ignore[index]
 
 
 def test_spacy_tags_captions() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from clipcap_ext.corpus.collecting import Collector, existing, first_line, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
+from clipcap_ext.errors import CorpusError
 
 NAMES = ("captions.txt", "captions.csv", "captions.csv.gz", "captions.tsv", "results.csv")
 DELIMITERS = "|\t;,"  # the first of them that a header holds
@@ -50,8 +51,7 @@ def _delimiter(header: str) -> str:
 
 
 def _columns(header: str) -> tuple[int, int, int | None] | None:
-    """Where the image, the caption and (if there is one) the split stand; None for another kind of
-    file."""
+    """Where the image, the caption and (if there is one) the split stand; None for another kind of file."""
     names = [name.strip().lower() for name in header.split(_delimiter(header))]
     image = next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
     caption = next((names.index(name) for name in CAPTION_COLUMNS if name in names), None)

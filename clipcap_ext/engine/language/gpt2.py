@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -50,6 +50,7 @@ class Gpt2(nn.Module):
     transformer: Gpt2Body
     lm_head: nn.Linear
     device: torch.device
+    save_pretrained: Callable[..., None]  # into a folder that transformers reads
 
 
 def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:

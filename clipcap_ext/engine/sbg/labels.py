@@ -79,7 +79,8 @@ class LabelBank:
 
     def groups(self, facet: str) -> dict[str, tuple[str, ...]]:
         """The groups of a facet of GROUPED_FACETS and their labels, in the taxonomy's order."""
-        return dict(self.taxonomy.get(facet, {}))  # type: ignore[arg-type]
+        groups = self.taxonomy.get(facet, {})
+        return dict(groups) if isinstance(groups, Mapping) else {}
 
     def members(self, facet: str) -> tuple[str, ...]:
         """The labels of a facet of FLAT_FACETS."""

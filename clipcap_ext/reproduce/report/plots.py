@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 Row = Mapping[str, Any]
 METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#9c6b4e", "#97bbf5", "#9498a0")
-SETTINGS = {
+SETTINGS: dict[RcKeyType, Any] = {
     "svg.hashsalt": "clipcap-ext", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": None,
 }  # fmt: skip
 SIZE = (8.0, 3.6)
-_SBG = re.compile(r"sbg-(\d+)")
+_SBG = re.compile(r"sbg-\d+")
 
 
 def table_plots(results: Row) -> dict[str, str]:
@@ -113,7 +116,7 @@ def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
 
 def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
     order = list(dict.fromkeys(one["words"] for _, attempt in made for one in attempt["lengths"]))
-    order.sort(key=lambda text: (text.startswith("over"), int(re.search(r"\d+", text).group())))  # type: ignore[union-attr]
+    order.sort(key=lambda text: (text.startswith("over"), _numbers(text)))
     for row, attempt in made:
         found = {one["words"]: one["CIDEr-D"] for one in attempt["lengths"]}
         present = [words for words in order if words in found]
@@ -125,9 +128,13 @@ def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
     axes.set_ylabel("CIDEr-D, standard protocol")
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", text)]
+
+
 def _candidates(axes: Any, made: list[tuple[Row, Row]]) -> None:
     """Ours and the paper's figures over N, both in the paper's protocol."""
-    numbers = [int(_SBG.fullmatch(row["name"]).group(1)) for row, _ in made]  # type: ignore[union-attr]
+    numbers = [_numbers(row["name"])[0] for row, _ in made]
     for place, metric in enumerate(("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")):
         figures = [
             found for _, attempt in made if (found := attempt["protocols"]["paper"]["values"].get(metric))

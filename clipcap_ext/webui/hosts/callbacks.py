@@ -17,20 +17,22 @@ TAB_ID = "clipcap"
 
 def register() -> None:
     """Give the host our tab, settings, gallery buttons and routes. Called each time the host loads its
-    scripts."""
-    register_callbacks(service())
+    scripts; outside a WebUI there is nobody to register with."""
+    host = service().host
+    if isinstance(host, WebuiHost):
+        register_callbacks(service(), host)
 
 
-def register_callbacks(service: CaptionService) -> None:
+def register_callbacks(service: CaptionService, host: WebuiHost) -> None:
     """Once a load of the host's scripts: it forgets all callbacks before it loads them again."""
     from modules import script_callbacks
 
-    interface = Interface(service)
+    interface = Interface(host)
     script_callbacks.on_ui_settings(lambda: add_settings(service))
     script_callbacks.on_before_ui(interface.reset)
     script_callbacks.on_after_component(interface.see)
-    script_callbacks.on_ui_tabs(lambda: ui_tabs(service, interface))
-    script_callbacks.on_app_started(lambda demo, app: add_routes(service, app))
+    script_callbacks.on_ui_tabs(lambda: ui_tabs(service, host, interface))
+    script_callbacks.on_app_started(lambda demo, app: add_routes(service, host, app))
     script_callbacks.on_script_unloaded(service.unload)
 
 
@@ -48,10 +50,8 @@ def add_settings(service: CaptionService) -> None:
         shared.opts.add_option(setting.key, info)
 
 
-def ui_tabs(service: CaptionService, interface: Interface) -> list[tuple[Any, str, str]]:
+def ui_tabs(service: CaptionService, host: WebuiHost, interface: Interface) -> list[tuple[Any, str, str]]:
     """The tab, or none with a report: a fault of ours must not keep the WebUI from starting."""
-    host = service.host
-    assert isinstance(host, WebuiHost)
     try:
         from clipcap_ext.webui.tab import build
 
@@ -64,10 +64,8 @@ def ui_tabs(service: CaptionService, interface: Interface) -> list[tuple[Any, st
     return [(blocks, host.tab_title, TAB_ID)]
 
 
-def add_routes(service: CaptionService, app: Any) -> None:
+def add_routes(service: CaptionService, host: WebuiHost, app: Any) -> None:
     """The REST routes, where the host serves its own; again after each Reload UI, which makes a new app."""
-    host = service.host
-    assert isinstance(host, WebuiHost)
     if not host.serves_api:
         return
     try:

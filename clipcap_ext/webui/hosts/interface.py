@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.webui.hosts.webui import WebuiHost
-
-if TYPE_CHECKING:
-    from clipcap_ext.service.service import CaptionService
 
 PASTE_NAME = "clipcap"  # SD.Next has a "caption" of its own
 GALLERIES = ("txt2img", "img2img", "extras")
@@ -31,9 +28,8 @@ def paste_module() -> Any:
 class Interface:
     """One building of the host's interface."""
 
-    def __init__(self, service: CaptionService) -> None:
-        assert isinstance(service.host, WebuiHost)
-        self._host: WebuiHost = service.host
+    def __init__(self, host: WebuiHost) -> None:
+        self._host = host
         self.reset()
 
     def reset(self) -> None:

@@ -26,7 +26,7 @@ PUBLIC = ("listen", "share", "ngrok", "server_name", "webui_is_non_local")  # fl
 
 
 class HostJob:
-    """A Job (see base.py) over the host's `shared.state`; a `guest` only looks at a state that is not
+    """A Job (see service/host.py) over the host's `shared.state`; a `guest` only looks at a state that is not
     ours."""
 
     def __init__(self, state: Any, guest: bool) -> None:
@@ -62,10 +62,10 @@ def passwords(pairs: Iterable[str]) -> dict[str, str]:
 
 
 class WebuiHost:
-    """A Host (see base.py) for programs that descend from AUTOMATIC1111's."""
+    """A Host (see service/host.py) for programs that descend from AUTOMATIC1111's."""
 
     name = ""
-    send_targets = SEND_TARGETS
+    send_targets: tuple[str, ...] = SEND_TARGETS
     tab_title = "Caption"
 
     def __init__(self) -> None:
