@@ -47,8 +47,9 @@ test-compat-%:
 test-processors: setup  ## run the tests with AVX2 and with SSE, 1 and 2 threads (TESTS=tests/engine for a part)
 	@$(PY) tools/processors.py $(TESTS) $(PYTEST_ARGS)
 
-lint: setup  ## check style
+lint: setup  ## check style and types
 	@$(PY) -m ruff check .
+	@$(PY) -m mypy
 
 benchmarks: setup  ## measure speed and memory, and write benchmarks/README.md (on a quiet machine)
 	@for name in decoding training_step streaming loading "bundled clipcap_ext/examples"; do \

@@ -78,12 +78,12 @@ def _read(paths: Sequence[Path]) -> list[Outcome]:
 
 
 def _captioned(read: Sequence[Outcome], caption_images: CaptionImages) -> Iterator[Outcome]:
-    readable = [outcome for outcome in read if outcome.image is not None]
+    readable = {outcome.path: outcome.image for outcome in read if outcome.image is not None}
     captions: dict[Path, Caption] = {}
     try:
         if readable:
-            made = caption_images([outcome.image for outcome in readable])
-            captions = {outcome.path: caption for outcome, caption in zip(readable, made, strict=True)}
+            made = caption_images(list(readable.values()))
+            captions = dict(zip(readable, made, strict=True))
     except Cancelled:
         raise
     except CaptionError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -138,7 +138,7 @@ def _check_images(name: str, hypotheses: Mapping[str, str], references: Mapping[
     )
 
 
-def _refuse(what: str, ids: object) -> None:
+def _refuse(what: str, ids: Iterable[str]) -> None:
     named = sorted(ids)
     if named:
         more = f" and {len(named) - 5} more" if len(named) > 5 else ""

@@ -63,8 +63,9 @@ class Downloads:
         models = [model for model in list_to_fetch(folders=[self.models_dir]) if model.repo]
         found = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
         for entry in list_models(folders=[self.models_dir]):
-            usable = entry.config is not None and not entry.problem
-            if usable and entry.config.encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
+            if entry.config is None or entry.problem:
+                continue
+            if entry.config.encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
                 found.append((entry.name, self._clip_size(entry.config.encoder)))
         return found
 
