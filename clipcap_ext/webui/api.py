@@ -61,7 +61,9 @@ class CaptionItem(BaseModel):
 
     caption: str = Field(..., title="Caption", description="Empty where there is a problem.")
     candidates: list[CandidateItem] = Field(..., title="Candidates", description="Best first.")
-    problem: str = Field("", title="Problem", description="Why this picture of several could not be read.")
+    problem: str = Field(
+        default="", title="Problem", description="Why this picture of several could not be read."
+    )
 
 
 class CaptionResponse(BaseModel):

@@ -7,7 +7,7 @@ browser of this machine's user post here (Origin), nor reach this server under a
 # No `from __future__ import annotations`: fastapi and pydantic 1 read the annotations as they are made.
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from secrets import compare_digest
 from typing import Any
@@ -55,7 +55,7 @@ class GuardedRoute(APIRoute):
     """Refuses a body that is too large before it is in memory, one that is no JSON before it is looked at,
     and answers a CaptionError by its kind."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """fastapi's handler between our guards."""
         handle = super().get_route_handler()
 
