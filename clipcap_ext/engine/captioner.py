@@ -76,11 +76,11 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         return self
 
     def chosen(
-        self, features: Tensor, found: Sequence[Sequence[Candidate]], options: DecodingOptions
+        self, features: Tensor, decoded: Sequence[Sequence[Candidate]], options: DecodingOptions
     ) -> list[Caption]:
         """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options
         say."""
-        groups = [distinct(group) for group in found]
+        groups = [distinct(group) for group in decoded]
         if options.rank_by == "similarity":
             groups = rank_by_similarity(self.encoder, features, groups)
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
@@ -120,8 +120,11 @@ def rank_by_similarity(
     row = {text: i for i, text in enumerate(texts)}
     read = encoder.encode_text(texts)  # (distinct texts, clip_dim)
     cosines = exact_cosines(features[:, : read.shape[1]], read)  # (B, distinct texts)
-    places = [[row[one.text] for one in group] for group in groups]
-    return [_ranked(group, found[some]) for group, found, some in zip(groups, cosines, places, strict=True)]
+    places = [[row[candidate.text] for candidate in group] for group in groups]
+    return [
+        _ranked(group, row_cosines[columns])
+        for group, row_cosines, columns in zip(groups, cosines, places, strict=True)
+    ]
 
 
 def _ranked(group: Sequence[Candidate], similarities: np.ndarray) -> list[Candidate]:

@@ -60,7 +60,7 @@ def list_models(*, folders: Sequence[Path] = ()) -> list[ModelEntry]:
 def list_to_fetch(*, folders: Sequence[Path] = ()) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
     here = {entry.name for entry in list_models(folders=folders)}
-    own = [one.about for folder in models_folders(folders) for one in _own(folder)]
+    own = [entry.about for folder in models_folders(folders) for entry in _own(folder)]
     models = [*PUBLISHED, *(about for about in own if about and about.repo)]
     return [model for model in models if model.name not in here]
 

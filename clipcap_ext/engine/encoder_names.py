@@ -43,19 +43,19 @@ def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:
     return [folder] if encoder.pretrained else [folder, find_encoder_folder(encoder.model, folder)]
 
 
-def process_device(asked: str, local_rank: int) -> str:
+def process_device(name: str, local_rank: int) -> str:
     """A device's name: auto is this process's GPU if there is one, else the CPU. UsageError for one not
     there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
+    if name == "auto":
         return f"cuda:{local_rank % count}" if count else "cpu"
     try:
-        device = torch.device(asked)
+        device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {asked}: torch knows no such device.") from error
+        raise UsageError(f"--device {name}: torch knows no such device.") from error
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(f"--device {asked}: there are {count} GPUs here.")
-    return asked
+        raise UsageError(f"--device {name}: there are {count} GPUs here.")
+    return name
 
 
 def _by_name(name: str, device: str, normalize: bool) -> tuple[ClipEncoder, list[Path]]:

@@ -123,15 +123,15 @@ def _load_merge_rnn(
     from clipcap_ext.engine.merge_rnn.captioner import MergeRnnCaptioner
     from clipcap_ext.engine.merge_rnn.checkpoint import load_merge_rnn
 
-    model, words = load_merge_rnn(folder, config), load_words(folder)
+    model, vocabulary = load_merge_rnn(folder, config), load_words(folder)
     _check_features(folder, config, encoder, model.config.feature_dim)
-    if words.vocab_size != model.config.vocab_size:
+    if vocabulary.vocab_size != model.config.vocab_size:
         raise CheckpointError(
-            f"{folder} holds {words.vocab_size - 2} words where its config says "
+            f"{folder} holds {vocabulary.vocab_size - 2} words where its config says "
             f"{model.config.vocab_size - 2}: its files do not belong together. Copy or download it again."
         )
     model.to(device=device, dtype=dtype)
-    return MergeRnnCaptioner(folder.resolve().name, encoder, model, words, config.decoding_options())
+    return MergeRnnCaptioner(folder.resolve().name, encoder, model, vocabulary, config.decoding_options())
 
 
 def _check_features(folder: Path, config: CheckpointConfig, encoder: ClipEncoder, wanted: int) -> None:

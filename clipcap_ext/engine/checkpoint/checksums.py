@@ -40,10 +40,10 @@ def has_sha256(path: Path, expected: str, memory: Path | None = None) -> bool:
 
 def _recall(memory: Path) -> dict[str, object]:
     try:
-        said = parse_json(memory.read_bytes())
+        content = parse_json(memory.read_bytes())
     except (OSError, ForeignJsonError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _keep(memory: Path, known: dict[str, object]) -> None:

@@ -40,10 +40,11 @@ def pixel_key(image: Image.Image) -> str:
 def write_fingerprints(path: Path, fingerprints: Iterable[str]) -> None:
     """Write them as a sorted JSON list, each once; millions of them take few bytes more memory than their
     digits."""
-    found = np.unique(np.fromiter(fingerprints, dtype=f"S{LENGTH}"))
+    ordered = np.unique(np.fromiter(fingerprints, dtype=f"S{LENGTH}"))
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
-        for start in range(0, len(found), CHUNK):
-            rows = json.dumps([one.decode() for one in found[start : start + CHUNK].tolist()])
+        for start in range(0, len(ordered), CHUNK):
+            chunk = ordered[start : start + CHUNK].tolist()
+            rows = json.dumps([fingerprint.decode() for fingerprint in chunk])
             file.write((", " if start else "") + rows[1:-1])
         file.write("]\n")

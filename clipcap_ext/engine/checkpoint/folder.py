@@ -94,7 +94,7 @@ def trained_on(folder: Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
     prints = expect(read_json_file(path, CheckpointError), list, str(path), CheckpointError)
-    return frozenset(expect(one, str, str(path), CheckpointError) for one in prints)
+    return frozenset(expect(fingerprint, str, str(path), CheckpointError) for fingerprint in prints)
 
 
 def _check_fit(wanted: Mapping[str, torch.Size], given: Mapping[str, Tensor], where: str) -> None:

@@ -27,10 +27,10 @@ def cached_file(repo: str, path: str, commit: str = "") -> Path | None:
         others = [] if commit else sorted(entry.name for entry in (folder / "snapshots").iterdir())
     except OSError:
         others = []
-    for one in filter(None, [commit, *others]):
-        found = folder / "snapshots" / one / path
-        if found.is_file():
-            return found
+    for snapshot in filter(None, [commit, *others]):
+        file = folder / "snapshots" / snapshot / path
+        if file.is_file():
+            return file
     return None
 
 

@@ -81,10 +81,11 @@ def load_cnn(config: EncoderConfig) -> CnnEncoder:
 
 
 def _preprocess_of(cnn: Any) -> Preprocess:
-    said = cnn.pretrained_cfg
+    pretrained = cnn.pretrained_cfg
     return Preprocess(
-        size=said["input_size"][-1], mean=tuple(said["mean"]), std=tuple(said["std"]), resize_mode="squash",
-        interpolation=said["interpolation"] if said["interpolation"] == "bilinear" else "bicubic",
+        size=pretrained["input_size"][-1], mean=tuple(pretrained["mean"]), std=tuple(pretrained["std"]),
+        resize_mode="squash",
+        interpolation=pretrained["interpolation"] if pretrained["interpolation"] == "bilinear" else "bicubic",
     )  # fmt: skip
 
 
@@ -109,8 +110,8 @@ def read_lite0(trunk: nn.Module) -> dict[str, Tensor]:
     wanted = trunk.state_dict()
     classes = any(name.startswith("classifier.") for name in wanted)
     given = torch.load(path, map_location="cpu", weights_only=True)
-    found = [tensor for name, tensor in given.items() if classes or "_fc" not in name]
-    pairs = list(zip(wanted.items(), found, strict=True))
+    published = [tensor for name, tensor in given.items() if classes or "_fc" not in name]
+    pairs = list(zip(wanted.items(), published, strict=True))
     if any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
         raise UsageError(f"{path} does not fit this timm's {LITE0}.")
     return {name: tensor for (name, _), tensor in pairs}

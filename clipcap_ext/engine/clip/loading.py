@@ -75,7 +75,7 @@ def _check_sizes(model_cfg: Mapping[str, Any]) -> None:
         if isinstance(value, dict):
             pending += value.items()
         elif isinstance(value, list):
-            pending += [(name, one) for one in value]
+            pending += [(name, inner) for inner in value]
         elif type(value) in (int, float) and not abs(value) <= MOST.get(name, MOST_SIZE):
             raise CheckpointError(f"{shown(name)} of {shown(value)} fits no CLIP.")
 

@@ -36,13 +36,13 @@ IN_LAYER = re.compile(r"(text_model|vision_model)\.encoder\.layers\.(\d+)\.(.+)\
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A CLIPModel's state dict under open_clip's names; names it does not know stay, for a strict load to
     refuse."""
-    made: dict[str, Tensor] = {}
+    ours: dict[str, Tensor] = {}
     for name, tensor in state.items():
         match = IN_LAYER.fullmatch(name)
         if name in TOP:
-            made[TOP[name]] = tensor
+            ours[TOP[name]] = tensor
         elif name in TRANSPOSED:
-            made[TRANSPOSED[name]] = tensor.T
+            ours[TRANSPOSED[name]] = tensor.T
         elif name.endswith("embeddings.position_ids"):
             continue  # a counting buffer of old versions
         elif match is None or match[3] not in {
@@ -51,12 +51,12 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             "self_attn.k_proj",
             "self_attn.v_proj",
         }:
-            made[name] = tensor
+            ours[name] = tensor
         elif match[3] in LAYER:
-            made[f"{BLOCKS[match[1]]}.{match[2]}.{LAYER[match[3]]}.{match[4]}"] = tensor
+            ours[f"{BLOCKS[match[1]]}.{match[2]}.{LAYER[match[3]]}.{match[4]}"] = tensor
         elif match[3] == "self_attn.q_proj":  # the three are one matrix here
             parts = [name.replace("q_proj", f"{letter}_proj") for letter in "qkv"]
-            made[f"{BLOCKS[match[1]]}.{match[2]}.attn.in_proj_{match[4]}"] = torch.cat(
+            ours[f"{BLOCKS[match[1]]}.{match[2]}.attn.in_proj_{match[4]}"] = torch.cat(
                 [state[part] for part in parts]
             )
-    return made
+    return ours

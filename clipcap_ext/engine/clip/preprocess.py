@@ -38,7 +38,7 @@ class Preprocess:
             raise CheckpointError(f"size must be a whole number from 8 to 4096, not {shown(self.size)}.")
         for name in ("mean", "std"):
             values = getattr(self, name)
-            numbers = isinstance(values, tuple) and all(type(one) in (int, float) for one in values)
+            numbers = isinstance(values, tuple) and all(type(number) in (int, float) for number in values)
             if not numbers or len(values) != 3 or (name == "std" and min(values) <= 0):
                 raise CheckpointError(f"{name} must be three numbers (std's above 0), not {shown(values)}.")
         if self.resize_mode not in RESIZE_MODES:

@@ -34,8 +34,8 @@ class ClipTokens:
 
             return open_clip.tokenize(list(texts), context_length=self.context_length)
         ids = torch.zeros(len(texts), self.context_length, dtype=torch.long)
-        for row, found in enumerate(self.encode(texts)):
-            ids[row, : len(found)] = torch.tensor(found)
+        for row, text_ids in enumerate(self.encode(texts)):
+            ids[row, : len(text_ids)] = torch.tensor(text_ids)
         return ids
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:

@@ -27,11 +27,11 @@ class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
         encoder, in one batch."""
         options = options or self.default_options
         if self.reader is not None:
-            found = self.reader.decode(features, options, keys=keys)
+            decoded = self.reader.decode(features, options, keys=keys)
         else:
             prefix = self.model.prefix_embeds(features)
-            found = decode(self.model.gpt2, prefix, self.tokenizer, options, keys=keys)
-        return self.chosen(features, found, options)
+            decoded = decode(self.model.gpt2, prefix, self.tokenizer, options, keys=keys)
+        return self.chosen(features, decoded, options)
 
     @cached_property
     def reader(self) -> EvidenceReader | None:

@@ -44,7 +44,7 @@ def decode(
     of the three.
     Returns B lists of num_candidates Candidates, best first. UsageError if the model's positions run out.
     """
-    found = decode_ids(
+    groups = decode_ids(
         lm,
         inputs_embeds,
         tokenizer.stop_ids,
@@ -53,7 +53,7 @@ def decode(
         attention_mask=attention_mask,
         stepper=stepper,
     )
-    return [[_candidate(tokenizer, one) for one in group] for group in found]
+    return [[_candidate(tokenizer, decoded) for decoded in group] for group in groups]
 
 
 def decode_ids(
@@ -138,8 +138,8 @@ def _decode_rows(
             stepper.select(kept)
             alive, tokens = alive[kept], tokens[kept]
         logits = stepper.step(tokens)
-    found = [Decoded(tuple(row), total) for row, total in zip(ids, sums, strict=True)]
-    groups = [found[start : start + count] for start in range(0, len(found), count)]
+    decoded = [Decoded(tuple(row), total) for row, total in zip(ids, sums, strict=True)]
+    groups = [decoded[start : start + count] for start in range(0, len(decoded), count)]
     return [sorted(group, key=_average, reverse=True) for group in groups]
 
 

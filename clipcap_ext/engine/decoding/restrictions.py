@@ -26,12 +26,12 @@ class Restriction(Protocol):
 
 def restrictions_of(options: DecodingOptions, stop_ids: Tensor) -> list[Restriction]:
     """The rules that `options` ask for, in the order they are applied; stop_ids (n,) end a caption."""
-    found: list[Restriction] = [NotTooShort(stop_ids, options.min_new_tokens)]
+    restrictions: list[Restriction] = [NotTooShort(stop_ids, options.min_new_tokens)]
     if options.repetition_penalty != 1:
-        found.append(RepetitionPenalty(options.repetition_penalty))
+        restrictions.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram_size > 0:
-        found.append(NoRepeatedNgram(options.no_repeat_ngram_size))
-    return found
+        restrictions.append(NoRepeatedNgram(options.no_repeat_ngram_size))
+    return restrictions
 
 
 @dataclass(frozen=True)

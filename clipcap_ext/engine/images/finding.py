@@ -29,12 +29,12 @@ def find_images(
     real folder is entered once, so that links in a circle end. stay: a folder that a link puts outside of the
     given one is kept instead of entered.
     """
-    found: dict[Path, None] = {}
+    pictures: dict[Path, None] = {}
     for given in paths:
         for path in sorted(matching(pasted_path(given)), key=lambda path: natural_key(str(path))):
             walk = _Walk(recursive, os.path.realpath(path) if stay else None)
-            found.update(dict.fromkeys(walk(path) if os.path.isdir(path) else [path]))
-    return list(found)
+            pictures.update(dict.fromkeys(walk(path) if os.path.isdir(path) else [path]))
+    return list(pictures)
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

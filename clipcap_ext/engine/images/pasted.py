@@ -42,7 +42,7 @@ def matching(path: Path) -> list[Path]:
     itself."""
     if os.path.lexists(path) or not glob.has_magic(str(path)):
         return [path]
-    return [Path(found) for found in glob.glob(str(path))] or [path]
+    return [Path(match) for match in glob.glob(str(path))] or [path]
 
 
 def _of_address(address: str) -> str:

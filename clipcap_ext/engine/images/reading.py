@@ -104,12 +104,12 @@ def _shrunk(image: Image.Image) -> Image.Image:
         return rgb.reduce(factor) if factor > 1 else rgb
     image.load()
     width, height = image.size
-    made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    shrunk = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, BAND_ROWS * factor):
         band = image.crop((0, top, width, min(height, top + BAND_ROWS * factor)))
         band.info, band.format = image.info, image.format
-        made.paste(to_rgb(band).reduce(factor), (0, top // factor))
-    return made
+        shrunk.paste(to_rgb(band).reduce(factor), (0, top // factor))
+    return shrunk
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

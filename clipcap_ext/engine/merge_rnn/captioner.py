@@ -14,6 +14,7 @@ from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
 from clipcap_ext.engine.checkpoint.vocabulary import EDGE, UNKNOWN, WordVocabulary
 from clipcap_ext.engine.decoding.decode import clean_caption, search
+from clipcap_ext.engine.decoding.stepper import Decoded
 from clipcap_ext.engine.merge_rnn.model import LSTMState, MergeRnnModel
 from clipcap_ext.errors import UsageError
 
@@ -65,7 +66,7 @@ class MergeRnnCaptioner(FeatureCaptioner[MergeRnnModel, WordVocabulary]):
 def decode_words(
     model: MergeRnnModel,
     features: Tensor,
-    words: WordVocabulary,
+    vocabulary: WordVocabulary,
     options: DecodingOptions,
     *,
     keys: Sequence[str],
@@ -78,8 +79,9 @@ def decode_words(
         raise UsageError(f"{len(features)} images need as many keys, not {len(keys)}.")
     if not len(keys):
         return []
-    found = search(lambda: MergeStepper(model, features), (EDGE,), options, options.max_new_tokens, keys)
-    return [
-        [Candidate(clean_caption(words.decode(one.ids)), one.sum_logprob / len(one.ids)) for one in group]
-        for group in found
-    ]
+    groups = search(lambda: MergeStepper(model, features), (EDGE,), options, options.max_new_tokens, keys)
+    return [[_candidate(vocabulary, decoded) for decoded in group] for group in groups]
+
+
+def _candidate(vocabulary: WordVocabulary, decoded: Decoded) -> Candidate:
+    return Candidate(clean_caption(vocabulary.decode(decoded.ids)), decoded.sum_logprob / len(decoded.ids))

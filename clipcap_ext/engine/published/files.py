@@ -17,14 +17,14 @@ from clipcap_ext.engine.published.table import GPT2_REPO, PUBLISHED, TOKENIZER_F
 def parts_for(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> PublishedParts:
     """What is known besides the file, and the vocabulary and GPT-2 that were downloaded for such files."""
     gpt2 = next((place for place in _gpt2_folders(folders) if (place / "model.safetensors").is_file()), None)
-    words = [
+    vocabularies = [
         place for place in _gpt2_folders(folders) if all((place / name).is_file() for name in TOKENIZER_FILES)
     ]
     if about is None:
         return PublishedParts(gpt2=gpt2)
-    said = {"licence": about.licence, "terms": about.terms}
-    training = {**about.training, **{key: text for key, text in said.items() if text}}
-    tokenizer = words[0] if words and about.tokenizer == GPT2_REPO else None
+    licence = {"licence": about.licence, "terms": about.terms}
+    training = {**about.training, **{key: text for key, text in licence.items() if text}}
+    tokenizer = vocabularies[0] if vocabularies and about.tokenizer == GPT2_REPO else None
     encoder = (
         None if about in PUBLISHED and not about.repo else about.encoder
     )  # whichever file it is: its shapes say
@@ -45,8 +45,8 @@ def folder_of(
 
 def made_from(config: CheckpointConfig | None) -> str:
     """The name of the file that a checkpoint was converted from, empty if it was not."""
-    said = config.training.get(ORIGIN) if config is not None else None
-    return str(said.get("file", "")) if isinstance(said, dict) else ""
+    origin = config.training.get(ORIGIN) if config is not None else None
+    return str(origin.get("file", "")) if isinstance(origin, dict) else ""
 
 
 def _gpt2_folders(folders: Sequence[Path]) -> list[Path]:

@@ -45,8 +45,8 @@ def look(file: Path) -> tuple[StateFile, PublishedLayout]:
 
 def unconverted_files(folder: Path) -> list[Path]:
     """The published files in `folder` that have not been converted yet, by name."""
-    found = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not path.is_dir()]
-    return [path for path in found if not is_current(converted_folder(path), path)]
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and not path.is_dir()]
+    return [path for path in files if not is_current(converted_folder(path), path)]
 
 
 def planned_config(file: Path, parts: PublishedParts | None = None) -> CheckpointConfig:
@@ -77,8 +77,8 @@ def converted_folder(file: Path) -> Path:
 
 def origin_of(file: Path) -> dict[str, Any]:
     """What a converted checkpoint remembers of its file, to tell whether that has been exchanged since."""
-    found = file.stat()
-    return {"file": file.name, "bytes": found.st_size, "modified": int(found.st_mtime)}
+    status = file.stat()
+    return {"file": file.name, "bytes": status.st_size, "modified": int(status.st_mtime)}
 
 
 def origin_said(folder: Path) -> Mapping[str, Any]:
@@ -86,12 +86,12 @@ def origin_said(folder: Path) -> Mapping[str, Any]:
     if not (folder / CONFIG_FILE).is_file():
         return {}
     try:
-        said = read_config(folder).training.get(ORIGIN)
+        origin = read_config(folder).training.get(ORIGIN)
     except CheckpointError:
         return {}
-    return said if isinstance(said, Mapping) else {}
+    return origin if isinstance(origin, Mapping) else {}
 
 
 def is_current(folder: Path, file: Path) -> bool:
-    said = origin_said(folder)
-    return bool(said) and file.exists() and origin_of(file).items() <= said.items()
+    origin = origin_said(folder)
+    return bool(origin) and file.exists() and origin_of(file).items() <= origin.items()

@@ -75,10 +75,10 @@ def rename(names: Iterable[str]) -> dict[str, str]:
     buffers.
     """
     theirs = {name: name for name in names}
-    while found := [
+    while wrapped := [
         prefix for prefix in WRAPPED if theirs and all(n.startswith(prefix) for n in theirs.values())
     ]:
-        theirs = {name: short.removeprefix(found[0]) for name, short in theirs.items()}
+        theirs = {name: short.removeprefix(wrapped[0]) for name, short in theirs.items()}
     if "wte.weight" in theirs.values():  # saved without the output weights
         theirs = {name: f"transformer.{short}" for name, short in theirs.items()}
     ours = {}
@@ -174,9 +174,9 @@ def _matrix(ours: Mapping[str, TensorSpec], name: str, where: str) -> tuple[int,
     spec = ours.get(name)
     shape = spec.shape if spec else ()
     if len(shape) != 2 or not all(shape):
-        found = f"of shape {shape}" if spec else "missing"
+        held = f"of shape {shape}" if spec else "missing"
         raise CheckpointError(
-            f"{where}: the architecture cannot be told, for {name} (in our words) is {found}."
+            f"{where}: the architecture cannot be told, for {name} (in our words) is {held}."
         )
     return shape
 

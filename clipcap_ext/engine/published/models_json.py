@@ -49,82 +49,83 @@ def read_own_models(folder: Path) -> list[OwnModel]:
     path = folder / FILE
     if not path.is_file():
         return []
-    said = read_json_file(path, CheckpointError)
-    if not isinstance(said, dict) or said.get("format") != FORMAT or not isinstance(said.get("models"), dict):
+    content = read_json_file(path, CheckpointError)
+    models = content.get("models") if isinstance(content, dict) and content.get("format") == FORMAT else None
+    if not isinstance(models, dict):
         raise CheckpointError(f'{path}: {{"format": "{FORMAT}", "models": {{...}}}} was expected.')
-    _check_keys(said, ("format", "models"), str(path))
-    return [_entry(name, one, path) for name, one in said["models"].items()]
+    _check_keys(content, ("format", "models"), str(path))
+    return [_entry(name, table, path) for name, table in models.items()]
 
 
-def _entry(name: str, said: Any, path: Path) -> OwnModel:
+def _entry(name: str, table: Any, path: Path) -> OwnModel:
     where = f"{path}, {name!r}"
     if not NAME.fullmatch(name) or published(name) is not None:
         raise CheckpointError(
             f"{where}: a name is letters, digits, . _ -, at most 80, and none of the published models'."
         )
-    if not isinstance(said, dict):
+    if not isinstance(table, dict):
         raise CheckpointError(f"{where}: a table of keys was expected.")
-    _check_keys(said, KEYS, where)
+    _check_keys(table, KEYS, where)
     for key in TEXTS:
-        if key in said and (not isinstance(said[key], str) or not said[key] or "\0" in said[key]):
+        if key in table and (not isinstance(table[key], str) or not table[key] or "\0" in table[key]):
             raise CheckpointError(f"{where}: {key} is a text.")
-    if "folder" in said:
-        if len(said) > 1:
+    if "folder" in table:
+        if len(table) > 1:
             raise CheckpointError(f"{where}: a folder explains itself, so no other key goes with it.")
-        return OwnModel(name, folder=path.parent / Path(said["folder"]).expanduser())
-    if "repo" not in said and "file" not in said:
+        return OwnModel(name, folder=path.parent / Path(table["folder"]).expanduser())
+    if "repo" not in table and "file" not in table:
         raise CheckpointError(f"{where}: one of folder, file and repo is needed.")
-    if "repo" in said and not REPO.fullmatch(said["repo"]):
-        raise CheckpointError(f"{where}: repo is OWNER/NAME as on the Hub, not {said['repo']!r}.")
-    file = None if "repo" in said else path.parent / Path(said["file"]).expanduser()
-    return OwnModel(name, file=file, about=_about(name, said, where))
+    if "repo" in table and not REPO.fullmatch(table["repo"]):
+        raise CheckpointError(f"{where}: repo is OWNER/NAME as on the Hub, not {table['repo']!r}.")
+    file = None if "repo" in table else path.parent / Path(table["file"]).expanduser()
+    return OwnModel(name, file=file, about=_about(name, table, where))
 
 
-def _about(name: str, said: Mapping[str, Any], where: str) -> PublishedModel:
-    like = said.get("like")
+def _about(name: str, table: Mapping[str, Any], where: str) -> PublishedModel:
+    like = table.get("like")
     base = published(like) if like else PublishedModel(name, "")
     if base is None:
         known = ", ".join(model.name for model in PUBLISHED)
         raise CheckpointError(f"{where}: like names no published model; known: {known}.")
     changes: dict[str, Any] = {
         "name": name,
-        "repo": said.get("repo", ""),
-        "revision": said.get("revision", "main"),
+        "repo": table.get("repo", ""),
+        "revision": table.get("revision", "main"),
     }
-    changes["file"] = said.get("file", "") if "repo" in said else ""
+    changes["file"] = table.get("file", "") if "repo" in table else ""
     changes["size"] = 0
     for key in ("kind", "licence", "purpose", "tokenizer"):
-        if key in said:
-            changes[key] = said[key]
-    if "tokenizer" not in said and "repo" in said and not like:
+        if key in table:
+            changes[key] = table[key]
+    if "tokenizer" not in table and "repo" in table and not like:
         changes["tokenizer"] = ""
-    if "encoder" in said:
-        changes["encoder"] = _encoder(said["encoder"], where)
+    if "encoder" in table:
+        changes["encoder"] = _encoder(table["encoder"], where)
     for key, kind in (("decoding", dict), ("gpt2", bool)):
-        if key in said:
-            if not isinstance(said[key], kind):
+        if key in table:
+            if not isinstance(table[key], kind):
                 raise CheckpointError(f"{where}: {key} is {'a table' if kind is dict else 'true or false'}.")
-            changes[key] = said[key]
+            changes[key] = table[key]
     try:
         return replace(base, **changes)
     except CaptionError as error:
         raise CheckpointError(f"{where}: {error}") from error
 
 
-def _encoder(said: Any, where: str) -> EncoderConfig:
-    if not isinstance(said, dict) or "model" not in said:
+def _encoder(table: Any, where: str) -> EncoderConfig:
+    if not isinstance(table, dict) or "model" not in table:
         raise CheckpointError(f"{where}: encoder is a table of model, pretrained and normalize.")
-    _check_keys(said, tuple(ENCODER_KEYS), f"{where}, encoder")
+    _check_keys(table, tuple(ENCODER_KEYS), f"{where}, encoder")
     for key, kind in ENCODER_KEYS.items():
-        if key in said and not isinstance(said[key], kind):
+        if key in table and not isinstance(table[key], kind):
             raise CheckpointError(
                 f"{where}, encoder: {key} is {'true or false' if kind is bool else 'a text'}."
             )
-    return EncoderConfig(**{"pretrained": "", **said})
+    return EncoderConfig(**{"pretrained": "", **table})
 
 
-def _check_keys(said: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in said:
+def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""

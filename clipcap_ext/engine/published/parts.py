@@ -65,7 +65,7 @@ def _published_encoder(layout: PublishedLayout, where: str) -> EncoderConfig:
     if layout.kind == "sbg":
         return SBG_ENCODER
     if layout.clip_dim not in ENCODERS:
-        known = ", ".join(f"{length} ({one.model})" for length, one in ENCODERS.items())
+        known = ", ".join(f"{length} ({encoder.model})" for length, encoder in ENCODERS.items())
         raise CheckpointError(
             f"{where} takes features of length {layout.clip_dim}, which no published encoder gives; known: "
             f"{known}. Say which with python -m clipcap_ext convert FILE OUT --encoder NAME."
@@ -130,6 +130,6 @@ def _cached_folders() -> list[Path]:
     from huggingface_hub import try_to_load_from_cache
 
     names = ("vocab.json", "model.safetensors", "pytorch_model.bin")
-    found = [try_to_load_from_cache(repo, name) for repo in GPT2_REPOS for name in names]
+    cached = [try_to_load_from_cache(repo, name) for repo in GPT2_REPOS for name in names]
     ours = [folder / HUB_FOLDER / GPT2_REPOS[0].replace("/", "--") for folder in models_folders()]
-    return list(dict.fromkeys([*ours, *(Path(path).parent for path in found if isinstance(path, str))]))
+    return list(dict.fromkeys([*ours, *(Path(path).parent for path in cached if isinstance(path, str))]))

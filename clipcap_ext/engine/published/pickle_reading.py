@@ -136,9 +136,9 @@ class _Machine:
             at -= 1
             if at < 0:
                 raise ValueError("no mark")
-        found = self.stack[at + 1 :]
+        values = self.stack[at + 1 :]
         del self.stack[at:]
-        return found
+        return values
 
     def _do_mark(self, _: Any) -> None:
         self.stack.append(MARK)

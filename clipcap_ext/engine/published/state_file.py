@@ -66,40 +66,40 @@ def read_state_file(path: Path) -> StateFile:
             file.seek(0)
             if form == "safetensors":
                 return StateFile(path, form, size, "", _safetensors(file, path, size))
-            said = _zip(file, path, size) if form == "zip" else _pickles(file, path, size)
+            saved = _zip(file, path, size) if form == "zip" else _pickles(file, path, size)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
-    wrapper, tensors = _state_dict(said, path)
+    wrapper, tensors = _state_dict(saved, path)
     return StateFile(path, form, size, wrapper, tensors)
 
 
-def unwrapped(said: Any) -> tuple[str, Any]:
+def unwrapped(saved: Any) -> tuple[str, Any]:
     """The state dict of what was saved, and the key it was under: training scripts save more beside it."""
     for key in WRAPPERS:
-        if isinstance(said, Mapping) and isinstance(said.get(key), Mapping):
-            return key, said[key]
-    return "", said
+        if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
+            return key, saved[key]
+    return "", saved
 
 
 def _size_on_disk(path: Path) -> int:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise CheckpointError(f"{path} is no file.")
-    if found.st_size > MOST_BYTES:
+    if status.st_size > MOST_BYTES:
         raise CheckpointError(
-            f"{path} has {found.st_size / 1e9:.1f} GB, and the largest GPT-2 with a mapper fits into "
+            f"{path} has {status.st_size / 1e9:.1f} GB, and the largest GPT-2 with a mapper fits into "
             f"{MOST_BYTES / 1e9:.0f} GB: it is not opened."
         )
-    written = getattr(found, "st_blocks", 0) * 512  # 0 where the file system does not say
-    if 0 < written < found.st_size // 2 and found.st_size > MOST_INDEX:
+    written = getattr(status, "st_blocks", 0) * 512  # 0 where the file system does not say
+    if 0 < written < status.st_size // 2 and status.st_size > MOST_INDEX:
         raise CheckpointError(
-            f"{path} claims {found.st_size} bytes and {written} were ever written: the rest is holes. Fetch "
+            f"{path} claims {status.st_size} bytes and {written} were ever written: the rest is holes. Fetch "
             "it again."
         )
-    return found.st_size
+    return status.st_size
 
 
 def _form(path: Path, head: bytes) -> str:
@@ -130,15 +130,15 @@ def _zip(file: BinaryIO, path: Path, size: int) -> Any:
         index = archive.read(f"{top}/data.pkl")
     except (zipfile.BadZipFile, LookupError, ValueError, RuntimeError, EOFError, struct.error) as error:
         raise _damaged(path, f"its zip archive cannot be read ({str(error)[:200]})") from error
-    said = read_pickle(io.BytesIO(index), str(path))
+    saved = read_pickle(io.BytesIO(index), str(path))
     sizes = {member.filename: member.file_size for member in members}
-    for storage in _storages(said):
-        found = sizes.get(f"{top}/data/{storage.key}")
-        if found != storage.nbytes:
+    for storage in _storages(saved):
+        held = sizes.get(f"{top}/data/{storage.key}")
+        if held != storage.nbytes:
             raise _damaged(
-                path, f"storage {storage.key[:20]} should have {storage.nbytes} bytes and has {found}"
+                path, f"storage {storage.key[:20]} should have {storage.nbytes} bytes and has {held}"
             )
-    return said
+    return saved
 
 
 def _check_zip_end(file: BinaryIO, path: Path, size: int) -> None:
@@ -206,9 +206,9 @@ def _stored(member: zipfile.ZipInfo) -> int:
 def _pickles(file: BinaryIO, path: Path, size: int) -> Any:
     """torch.save's older form: magic, version, system, the object, the storages' keys, then the storages."""
     stream = io.BytesIO(file.read(MOST_INDEX))
-    _magic, version, system, said, keys = (read_pickle(stream, str(path)) for _ in range(5))
+    _magic, version, system, saved, keys = (read_pickle(stream, str(path)) for _ in range(5))
     little = isinstance(system, Mapping) and system.get("little_endian", True)
-    storages = {storage.key: storage for storage in _storages(said)}
+    storages = {storage.key: storage for storage in _storages(saved)}
     if (
         version != 1001
         or not little
@@ -219,27 +219,27 @@ def _pickles(file: BinaryIO, path: Path, size: int) -> Any:
     wanted = stream.tell() + sum(8 + storage.nbytes for storage in storages.values())
     if wanted != size:
         raise _damaged(path, f"its tensors need {wanted} bytes and it has {size}")
-    return said
+    return saved
 
 
-def _storages(said: Any) -> list[StorageSpec]:
-    """Every storage under `said`, however deep its tables, without recursion."""
-    found: dict[int, StorageSpec] = {}
-    seen, pending = set(), [said]
+def _storages(saved: Any) -> list[StorageSpec]:
+    """Every storage under `saved`, however deep its tables, without recursion."""
+    storages: dict[int, StorageSpec] = {}
+    seen, pending = set(), [saved]
     while pending:
         value = pending.pop()
         if isinstance(value, TensorSpec) and value.storage is not None:
             value = value.storage
         if isinstance(value, StorageSpec):
-            found[id(value)] = value
+            storages[id(value)] = value
         elif isinstance(value, (Mapping, list, tuple)) and id(value) not in seen:
             seen.add(id(value))
             pending += value.values() if isinstance(value, Mapping) else value
-    return list(found.values())
+    return list(storages.values())
 
 
-def _state_dict(said: Any, path: Path) -> tuple[str, dict[str, TensorSpec]]:
-    wrapper, state = unwrapped(said)
+def _state_dict(saved: Any, path: Path) -> tuple[str, dict[str, TensorSpec]]:
+    wrapper, state = unwrapped(saved)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(
             f"{path} holds no state dict (a table of names and weights): get the model's state dict."
@@ -262,9 +262,9 @@ def _safetensors(file: BinaryIO, path: Path, size: int) -> dict[str, TensorSpec]
     if not 2 <= length <= min(MOST_INDEX, size - 8):
         raise _damaged(path, f"its header claims {length} bytes of {size}")
     try:
-        said = json.loads(file.read(length))
-        said.pop("__metadata__", None)
-        tensors = {name: _entry(entry) for name, entry in said.items()}
+        header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        tensors = {name: _entry(entry) for name, entry in header.items()}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"its header cannot be read ({str(error)[:200]})") from error
     at = 0
@@ -277,9 +277,9 @@ def _safetensors(file: BinaryIO, path: Path, size: int) -> dict[str, TensorSpec]
     return {name: spec for name, (spec, _, _) in tensors.items()}
 
 
-def _entry(said: Mapping[str, Any]) -> tuple[TensorSpec, int, int]:
-    dtype, itemsize = NUMBERS.get(said["dtype"], (str(said["dtype"])[:20], 0))
-    shape, (start, end) = tuple(said["shape"]), said["data_offsets"]
+def _entry(entry: Mapping[str, Any]) -> tuple[TensorSpec, int, int]:
+    dtype, itemsize = NUMBERS.get(entry["dtype"], (str(entry["dtype"])[:20], 0))
+    shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
     if len(shape) > 8 or any(type(n) is not int or not 0 <= n < 2**40 for n in (*shape, start, end)):
         raise ValueError(f"shape {str(shape)[:80]}")
     spec = TensorSpec(dtype, shape)

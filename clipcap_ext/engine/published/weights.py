@@ -21,9 +21,9 @@ def read_weights(source: StateFile) -> dict[str, Tensor]:
     index said.
     """
     state = read_safetensors(source.path) if source.form == "safetensors" else _read_pickled(source)
-    said = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
-    found = {name: _looks(value) for name, value in state.items()} if isinstance(state, Mapping) else {}
-    if said != found:
+    indexed = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
+    read = {name: _looks(value) for name, value in state.items()} if isinstance(state, Mapping) else {}
+    if indexed != read:
         raise CheckpointError(f"{source.path} holds other weights than its index says: it is not used.")
     ours = {new: state[name] for name, new in rename(state).items()}
     for name in [name for name in ours if name.endswith(TIED)]:
@@ -48,7 +48,7 @@ def _read_pickled(source: StateFile) -> Any:
     torch.load."""
     path = str(source.path)
     try:
-        said = torch.serialization.load(
+        saved = torch.serialization.load(
             path, map_location="cpu", weights_only=True, mmap=source.form == "zip"
         )
     except Exception as error:  # torch raises many kinds
@@ -56,4 +56,4 @@ def _read_pickled(source: StateFile) -> Any:
         raise CheckpointError(
             f"{path} cannot be read by torch {torch.__version__}: {reason}. Fetch it again."
         ) from error
-    return unwrapped(said)[1]
+    return unwrapped(saved)[1]

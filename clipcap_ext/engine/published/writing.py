@@ -59,13 +59,13 @@ def _build(config: CheckpointConfig, sizes: Mapping[str, int]) -> torch.nn.Modul
 
 
 def _sizes_of_base(base: StateFile, layout: PublishedLayout, file: Path) -> dict[str, int]:
-    found = infer(base.tensors, str(base.path))
-    if found.kind != "sbg" or found.n_embd != layout.n_embd:
+    held = infer(base.tensors, str(base.path))
+    if held.kind != "sbg" or held.n_embd != layout.n_embd:
         raise CheckpointError(
-            f"{file} needs a plain GPT-2 that is {layout.n_embd} wide, and {base.path} holds: {found}. "
+            f"{file} needs a plain GPT-2 that is {layout.n_embd} wide, and {base.path} holds: {held}. "
             "Name the folder of the right one with --gpt2."
         )
-    return found.gpt2
+    return held.gpt2
 
 
 def _check_room(sources: list[StateFile], out: Path) -> None:

@@ -76,18 +76,20 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         if not rows:
             return []
         room = self._room(options)
-        said = [self.fit(self.resolve(features[i], some), room) for i, some in enumerate(keywords)]
-        embeds, mask = self.prompt_embeds([format_prompt(some) for some in said])
-        found = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
-        groups = [distinct([_cut(one) for one in group]) for group in found]
+        chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
+        embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
+        decoded = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
+        groups = [distinct([_cut(candidate) for candidate in group]) for group in decoded]
         ranked = rank_by_similarity(self.encoder, features, groups)
         if self.selector.constants.concepts_low:
             ranked = [evident_first(group, some) for group, some in zip(ranked, said, strict=True)]
         if options.rank_by == "logprob":
-            ranked = [sorted(group, key=lambda one: one.avg_logprob, reverse=True) for group in ranked]
+            ranked = [
+                sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True) for group in ranked
+            ]
         return [
-            Caption(group[0].text, self.name, tuple(group), some)
-            for group, some in zip(ranked, said, strict=True)
+            Caption(group[0].text, self.name, tuple(group), prompted)
+            for group, prompted in zip(ranked, chosen, strict=True)
         ]
 
     def edited(self, features: Tensor, edit: KeywordEdit) -> tuple[Keyword | str, ...]:

@@ -43,9 +43,9 @@ def load_sbg(
     """Rebuild SBG's GPT-2 (evaluation mode, `dtype`, CPU) and its constants; CheckpointError if they do not
     fit."""
     try:
-        sizes, said = config.model["gpt2"], config.model.get("selection", {})
+        sizes, changes = config.model["gpt2"], config.model.get("selection", {})
         check_gpt2_sizes(sizes)
-        constants = SelectionConstants.from_changes(said)
+        constants = SelectionConstants.from_changes(changes)
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} describes no SBG: {error!r}") from error
     weights = folder / WEIGHTS_FILE

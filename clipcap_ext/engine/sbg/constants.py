@@ -87,7 +87,7 @@ class SelectionConstants:
 
     def subject_sets(self) -> tuple[tuple[str, ...], ...]:
         """Each subject alone, all pairs, all triples, in the published order."""
-        return tuple(some for size in (1, 2, 3) for some in combinations(self.subjects, size))
+        return tuple(subjects for size in (1, 2, 3) for subjects in combinations(self.subjects, size))
 
     def people(self) -> tuple[str, ...]:
         """The phrases of count and kind, in the published order: one, then by count and kind, 'N people', the
@@ -111,13 +111,13 @@ class SelectionConstants:
         return {name: value for name, value in asdict(self).items() if value != published[name]}
 
     @classmethod
-    def from_changes(cls, said: dict[str, Any]) -> SelectionConstants:
+    def from_changes(cls, changes: dict[str, Any]) -> SelectionConstants:
         """Read `changes`; UsageError for a name that is no constant."""
-        unknown = sorted(set(said) - {spec.name for spec in fields(cls)})
+        unknown = sorted(set(changes) - {spec.name for spec in fields(cls)})
         if unknown:
             raise UsageError(f"Unknown selection constants: {', '.join(unknown)}.")
         values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
         }
         return cls(**values)
 
@@ -125,7 +125,7 @@ class SelectionConstants:
 def _check_kind(name: str, value: Any, default: Any) -> None:
     """UsageError unless a constant is of its default's kind, and a template has one place for the words."""
     if isinstance(default, tuple):
-        right = isinstance(value, tuple) and all(isinstance(one, str) and one.strip() for one in value)
+        right = isinstance(value, tuple) and all(isinstance(text, str) and text.strip() for text in value)
         if not right or (default and not value):
             raise UsageError(f"{name} must be a list of texts, not {shown(value)}.")
     elif isinstance(default, str):

@@ -26,13 +26,15 @@ class Line:
     strong: bool = True
 
 
-def explanation_lines(said: Explanation) -> list[Line]:
+def explanation_lines(explanation: Explanation) -> list[Line]:
     """The rows of a whole explanation: caption, candidates, keywords with their effects, then the tree."""
-    lines = [Line(0, f"caption: {said.caption.text}"), Line(0, f"prompt: {said.prompt}", strong=False)]
-    lines.append(Line(0, "candidates, by similarity to the image"))
-    lines += _bars(
-        [(one.text, one.similarity or 0.0, "", i == 0) for i, one in enumerate(said.caption.candidates)]
-    )
+    lines = [
+        Line(0, f"caption: {explanation.caption.text}"),
+        Line(0, f"prompt: {explanation.prompt}", strong=False),
+        Line(0, "candidates, by similarity to the image"),
+    ]
+    candidates = enumerate(explanation.caption.candidates)
+    lines += _bars([(guess.text, guess.similarity or 0.0, "", place == 0) for place, guess in candidates])
     lines.append(
         Line(
             0, "keywords, by similarity; support is what the caption loses without the keyword (nats a token)"
@@ -40,14 +42,14 @@ def explanation_lines(said: Explanation) -> list[Line]:
     )
     rows = [
         (
-            one.keyword.text,
-            one.keyword.similarity,
-            f"{one.keyword.facet}; support {one.support:+.3f}",
-            one.support > 0,
+            effect.keyword.text,
+            effect.keyword.similarity,
+            f"{effect.keyword.facet}; support {effect.support:+.3f}",
+            effect.support > 0,
         )
-        for one in said.effects
+        for effect in explanation.effects
     ]
-    return lines + _bars(rows) + tree_lines(said.tree)
+    return lines + _bars(rows) + tree_lines(explanation.tree)
 
 
 def tree_lines(tree: KeywordTree) -> list[Line]:
@@ -86,7 +88,9 @@ def _branch(branch: Branch) -> list[Line]:
 
 
 def _answers(answers: Sequence[Answer], level: int) -> list[Line]:
-    rows = [(one.text, one.similarity, f"p {one.probability:.2f}", one.taken) for one in answers]
+    rows = [
+        (answer.text, answer.similarity, f"p {answer.probability:.2f}", answer.taken) for answer in answers
+    ]
     return _bars(rows, level)
 
 

@@ -83,17 +83,17 @@ def explain_image(
 def _effects(
     captioner: SbgCaptioner, features: Tensor, caption: Caption, key: str, options: DecodingOptions | None
 ) -> tuple[Effect, ...]:
-    said = caption.keywords
-    if not said:
+    keywords = caption.keywords
+    if not keywords:
         return ()
-    others = [tuple(one for one in said if one is not left_out) for left_out in said]
-    prompts = [format_prompt(some) for some in (said, *others)]
+    others = [tuple(keyword for keyword in keywords if keyword is not left_out) for left_out in keywords]
+    prompts = [format_prompt(prompted) for prompted in (keywords, *others)]
     whole, *without = caption_logprobs(captioner, prompts, caption.text)
     count = len(others)
     guesses = captioner.guess(features.expand(count, -1), others, options, keys=[key] * count)
     return tuple(
         Effect(keyword, whole - logprob, guess.text)
-        for keyword, logprob, guess in zip(said, without, guesses, strict=True)
+        for keyword, logprob, guess in zip(keywords, without, guesses, strict=True)
     )
 
 

@@ -50,8 +50,8 @@ def write_bank(bank: LabelBank, path: Path) -> None:
 def bank_json(bank: LabelBank) -> str:
     """The text of `write_bank`."""
 
-    def dump(said: Any) -> str:
-        return json.dumps(said, ensure_ascii=False)
+    def dump(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
 
     lines = [
         "{",
@@ -59,14 +59,14 @@ def bank_json(bank: LabelBank) -> str:
         f'"provenance": {json.dumps(bank.provenance, indent=1, ensure_ascii=False)},',
     ]
     facets = []
-    for facet, said in bank.taxonomy.items():
-        if isinstance(said, Mapping):
-            groups = ",\n".join(f"  {dump(group)}: {dump(list(labels))}" for group, labels in said.items())
+    for facet, members in bank.taxonomy.items():
+        if isinstance(members, Mapping):
+            groups = ",\n".join(f"  {dump(group)}: {dump(list(labels))}" for group, labels in members.items())
             facets.append(f" {dump(facet)}: {{\n{groups}\n }}")
         else:
-            facets.append(f" {dump(facet)}: {dump(list(said))}")
+            facets.append(f" {dump(facet)}: {dump(list(members))}")
     lines.append('"taxonomy": {\n' + ",\n".join(facets) + "\n},")
-    rows = [[one.text, one.pos, one.frequency, *one.merged] for one in bank.labels]
+    rows = [[label.text, label.pos, label.frequency, *label.merged] for label in bank.labels]
     lines += ['"labels": [', ",\n".join(f" {dump(row)}" for row in rows), "]", "}"]
     return "\n".join(lines) + "\n"
 
@@ -80,13 +80,13 @@ def _from_pair(path: Path) -> LabelBank | None:
 
 
 def _from_json(path: Path) -> LabelBank:
-    said = _load(path)
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+    content = _load(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f'{path} is no label bank: its "format" is not "{FORMAT}".')
-    unknown = sorted(set(said) - {"format", "provenance", "taxonomy", "labels"})
+    unknown = sorted(set(content) - {"format", "provenance", "taxonomy", "labels"})
     if unknown:
         raise CheckpointError(f"{path} has unknown keys: {', '.join(unknown)}.")
-    return _bank(said.get("labels"), said.get("taxonomy"), said.get("provenance", {}), str(path))
+    return _bank(content.get("labels"), content.get("taxonomy"), content.get("provenance", {}), str(path))
 
 
 def _published(labels: Path, taxonomy: Path) -> LabelBank:

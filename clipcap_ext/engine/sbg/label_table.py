@@ -85,8 +85,8 @@ def _encode(encoder: ClipEncoder, sentences: Sequence[str]) -> Tensor:
 
 
 def _digest(encoder: ClipEncoder, labels: Sequence[str], template: str) -> str:
-    said = json.dumps([encoder.fingerprint, str(encoder.dtype), template, list(labels)])
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    identity = json.dumps([encoder.fingerprint, str(encoder.dtype), template, list(labels)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _recall(path: Path | None, count: int) -> Tensor | None:

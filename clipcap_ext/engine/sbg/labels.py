@@ -69,7 +69,7 @@ class LabelBank:
             known = ", ".join([*GROUPED_FACETS, *FLAT_FACETS])
             raise UsageError(f"The taxonomy has unknown facets {', '.join(unknown)}; known: {known}.")
         object.__setattr__(
-            self, "taxonomy", {facet: _facet(facet, said) for facet, said in self.taxonomy.items()}
+            self, "taxonomy", {facet: _facet(facet, members) for facet, members in self.taxonomy.items()}
         )
 
     def words(self, parts_of_speech: Iterable[str], limit: int) -> tuple[str, ...]:
@@ -98,19 +98,21 @@ def check_text(text: object) -> None:
             )
 
 
-def _facet(facet: str, said: object) -> Mapping[str, tuple[str, ...]] | tuple[str, ...]:
+def _facet(facet: str, members: object) -> Mapping[str, tuple[str, ...]] | tuple[str, ...]:
     if facet in FLAT_FACETS:
-        return _texts(said, facet)
-    if not isinstance(said, Mapping):
-        raise UsageError(f"The facet {facet} must map its groups to labels, not be a {type(said).__name__}.")
-    for group in said:
+        return _texts(members, facet)
+    if not isinstance(members, Mapping):
+        raise UsageError(
+            f"The facet {facet} must map its groups to labels, not be a {type(members).__name__}."
+        )
+    for group in members:
         check_text(group)
-    return {group: _texts(labels, f"{facet}, {group}") for group, labels in said.items()}
+    return {group: _texts(labels, f"{facet}, {group}") for group, labels in members.items()}
 
 
-def _texts(said: object, where: str) -> tuple[str, ...]:
-    if not isinstance(said, (list, tuple)):
-        raise UsageError(f"The labels of {where} must be a list, not a {type(said).__name__}.")
-    for text in said:
+def _texts(texts: object, where: str) -> tuple[str, ...]:
+    if not isinstance(texts, (list, tuple)):
+        raise UsageError(f"The labels of {where} must be a list, not a {type(texts).__name__}.")
+    for text in texts:
         check_text(text)
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(texts))

@@ -69,7 +69,7 @@ class KeywordSelector:
             name: Question(template, labels, self._tables[template].rows(labels))
             for name, (template, labels) in questions(bank, constants).items()
         }
-        self._sets = {" and ".join(some): some for some in constants.subject_sets()}
+        self._sets = {" and ".join(subjects): subjects for subjects in constants.subject_sets()}
 
     @classmethod
     def build(
@@ -98,7 +98,7 @@ class KeywordSelector:
         cosines = {template: table.similarities(image_features) for template, table in self._tables.items()}
         seen = self._seen(image_features)
         return [
-            self._tree({name: some[i] for name, some in cosines.items()}, seen[i])
+            self._tree({name: rows[i] for name, rows in cosines.items()}, seen[i])
             for i in range(len(image_features))
         ]
 
@@ -129,12 +129,12 @@ class KeywordSelector:
         best = self._sets[subjects[0].text]
         branches = [self._concept_branch(look, seen)] if self._concepts else []
         branches += self._subject_branches(look, best)
-        said = {text for branch in branches for text in branch.keywords}
-        branches += [self._time(look), self._weather(look, said), self._activity(look, best)]
+        scene = {text for branch in branches for text in branch.keywords}
+        branches += [self._time(look), self._weather(look, scene), self._activity(look, best)]
         words = self._words(look)
-        found = [(text, branch.facet) for branch in branches for text in branch.keywords]
-        found += [(answer.text, WORD) for answer in words if answer.taken]
-        return KeywordTree(subjects, tuple(branches), words, self._final(look, found))
+        chosen = [(text, branch.facet) for branch in branches for text in branch.keywords]
+        chosen += [(answer.text, WORD) for answer in words if answer.taken]
+        return KeywordTree(subjects, tuple(branches), words, self._final(look, chosen))
 
     def _subject_branches(self, look: Look, best: Sequence[str]) -> list[Branch]:
         branches: list[Branch] = []
@@ -188,9 +188,9 @@ class KeywordSelector:
             "time", True, "asked for every image", self.constants.during, groups, keywords=_taken(groups)
         )
 
-    def _weather(self, look: Look, said: set[str]) -> Branch:
+    def _weather(self, look: Look, scene: set[str]) -> Branch:
         indoor = self.constants.indoor
-        if indoor in said:
+        if indoor in scene:
             return Branch("weather", False, f'the scene is "{indoor}"')
         groups = self._ask(look, "weather", 1)
         reason = f'the scene is not "{indoor}"'
@@ -217,20 +217,20 @@ class KeywordSelector:
         count = min(count, self.constants.words_most or count)
         return _answers(question, order, cosines, shares, count)
 
-    def _final(self, look: Look, found: Sequence[tuple[str, str]]) -> tuple[Keyword, ...]:
+    def _final(self, look: Look, chosen: Sequence[tuple[str, str]]) -> tuple[Keyword, ...]:
         """All keywords once more against the image, as bare words; equal texts once, the first facet kept.
         What the classifier saw stands in front."""
         facets: dict[str, str] = {}
-        for text, facet in found:
+        for text, facet in chosen:
             facets.setdefault(text, facet)
         table = self._tables[self.constants.bare]
         cosines = look[self.constants.bare][table.rows(list(facets))]
-        said = [
-            Keyword(text, facet, float(one))
-            for (text, facet), one in zip(facets.items(), cosines, strict=True)
+        keywords = [
+            Keyword(text, facet, float(cosine))
+            for (text, facet), cosine in zip(facets.items(), cosines, strict=True)
         ]
-        near = [said[i] for i in nearest_first(cosines)]
-        return tuple(sorted(near, key=lambda one: one.facet != CONCEPT))
+        near = [keywords[i] for i in nearest_first(cosines)]
+        return tuple(sorted(near, key=lambda keyword: keyword.facet != CONCEPT))
 
     def _ask(self, look: Look, name: str, taken: int) -> tuple[Answer, ...]:
         question = self._questions[name]
@@ -249,7 +249,7 @@ def questions(bank: LabelBank, constants: SelectionConstants) -> dict[str, tuple
     """Every question the hierarchy may ask: name -> (template, labels)."""
     asked = {
         "words": (constants.bare, bank.words(constants.words_pos, constants.words_limit)),
-        "subjects": (constants.picture, tuple(" and ".join(some) for some in constants.subject_sets())),
+        "subjects": (constants.picture, tuple(map(" and ".join, constants.subject_sets()))),
         "people": (constants.picture, constants.people()),
         "occupation": (constants.picture, bank.members("human")),
         "clothing": (constants.wearing, constants.clothes()),
