@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, read_corpus
-from clipcap_ext.engine.encoder_names import named_encoder
+from clipcap_ext.engine.encoder_names import load_named_encoder
 from clipcap_ext.evaluate.clip_score import ClipJudge
 from clipcap_ext.evaluate.people.judgements import CROWD, EXPERT, JudgementSet, agreements, read_judgements
 from clipcap_ext.metrics import score
@@ -36,7 +36,7 @@ def rows_of(
     judged = read_judgements(kind, corpus, folder)
     scored = score(judged.captions, judged.references, "standard", data=corpus.name, split=kind.name)
     if encoder_name:
-        encoder, _ = named_encoder(encoder_name, "cpu")
+        encoder, _ = load_named_encoder(encoder_name, "cpu")
         judge = ClipJudge(Path(encoder_name).name, encoder, corpus)
         scored = judge.judged(scored, judged.captions, judged.references, judged.images)
     taus = agreements(judged, scored.per_image, kind.variant)

@@ -14,7 +14,7 @@ from clipcap_ext.batch.sidecar import EXTENSIONS, is_infotext, read_sidecar, rea
 from clipcap_ext.batch.wording import ADDING, Wording, bare
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images
-from clipcap_ext.engine.images.pasted import matching, pasted_path, unwrapped
+from clipcap_ext.engine.images.pasted import expand_wildcards, pasted_path, strip_wrapping
 from clipcap_ext.errors import CaptionError, UsageError
 
 MASKS = ("-masklabel", "-condlabel")  # OneTrainer's files beside a picture
@@ -179,10 +179,10 @@ def _reasons(name: str, held: bytes | None, policy: str) -> tuple[str, str]:
 def folder_from_text(text: str) -> Path:
     """The folder that a pasted path means; wildcards may stand for one. UsageError if it is empty or they
     stand for several."""
-    if not unwrapped(text):
+    if not strip_wrapping(text):
         raise UsageError("No folder was named.")
     path = pasted_path(text)
-    found = matching(path)
+    found = expand_wildcards(path)
     if len(found) > 1:
         named = ", ".join(sorted(one.name for one in found)[:5])
         raise UsageError(f"{path} stands for {len(found)} folders or files ({named} ...): name one folder.")

@@ -64,12 +64,12 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
             raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}.")
     from clipcap_ext.corpus.making import Process, make_features
     from clipcap_ext.corpus.parts import find_parts
-    from clipcap_ext.engine.encoder_names import named_encoder, process_device
+    from clipcap_ext.engine.encoder_names import load_named_encoder, process_device
 
     process = Process.of_environment(environment)
     parts = find_parts(args.data, args.images, args.image_name)
     device = process_device(args.device, int(environment.get("LOCAL_RANK", "0")))
-    encoder, _ = named_encoder(args.encoder, device, normalize=not args.no_normalize)
+    encoder, _ = load_named_encoder(args.encoder, device, normalize=not args.no_normalize)
     make_features(
         encoder, parts, args.out, views=args.views, batch_size=args.batch_size, workers=args.workers,
         process=process, say=say_aside,

@@ -75,12 +75,12 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         self.model.to(device)
         return self
 
-    def chosen(
+    def make_captions(
         self, features: Tensor, decoded: Sequence[Sequence[Candidate]], options: DecodingOptions
     ) -> list[Caption]:
         """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options
         say."""
-        groups = [distinct(group) for group in decoded]
+        groups = [keep_distinct(group) for group in decoded]
         if options.rank_by == "similarity":
             groups = rank_by_similarity(self.encoder, features, groups)
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
@@ -100,7 +100,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         return scored
 
 
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+def keep_distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """One candidate a text, the first of each."""
     first: dict[str, Candidate] = {}
     for candidate in candidates:

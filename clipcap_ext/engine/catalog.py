@@ -16,7 +16,7 @@ from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, mo
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
-from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, published
+from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, find_published
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 from clipcap_ext.files import recover_folder, tidy
 
@@ -147,7 +147,7 @@ def find_encoder_folder(name: str, beside: Path, *, folders: Sequence[Path] = ()
 
 def _in_folder(root: Path) -> Iterator[ModelEntry]:
     """What lies in a models folder, by name, then what its models.json adds."""
-    from clipcap_ext.engine.published.files import made_from
+    from clipcap_ext.engine.published.files import source_file_name
     from clipcap_ext.engine.published.inspection import unconverted_files
 
     tidy(root)
@@ -156,7 +156,11 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
     ]
     checkpoints = {path: _entry(path) for path in names if (path / CONFIG_FILE).is_file()}
     files = unconverted_files(root)
-    stale = {file.with_suffix("") for file in files if made_from(_config(checkpoints, file)) == file.name}
+    stale = {
+        file.with_suffix("")
+        for file in files
+        if source_file_name(_config(checkpoints, file)) == file.name
+    }
     for path in names:
         if path in checkpoints and path not in stale:
             yield checkpoints[path]
@@ -208,7 +212,7 @@ def _is_half(folder: Path) -> bool:
 def _entry(folder: Path, name: str = "") -> ModelEntry:
     name = name or folder.resolve().name
     try:
-        return ModelEntry(name, folder, read_config(folder), about=published(name))
+        return ModelEntry(name, folder, read_config(folder), about=find_published(name))
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error))
 
@@ -218,7 +222,7 @@ def _file_entry(
 ) -> ModelEntry:
     """A file of weights, judged by some kilobytes of it. taken: a checkpoint of another origin has its
     name."""
-    from clipcap_ext.engine.published.files import parts_for
+    from clipcap_ext.engine.published.files import known_parts
     from clipcap_ext.engine.published.inspection import planned_config
 
     name = name or file.stem
@@ -231,7 +235,7 @@ def _file_entry(
     if not file.is_file():
         return ModelEntry(name, folder, None, f"{file} is not there.", file, about)
     try:
-        config = planned_config(file, parts_for(about, folders=[root]))
+        config = planned_config(file, known_parts(about, folders=[root]))
         return ModelEntry(name, folder, config, "", file, about)
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error), file, about)

@@ -12,11 +12,11 @@ from clipcap_ext.engine.catalog import ENCODER_CONFIG_FILE, find_encoder_folder,
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
-from clipcap_ext.engine.factory import encoder_of
+from clipcap_ext.engine.factory import load_model_encoder
 from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
 
 
-def named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipEncoder, list[Path]]:
+def load_named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipEncoder, list[Path]]:
     """An encoder and the folders it comes from.
 
     `name`: an encoder folder, a bundled encoder, open_clip's MODEL/PRETRAINED, or a captioner, whose encoder
@@ -30,11 +30,11 @@ def named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipE
     try:
         entry = find_model(name)
     except ModelNotFound:
-        return _by_name(name, device, normalize)
+        return _load_by_name(name, device, normalize)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
     wanted = replace(entry.config.encoder, normalize=normalize and entry.config.encoder.normalize)
-    encoder = encoder_of(replace(entry.config, encoder=wanted), entry.folder, device)
+    encoder = load_model_encoder(replace(entry.config, encoder=wanted), entry.folder, device)
     return encoder, model_folders(entry.folder, entry.config.encoder)
 
 
@@ -58,7 +58,7 @@ def process_device(name: str, local_rank: int) -> str:
     return name
 
 
-def _by_name(name: str, device: str, normalize: bool) -> tuple[ClipEncoder, list[Path]]:
+def _load_by_name(name: str, device: str, normalize: bool) -> tuple[ClipEncoder, list[Path]]:
     model, _, pretrained = name.partition("/")
     if model and pretrained and not Path(name).exists():
         return load_encoder(EncoderConfig(model, pretrained, normalize), device=device), []

@@ -44,14 +44,14 @@ def load_captioner(
         )
     folder = entry.folder
     if entry.file is not None:  # made into a folder on first use
-        from clipcap_ext.engine.published.files import folder_of
+        from clipcap_ext.engine.published.files import ensure_folder
 
-        folder = folder_of(entry.file, entry.folder, entry.about, folders=folders)
-    encoder = encoder_of(entry.config, entry.folder, device, dtype, folders=folders)
+        folder = ensure_folder(entry.file, entry.folder, entry.about, folders=folders)
+    encoder = load_model_encoder(entry.config, entry.folder, device, dtype, folders=folders)
     return loaders[entry.config.kind](folder, read_config(folder), encoder, device, dtype)
 
 
-def encoder_of(
+def load_model_encoder(
     config: CheckpointConfig, folder: Path, device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None, *, folders: Sequence[Path] = (),
 ) -> ClipEncoder:  # fmt: skip

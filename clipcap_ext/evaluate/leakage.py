@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipcap_ext.corpus import Example
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
-from clipcap_ext.engine.checkpoint.folder import trained_on
+from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.errors import ScoringError
 
 SHOWN = 3
@@ -37,7 +37,7 @@ class TrainingOverlap:
 def training_overlap(folders: Iterable[Path], examples: Sequence[Example]) -> TrainingOverlap:
     """Compare images with those that the checkpoint and encoder `folders` were trained on, by their files'
     content."""
-    seen = frozenset().union(*(trained_on(folder) for folder in folders))
+    seen = frozenset().union(*(read_trained_on(folder) for folder in folders))
     if not seen:
         return TrainingOverlap(0, ())
     return TrainingOverlap(

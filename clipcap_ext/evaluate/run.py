@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import find_model
-from clipcap_ext.engine.encoder_names import model_folders, named_encoder
+from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
@@ -103,7 +103,7 @@ def evaluate_retrieval(
     from clipcap_ext.corpus import encode_corpus
 
     split = request.load()
-    encoder, folders = named_encoder(encoder_name, request.device)
+    encoder, folders = load_named_encoder(encoder_name, request.device)
     overlap = _checked_overlap(folders, encoder_name, split, request)
     say(f"{encoder_name}: encoding {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     progress = _progress(say, "images encoded")
@@ -143,7 +143,7 @@ def _judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudg
     """What gives CLIPScore, if it is asked for, and what is to be said of it."""
     if not request.clip_score:
         return None, []
-    encoder, folders = named_encoder(request.clip_score, request.device)
+    encoder, folders = load_named_encoder(request.clip_score, request.device)
     seen = training_overlap(folders, split.corpus.examples).image_ids
     note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
     name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score

@@ -19,9 +19,9 @@ from clipcap_ext.engine.catalog import (
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
 from clipcap_ext.engine.published.conversion import convert_file
-from clipcap_ext.engine.published.files import folder_of, parts_for
+from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
-from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, gpt2_for, tokenizer_for
+from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, find_gpt2, find_tokenizer
 from clipcap_ext.engine.published.table import GPT2_REPO, TOKENIZER_FILES, PublishedModel
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
@@ -119,7 +119,7 @@ class Download:
         beside = all((weights.parent / name).is_file() for name in TOKENIZER_FILES)
         if not beside and model.tokenizer:
             self._fetch_gpt2(store, model.gpt2, model.tokenizer)
-        parts = parts_for(model, folders=[self.models_dir])
+        parts = known_parts(model, folders=[self.models_dir])
         tokenizer = (
             weights.parent if beside else store.path_of(model.tokenizer, "") if model.tokenizer else None
         )
@@ -134,15 +134,15 @@ class Download:
         """A file that somebody put there: what it lacks is fetched, then it is converted."""
         assert entry.file is not None
         layout = inspect_file(entry.file)
-        parts = parts_for(entry.about, folders=[self.models_dir])
+        parts = known_parts(entry.about, folders=[self.models_dir])
         try:
-            tokenizer_for(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
+            find_tokenizer(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
             if not layout.tuned:
-                gpt2_for(entry.file, layout.n_embd, parts.gpt2)
+                find_gpt2(entry.file, layout.n_embd, parts.gpt2)
         except CheckpointError:
             self._fetch_gpt2(store, not layout.tuned, GPT2_REPO)
         self.say(f"Converting {entry.name}")
-        return folder_of(entry.file, entry.folder, entry.about, folders=[self.models_dir])
+        return ensure_folder(entry.file, entry.folder, entry.about, folders=[self.models_dir])
 
     def _fetch_gpt2(self, store: Store, whole: bool, repo: str) -> None:
         self.say("Downloading GPT-2" if whole else "Downloading the vocabulary")

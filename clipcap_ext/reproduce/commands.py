@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipcap_ext.engine.published.table import published
+from clipcap_ext.engine.published.table import find_published
 from clipcap_ext.reproduce.recipes import Recipe
 
 OUT = "reproduced"
@@ -24,7 +24,7 @@ def making(recipe: Recipe, stand_in: bool, seeds: Sequence[int] = (0,), table: s
 def completing(recipe: Recipe) -> str:
     """What turns an open row into a reproduced one, where the network and the data set are there."""
     before = []
-    known = published(recipe.published) if recipe.published else None
+    known = find_published(recipe.published) if recipe.published else None
     if known is not None and known.repo:
         before.append(f"python -m clipcap_ext download {known.name}")
     elif recipe.weights_of:

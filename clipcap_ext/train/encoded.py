@@ -11,7 +11,7 @@ from clipcap_ext.corpus import Corpus, FeatureTable, encode_corpus
 from clipcap_ext.engine.catalog import find_encoder_folder
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
-from clipcap_ext.engine.checkpoint.folder import trained_on
+from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.errors import ModelNotFound, UsageError
@@ -73,7 +73,7 @@ def _narrow(table: FeatureTable, width: int) -> FeatureTable:
 def seen_by(*parts: Path | str | None) -> list[str]:
     """Fingerprints of what the parts of a captioner were trained on: what they saw, it saw. Empty parts are
     none."""
-    return [one for part in parts if part for one in trained_on(Path(part))]
+    return [one for part in parts if part for one in read_trained_on(Path(part))]
 
 
 def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | None]:

@@ -12,7 +12,7 @@ import pytest
 
 from clipcap_ext import load_captioner, open_image
 from clipcap_ext.engine.catalog import command_for, find_model
-from clipcap_ext.engine.encoder_names import model_folders, named_encoder
+from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 
 
@@ -55,7 +55,7 @@ def test_python_scoring_and_training_find_it(default_folder: Path, photos: Path)
     assert entry.config is not None and not entry.problem
     assert model_folders(entry.folder, entry.config.encoder)[1].name == "tiny-clip"
     for name in ("named", "tiny-clip"):
-        encoder, folders = named_encoder(name, "cpu")
+        encoder, folders = load_named_encoder(name, "cpu")
         assert folders[-1].samefile(default_folder / "tiny-clip")
     _, folder = load_config_encoder(CaptioningConfig(encoder="tiny-clip", encoder_weights=""))
     assert folder is not None and folder.samefile(default_folder / "tiny-clip")

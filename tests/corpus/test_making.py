@@ -22,7 +22,7 @@ from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import Process, Tally, make_features
 from clipcap_ext.corpus.parts import find_parts
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
-from clipcap_ext.engine.encoder_names import named_encoder
+from clipcap_ext.engine.encoder_names import load_named_encoder
 from clipcap_ext.errors import CorpusError, UsageError
 
 
@@ -315,7 +315,7 @@ def test_photos_of_flickr8k_through_shards(shared_data: Path, tmp_path: Path) ->
             members.append((example.image_id, example.path.read_bytes()))
             members.append((f"{Path(example.image_id).stem}.txt", "\n".join(example.captions).encode()))
         write_tar(tmp_path / "shards" / f"{tar}.tar", members)
-    encoder, _ = named_encoder("tiny-clip-flickr8k", "cpu")
+    encoder, _ = load_named_encoder("tiny-clip-flickr8k", "cpu")
     make_features(encoder, find_parts([str(tmp_path / "shards")]), tmp_path / "out", batch_size=8)
     folder = FeatureFolder.open(tmp_path / "out")
     table = encode_corpus(encoder, replace(corpus, examples=examples), tmp_path / "cache", batch_size=8)

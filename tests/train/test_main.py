@@ -12,7 +12,7 @@ from PIL import Image
 from tiny_tasks import CAPTIONING
 
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
-from clipcap_ext.engine.checkpoint.folder import trained_on
+from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.train.__main__ import main
 
@@ -49,7 +49,7 @@ def test_a_whole_run(
     caption = captioner.caption([Image.open(flickr_folder / "Images" / "013.jpg")])[0]
     assert caption.text.endswith(" .") and captioner.default_options.num_beams == 3
     photos = [image_fingerprint(flickr_folder / "Images" / f"{i:03}.jpg") for i in range(14)]
-    assert trained_on(out / "best") == set(photos[:8])
+    assert read_trained_on(out / "best") == set(photos[:8])
     said = json.loads((out / "best" / "config.json").read_text())["training"]
     assert "epochs is 1, not" in " ".join(said["departures"]) and said["preset"] == "tiny-flickr8k"
 

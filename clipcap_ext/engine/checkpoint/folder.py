@@ -88,7 +88,7 @@ def fill(
     return model
 
 
-def trained_on(folder: Path) -> frozenset[str]:
+def read_trained_on(folder: Path) -> frozenset[str]:
     """The fingerprints of the images a checkpoint was trained on; empty where the folder does not say."""
     path = folder / TRAINED_ON_FILE
     if not path.is_file():

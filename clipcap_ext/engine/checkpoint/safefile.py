@@ -20,14 +20,14 @@ def write_safetensors(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    own = {name: _with_own_storage(tensor.detach().cpu()) for name, tensor in tensors.items()}
     try:
-        alone = {name: _alone(tensor.detach().cpu()) for name, tensor in tensors.items()}
-        save_file(alone, str(path), metadata)
+        save_file(own, str(path), metadata)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(f"{path} could not be written: {error}") from error
 
 
-def _alone(tensor: Tensor) -> Tensor:
+def _with_own_storage(tensor: Tensor) -> Tensor:
     if not tensor.is_contiguous():
         return tensor.contiguous()
     whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()

@@ -19,7 +19,7 @@ from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
-from clipcap_ext.engine.clip.sources import find_clip, missing_clip
+from clipcap_ext.engine.clip.sources import find_clip, missing_clip_error
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clip.weights import load_published
 from clipcap_ext.engine.concepts.classifier import read_concepts
@@ -153,7 +153,7 @@ def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncod
         raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")
     file = find_clip(config, folders=folders)
     if file is None:
-        raise missing_clip(config)
+        raise missing_clip_error(config)
     clip, preprocess = load_published(config, file)
     clip.visual.to(memory_format=torch.channels_last)
     context_length = open_clip.get_model_config(config.model)["text_cfg"].get("context_length", 77)

@@ -33,7 +33,7 @@ BLOCKS = {"text_model": "transformer.resblocks", "vision_model": "visual.transfo
 IN_LAYER = re.compile(r"(text_model|vision_model)\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
 
 
-def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def open_clip_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A CLIPModel's state dict under open_clip's names; names it does not know stay, for a strict load to
     refuse."""
     ours: dict[str, Tensor] = {}

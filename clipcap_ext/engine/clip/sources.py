@@ -110,7 +110,7 @@ def download_size(encoder: EncoderConfig) -> int:
     )
 
 
-def missing_clip(encoder: EncoderConfig) -> CheckpointError:
+def missing_clip_error(encoder: EncoderConfig) -> CheckpointError:
     """What to say when it is not on this disk."""
     name = f"{encoder.model}/{encoder.pretrained}"
     size = download_size(encoder)

@@ -13,7 +13,7 @@ from clipcap_ext.engine.checkpoint.checksums import has_sha256
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
 from clipcap_ext.engine.clip.model import ClipModel
-from clipcap_ext.engine.clip.names import from_transformers
+from clipcap_ext.engine.clip.names import open_clip_state
 from clipcap_ext.engine.clip.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess
 from clipcap_ext.engine.clip.sources import ClipFile
 from clipcap_ext.errors import CheckpointError
@@ -30,7 +30,7 @@ def load_published(encoder: EncoderConfig, file: ClipFile) -> tuple[ClipModel, P
     # OpenAI's own models use the quick form of GELU; older open_clips say so in their loader only.
     quick = bool(tag.get("quick_gelu")) or encoder.pretrained == "openai"
     model_cfg = {**open_clip.get_model_config(encoder.model), **({"quick_gelu": True} if quick else {})}
-    clip = _empty(encoder.model, model_cfg, quick)
+    clip = _build_empty(encoder.model, model_cfg, quick)
     _fill(clip, read_clip(file), file)
     size = model_cfg["vision_cfg"].get("image_size", 224)
     preprocess = Preprocess(
@@ -47,7 +47,7 @@ def read_clip(file: ClipFile) -> dict[str, Tensor]:
         state = _openai_archive(file)
     else:
         state = read_safetensors(file.path)
-        state = from_transformers(state) if file.form == "transformers" else state
+        state = open_clip_state(state) if file.form == "transformers" else state
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
@@ -65,7 +65,7 @@ def _openai_archive(file: ClipFile) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name not in SETTINGS}
 
 
-def _empty(name: str, model_cfg: Mapping[str, Any], quick: bool) -> ClipModel:
+def _build_empty(name: str, model_cfg: Mapping[str, Any], quick: bool) -> ClipModel:
     """The architecture without values where it is a plain CLIP; with random ones where open_clip has another
     class."""
     import open_clip

@@ -31,7 +31,7 @@ class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
         else:
             prefix = self.model.prefix_embeds(features)
             decoded = decode(self.model.gpt2, prefix, self.tokenizer, options, keys=keys)
-        return self.chosen(features, decoded, options)
+        return self.make_captions(features, decoded, options)
 
     @cached_property
     def reader(self) -> EvidenceReader | None:

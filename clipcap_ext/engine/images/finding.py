@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clipcap_ext.engine.images.pasted import matching, pasted_path
+from clipcap_ext.engine.images.pasted import expand_wildcards, pasted_path
 
 # What engine/images/formats.py can read, some of it once a plugin is there.
 IMAGE_SUFFIXES = frozenset({
@@ -31,7 +31,7 @@ def find_images(
     """
     pictures: dict[Path, None] = {}
     for given in paths:
-        for path in sorted(matching(pasted_path(given)), key=lambda path: natural_key(str(path))):
+        for path in sorted(expand_wildcards(pasted_path(given)), key=lambda path: natural_key(str(path))):
             walk = _Walk(recursive, os.path.realpath(path) if stay else None)
             pictures.update(dict.fromkeys(walk(path) if os.path.isdir(path) else [path]))
     return list(pictures)

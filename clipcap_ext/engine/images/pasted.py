@@ -19,7 +19,7 @@ _BLANKS = " \t\r\n\u00a0\u3000"
 _ADDRESS = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 
 
-def unwrapped(text: str) -> str:
+def strip_wrapping(text: str) -> str:
     """`text` without the quotes, blanks and invisible marks around it."""
     return text.strip(_INVISIBLE + _QUOTES + _BLANKS)
 
@@ -29,15 +29,15 @@ def pasted_path(text: str | os.PathLike[str]) -> Path:
     it, `~` expanded."""
     name = os.fspath(text)
     if not os.path.lexists(name):
-        name = unwrapped(name) or name
+        name = strip_wrapping(name) or name
         if _ADDRESS.match(name):
-            name = _of_address(name)
+            name = _path_of_address(name)
         if not os.path.lexists(name):
             name = name.translate(dict.fromkeys(map(ord, _INVISIBLE))) or name
     return Path(os.path.expanduser(name))
 
 
-def matching(path: Path) -> list[Path]:
+def expand_wildcards(path: Path) -> list[Path]:
     """What a path with wildcards (* ? [ab]) stands for where nothing is called just so; else the path
     itself."""
     if os.path.lexists(path) or not glob.has_magic(str(path)):
@@ -45,7 +45,7 @@ def matching(path: Path) -> list[Path]:
     return [Path(match) for match in glob.glob(str(path))] or [path]
 
 
-def _of_address(address: str) -> str:
+def _path_of_address(address: str) -> str:
     """`file:///home/a%20b` -> `/home/a b`, on Windows `file:///C:/a` -> `C:\\a`."""
     path = _ADDRESS.sub("", address)
     return url2pathname(path) if os.name == "nt" else os.fsdecode(unquote_to_bytes(path))

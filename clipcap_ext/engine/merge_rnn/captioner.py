@@ -57,7 +57,7 @@ class MergeRnnCaptioner(FeatureCaptioner[MergeRnnModel, WordVocabulary]):
     ) -> list[Caption]:
         """Caption from features (B, feature_dim) of this captioner's encoder, in one batch."""
         options = options or self.default_options
-        return self.chosen(
+        return self.make_captions(
             features, decode_words(self.model, features, self.tokenizer, options, keys=keys), options
         )
 

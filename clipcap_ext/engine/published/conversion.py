@@ -9,10 +9,10 @@ from pathlib import Path
 
 from clipcap_ext.engine.published.inspection import (
     converted_folder,
+    inspect_source,
     is_current,
-    look,
-    origin_said,
     planned_config,
+    read_origin,
 )
 from clipcap_ext.engine.published.parts import PublishedParts
 from clipcap_ext.errors import CheckpointError
@@ -20,7 +20,7 @@ from clipcap_ext.errors import CheckpointError
 WAIT = 900.0  # seconds for another process to finish the same conversion
 
 
-def converted(file: Path, parts: PublishedParts | None = None) -> Path:
+def ensure_converted(file: Path, parts: PublishedParts | None = None) -> Path:
     """The checkpoint folder of a published file, made on first use; however many ask at once, one makes it.
 
     CheckpointError as `convert_file`, and if something else has that name.
@@ -30,7 +30,7 @@ def converted(file: Path, parts: PublishedParts | None = None) -> Path:
         planned_config(file, parts)  # refuses before anything is written
         with _alone(out):
             if not is_current(out, file):
-                if out.exists() and origin_said(out).get("file") != file.name:
+                if out.exists() and read_origin(out).get("file") != file.name:
                     raise CheckpointError(
                         f"{file} becomes {out}, but something else is there: rename one of them."
                     )
@@ -45,7 +45,7 @@ def convert_file(file: Path, out: Path, parts: PublishedParts | None = None) -> 
     what to
     do: unsafe, damaged, not finite, no room, parts missing.
     """
-    look(file)
+    inspect_source(file)
     with _alone(out):
         if out.exists():
             raise CheckpointError(f"{out} is there already: name another folder, or move it away.")

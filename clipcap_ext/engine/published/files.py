@@ -8,13 +8,13 @@ from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.clip.sources import HUB_FOLDER
-from clipcap_ext.engine.published.conversion import convert_file, converted
+from clipcap_ext.engine.published.conversion import convert_file, ensure_converted
 from clipcap_ext.engine.published.inspection import ORIGIN, converted_folder
 from clipcap_ext.engine.published.parts import PublishedParts
 from clipcap_ext.engine.published.table import GPT2_REPO, PUBLISHED, TOKENIZER_FILES, PublishedModel
 
 
-def parts_for(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> PublishedParts:
+def known_parts(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> PublishedParts:
     """What is known besides the file, and the vocabulary and GPT-2 that were downloaded for such files."""
     gpt2 = next((place for place in _gpt2_folders(folders) if (place / "model.safetensors").is_file()), None)
     vocabularies = [
@@ -31,19 +31,19 @@ def parts_for(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> 
     return PublishedParts(tokenizer, encoder, None, gpt2, None, about.decoding or None, training)
 
 
-def folder_of(
+def ensure_folder(
     file: Path, folder: Path, about: PublishedModel | None, *, folders: Sequence[Path] = ()
 ) -> Path:
     """The checkpoint folder of a file of weights, made on first use; CheckpointError as convert_file."""
-    parts = parts_for(about, folders=folders)
+    parts = known_parts(about, folders=folders)
     if folder == converted_folder(file):
-        return converted(file, parts)
+        return ensure_converted(file, parts)
     if not (folder / CONFIG_FILE).is_file():
         convert_file(file, folder, parts)
     return folder
 
 
-def made_from(config: CheckpointConfig | None) -> str:
+def source_file_name(config: CheckpointConfig | None) -> str:
     """The name of the file that a checkpoint was converted from, empty if it was not."""
     origin = config.training.get(ORIGIN) if config is not None else None
     return str(origin.get("file", "")) if isinstance(origin, dict) else ""

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
-from clipcap_ext.engine.published.layout import PublishedLayout, infer
-from clipcap_ext.engine.published.parts import SBG_DECODING, PublishedParts, encoder_for
-from clipcap_ext.engine.published.state_file import SUFFIXES, StateFile, leaves, read_state_file
+from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
+from clipcap_ext.engine.published.parts import SBG_DECODING, PublishedParts, choose_encoder
+from clipcap_ext.engine.published.state_file import SUFFIXES, StateFile, is_outside, read_state_file
 from clipcap_ext.errors import CheckpointError
 
 ORIGIN = "converted_from"  # in config.json's training
@@ -27,13 +27,13 @@ def inspect_file(file: Path) -> PublishedLayout:
     CheckpointError says in one line what is wrong: not weights, unsafe, damaged, missing or unknown tensors,
     too large.
     """
-    return look(file)[1]
+    return inspect_source(file)[1]
 
 
-def look(file: Path) -> tuple[StateFile, PublishedLayout]:
+def inspect_source(file: Path) -> tuple[StateFile, PublishedLayout]:
     """`inspect_file`, and what was found in the file."""
     source = read_state_file(file)
-    layout = infer(source.tensors, str(file))
+    layout = infer_layout(source.tensors, str(file))
     needed = 4 * sum(spec.size for spec in source.tensors.values())
     if source.nbytes > PLAUSIBLE * needed + SPARE_BYTES:
         raise CheckpointError(
@@ -52,10 +52,10 @@ def unconverted_files(folder: Path) -> list[Path]:
 def planned_config(file: Path, parts: PublishedParts | None = None) -> CheckpointConfig:
     """What config.json will say once the file is converted; CheckpointError as `inspect_file`, and for a link
     out."""
-    if leaves(file, file.parent):
+    if is_outside(file, file.parent):
         target = os.path.realpath(file)
         raise CheckpointError(f"{file} is a link out of its folder, to {target}: put the file itself there.")
-    layout = look(file)[1]
+    layout = inspect_source(file)[1]
     return config_of(layout, layout.gpt2, parts or PublishedParts(), file.name, str(file))
 
 
@@ -66,7 +66,7 @@ def config_of(
     sbg = layout.kind == "sbg"
     decoding = parts.decoding if parts.decoding is not None else SBG_DECODING if sbg else {}
     model: dict[str, Any] = {"gpt2": dict(gpt2), "selection": {}} if sbg else layout.model(gpt2)
-    encoder = encoder_for(layout, parts, where)
+    encoder = choose_encoder(layout, parts, where)
     return CheckpointConfig(layout.kind, name, model, encoder, decoding, parts.training)
 
 
@@ -81,7 +81,7 @@ def origin_of(file: Path) -> dict[str, Any]:
     return {"file": file.name, "bytes": status.st_size, "modified": int(status.st_mtime)}
 
 
-def origin_said(folder: Path) -> Mapping[str, Any]:
+def read_origin(folder: Path) -> Mapping[str, Any]:
     """What the checkpoint in `folder` says it was made from; empty if it is none or does not say."""
     if not (folder / CONFIG_FILE).is_file():
         return {}
@@ -93,5 +93,5 @@ def origin_said(folder: Path) -> Mapping[str, Any]:
 
 
 def is_current(folder: Path, file: Path) -> bool:
-    origin = origin_said(folder)
+    origin = read_origin(folder)
     return bool(origin) and file.exists() and origin_of(file).items() <= origin.items()

@@ -68,7 +68,7 @@ class PublishedLayout:
         return f"ClipCap, {shape}, {gpt2 if self.tuned else 'without its GPT-2'}"
 
 
-def rename(names: Iterable[str]) -> dict[str, str]:
+def our_names(names: Iterable[str]) -> dict[str, str]:
     """Names of a state dict -> those of our model (`mapper.*`, `gpt2.*`; a plain GPT-2 keeps its own).
 
     Wrappers' prefixes go; so do, by leaving them out, the constants that old versions of transformers kept as
@@ -92,13 +92,15 @@ def rename(names: Iterable[str]) -> dict[str, str]:
     return ours
 
 
-def infer(specs: Mapping[str, TensorSpec], where: str) -> PublishedLayout:
+def infer_layout(specs: Mapping[str, TensorSpec], where: str) -> PublishedLayout:
     """The layout of a state dict under its own names; CheckpointError lists what is missing, extra, or no
     float."""
-    renamed = rename(specs)
+    renamed = our_names(specs)
     ours = {new: specs[name] for name, new in renamed.items()}
     if len(ours) != len(renamed):
-        raise CheckpointError(f"{where} holds the same weights under two names, {listed(renamed)} in all.")
+        raise CheckpointError(
+            f"{where} holds the same weights under two names, {names_text(renamed)} in all."
+        )
     if any(name.startswith("mapper.") for name in ours):
         body, mapper = "gpt2.transformer.", _mapper_sizes(ours, where)
         mapper["tuned"] = any(name.startswith("gpt2.") for name in ours)
@@ -113,11 +115,11 @@ def infer(specs: Mapping[str, TensorSpec], where: str) -> PublishedLayout:
         )
     if layout.tuned:
         layout = PublishedLayout(**{**vars(layout), **_gpt2_sizes(ours, body, where)})
-    _check(ours, expected(layout), where)
+    _check(ours, expected_shapes(layout), where)
     return layout
 
 
-def expected(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
+def expected_shapes(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
     """Our names -> the shapes they must have, without the tied output weights."""
     wanted: dict[str, tuple[int, ...]] = {}
     if layout.tuned:
@@ -130,7 +132,7 @@ def expected(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
     return wanted
 
 
-def listed(names: Iterable[str]) -> str:
+def names_text(names: Iterable[str]) -> str:
     """The first few names, and how many there are."""
     names = sorted(names)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -228,9 +230,10 @@ def _check(ours: Mapping[str, TensorSpec], wanted: Mapping[str, tuple[int, ...]]
     given = {name: spec for name, spec in ours.items() if not name.endswith(TIED)}
     lacks, extra = wanted.keys() - given, given.keys() - wanted
     if lacks or extra:
-        said = [f"missing {listed(lacks)}"] * bool(lacks) + [f"not known {listed(extra)}"] * bool(extra)
+        misfits = [f"missing {names_text(lacks)}"] * bool(lacks)
+        misfits += [f"not known {names_text(extra)}"] * bool(extra)
         raise CheckpointError(
-            f"{where} does not fit the architecture that its shapes tell: {'; '.join(said)}."
+            f"{where} does not fit the architecture that its shapes tell: {'; '.join(misfits)}."
         )
     for name, spec in given.items():
         if spec.shape != wanted[name]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, published
+from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, find_published
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.foreign_json import read_json_file
 
@@ -59,7 +59,7 @@ def read_own_models(folder: Path) -> list[OwnModel]:
 
 def _entry(name: str, table: Any, path: Path) -> OwnModel:
     where = f"{path}, {name!r}"
-    if not NAME.fullmatch(name) or published(name) is not None:
+    if not NAME.fullmatch(name) or find_published(name) is not None:
         raise CheckpointError(
             f"{where}: a name is letters, digits, . _ -, at most 80, and none of the published models'."
         )
@@ -83,7 +83,7 @@ def _entry(name: str, table: Any, path: Path) -> OwnModel:
 
 def _about(name: str, table: Mapping[str, Any], where: str) -> PublishedModel:
     like = table.get("like")
-    base = published(like) if like else PublishedModel(name, "")
+    base = find_published(like) if like else PublishedModel(name, "")
     if base is None:
         known = ", ".join(model.name for model in PUBLISHED)
         raise CheckpointError(f"{where}: like names no published model; known: {known}.")

@@ -54,7 +54,7 @@ class PublishedParts:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def encoder_for(layout: PublishedLayout, parts: PublishedParts, where: str) -> EncoderConfig:
+def choose_encoder(layout: PublishedLayout, parts: PublishedParts, where: str) -> EncoderConfig:
     """The encoder asked for, else the published one of that feature length; CheckpointError where there is
     none."""
     encoder = parts.encoder or _published_encoder(layout, where)
@@ -73,7 +73,7 @@ def _published_encoder(layout: PublishedLayout, where: str) -> EncoderConfig:
     return ENCODERS[layout.clip_dim]
 
 
-def tokenizer_for(file: Path, vocab_size: int, folder: Path | None) -> BpeTokenizer:
+def find_tokenizer(file: Path, vocab_size: int, folder: Path | None) -> BpeTokenizer:
     """The vocabulary behind `vocab_size` rows of embeddings: in `folder`, else beside `file`, else GPT-2's
     own.
 
@@ -105,7 +105,7 @@ def tokenizer_for(file: Path, vocab_size: int, folder: Path | None) -> BpeTokeni
     )
 
 
-def gpt2_for(file: Path, n_embd: int, folder: Path | None) -> StateFile:
+def find_gpt2(file: Path, n_embd: int, folder: Path | None) -> StateFile:
     """The GPT-2 that a file without one was trained on: in `folder`, else GPT-2 small from the machine's
     cache."""
     places = [folder] if folder else _cached_folders()

@@ -73,7 +73,7 @@ def read_state_file(path: Path) -> StateFile:
     return StateFile(path, form, size, wrapper, tensors)
 
 
-def unwrapped(saved: Any) -> tuple[str, Any]:
+def unwrap(saved: Any) -> tuple[str, Any]:
     """The state dict of what was saved, and the key it was under: training scripts save more beside it."""
     for key in WRAPPERS:
         if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
@@ -239,7 +239,7 @@ def _storages(saved: Any) -> list[StorageSpec]:
 
 
 def _state_dict(saved: Any, path: Path) -> tuple[str, dict[str, TensorSpec]]:
-    wrapper, state = unwrapped(saved)
+    wrapper, state = unwrap(saved)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(
             f"{path} holds no state dict (a table of names and weights): get the model's state dict."
@@ -288,7 +288,7 @@ def _entry(entry: Mapping[str, Any]) -> tuple[TensorSpec, int, int]:
     return spec, start, end
 
 
-def leaves(path: Path, root: Path) -> bool:
+def is_outside(path: Path, root: Path) -> bool:
     """Whether `path`, links followed, lies outside `root`."""
     inside = os.path.realpath(root)
     return os.path.commonpath([inside, os.path.realpath(path)]) != inside

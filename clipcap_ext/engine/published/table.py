@@ -96,6 +96,6 @@ PUBLISHED: tuple[PublishedModel, ...] = (
 )  # fmt: skip
 
 
-def published(name: str, models: tuple[PublishedModel, ...] = PUBLISHED) -> PublishedModel | None:
+def find_published(name: str, models: tuple[PublishedModel, ...] = PUBLISHED) -> PublishedModel | None:
     """The entry of that name, None if there is none."""
     return next((model for model in models if model.name == name), None)

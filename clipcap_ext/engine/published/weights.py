@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
-from clipcap_ext.engine.published.layout import TIED, rename
-from clipcap_ext.engine.published.state_file import StateFile, unwrapped
+from clipcap_ext.engine.published.layout import TIED, our_names
+from clipcap_ext.engine.published.state_file import StateFile, unwrap
 from clipcap_ext.errors import CheckpointError
 
 
@@ -22,10 +22,10 @@ def read_weights(source: StateFile) -> dict[str, Tensor]:
     """
     state = read_safetensors(source.path) if source.form == "safetensors" else _read_pickled(source)
     indexed = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
-    read = {name: _looks(value) for name, value in state.items()} if isinstance(state, Mapping) else {}
-    if indexed != read:
+    named = state if isinstance(state, Mapping) else {}
+    if indexed != {name: _dtype_and_shape(value) for name, value in named.items()}:
         raise CheckpointError(f"{source.path} holds other weights than its index says: it is not used.")
-    ours = {new: state[name] for name, new in rename(state).items()}
+    ours = {new: state[name] for name, new in our_names(state).items()}
     for name in [name for name in ours if name.endswith(TIED)]:
         output = ours.pop(name)
         embeds = ours[f"{name.removesuffix(TIED)}transformer.wte.weight"]
@@ -37,7 +37,7 @@ def read_weights(source: StateFile) -> dict[str, Tensor]:
     return ours
 
 
-def _looks(value: Any) -> tuple[str, tuple[int, ...]] | None:
+def _dtype_and_shape(value: Any) -> tuple[str, tuple[int, ...]] | None:
     return (
         (str(value.dtype).removeprefix("torch."), tuple(value.shape)) if isinstance(value, Tensor) else None
     )
@@ -56,4 +56,4 @@ def _read_pickled(source: StateFile) -> Any:
         raise CheckpointError(
             f"{path} cannot be read by torch {torch.__version__}: {reason}. Fetch it again."
         ) from error
-    return unwrapped(saved)[1]
+    return unwrap(saved)[1]

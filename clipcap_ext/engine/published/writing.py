@@ -14,9 +14,9 @@ from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import fill, save_checkpoint
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.language.gpt2 import build_gpt2
-from clipcap_ext.engine.published.inspection import ORIGIN, config_of, look, origin_of
-from clipcap_ext.engine.published.layout import PublishedLayout, infer
-from clipcap_ext.engine.published.parts import SBG_LABELS, PublishedParts, gpt2_for, tokenizer_for
+from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
+from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
+from clipcap_ext.engine.published.parts import SBG_LABELS, PublishedParts, find_gpt2, find_tokenizer
 from clipcap_ext.engine.published.state_file import StateFile
 from clipcap_ext.engine.published.weights import read_weights
 from clipcap_ext.engine.sbg.label_files import LABELS_FILE, bank_json, read_bank
@@ -29,11 +29,11 @@ KEPT = (torch.float16, torch.bfloat16)  # dtypes of a whole file that are kept; 
 
 def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
     """Make `out` of `file`, taking the place of an `out` that is there; CheckpointError as `convert_file`."""
-    source, layout = look(file)
-    base = None if layout.tuned else gpt2_for(file, layout.n_embd, parts.gpt2)
+    source, layout = inspect_source(file)
+    base = None if layout.tuned else find_gpt2(file, layout.n_embd, parts.gpt2)
     sizes = layout.gpt2 if base is None else _sizes_of_base(base, layout, file)
     config = config_of(layout, sizes, parts, out.name, str(file))
-    tokenizer = tokenizer_for(file, sizes["vocab_size"], parts.tokenizer or (parts.gpt2 if base else None))
+    tokenizer = find_tokenizer(file, sizes["vocab_size"], parts.tokenizer or (parts.gpt2 if base else None))
     files = {} if layout.kind != "sbg" else {LABELS_FILE: bank_json(read_bank(parts.labels or SBG_LABELS))}
     _check_room([source] if base is None else [source, base], out)
     state = read_weights(source)
@@ -59,7 +59,7 @@ def _build(config: CheckpointConfig, sizes: Mapping[str, int]) -> torch.nn.Modul
 
 
 def _sizes_of_base(base: StateFile, layout: PublishedLayout, file: Path) -> dict[str, int]:
-    held = infer(base.tensors, str(base.path))
+    held = infer_layout(base.tensors, str(base.path))
     if held.kind != "sbg" or held.n_embd != layout.n_embd:
         raise CheckpointError(
             f"{file} needs a plain GPT-2 that is {layout.n_embd} wide, and {base.path} holds: {held}. "

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
-from clipcap_ext.engine.captioner import FeatureCaptioner, distinct, rank_by_similarity
+from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_by_similarity
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
@@ -79,10 +79,12 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
         decoded = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
-        groups = [distinct([_cut(candidate) for candidate in group]) for group in decoded]
+        groups = [keep_distinct([_cut(candidate) for candidate in group]) for group in decoded]
         ranked = rank_by_similarity(self.encoder, features, groups)
         if self.selector.constants.concepts_low:
-            ranked = [evident_first(group, some) for group, some in zip(ranked, said, strict=True)]
+            ranked = [
+                put_evident_first(group, prompted) for group, prompted in zip(ranked, chosen, strict=True)
+            ]
         if options.rank_by == "logprob":
             ranked = [
                 sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True) for group in ranked
@@ -92,7 +94,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
             for group, prompted in zip(ranked, chosen, strict=True)
         ]
 
-    def edited(self, features: Tensor, edit: KeywordEdit) -> tuple[Keyword | str, ...]:
+    def edit_keywords(self, features: Tensor, edit: KeywordEdit) -> tuple[Keyword | str, ...]:
         """The keywords chosen for one image of features (1, clip_dim), with a person's changes."""
         return edit.apply(self.selector.select(features)[0])
 
@@ -102,7 +104,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         """`guess` for one picture from its edited keywords."""
         features = self.encoder.encode_image([image])  # (1, clip_dim)
         keys = self.keys_of([image], options)
-        return self.guess(features, [self.edited(features, edit)], options, keys=keys)[0]
+        return self.guess(features, [self.edit_keywords(features, edit)], options, keys=keys)[0]
 
     def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
         """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""
@@ -151,7 +153,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         return room
 
 
-def evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
+def put_evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
     """Those candidates first that say most of what the classifier saw; equal ones in the order they had."""
     seen = [re.compile(rf"\b{re.escape(one.text)}(?:s|es)?\b") for one in keywords if one.facet == CONCEPT]
     return sorted(group, key=lambda one: -sum(bool(word.search(one.text)) for word in seen))

@@ -13,7 +13,7 @@ from clipcap_ext.foreign_json import shown
 NOTEBOOK = "SBG.ipynb of Anshler/CLIP-prefix_blind-guessing"
 
 
-def _from(default: Any, source: str) -> Any:
+def _field(default: Any, source: str) -> Any:
     return field(default=default, metadata={"source": source})
 
 
@@ -21,56 +21,56 @@ def _from(default: Any, source: str) -> Any:
 class SelectionConstants:
     """What the published selection fixes; a checkpoint may record other values than these defaults."""
 
-    logit_scale: float = _from(100.0, f"{NOTEBOOK}: softmax(100 * cosine), CLIP's own largest scale")
-    words_probability: float = _from(
+    logit_scale: float = _field(100.0, f"{NOTEBOOK}: softmax(100 * cosine), CLIP's own largest scale")
+    words_probability: float = _field(
         0.5, f"{NOTEBOOK}: bank words are kept until their summed probability passes this"
     )
-    words_limit: int = _from(1000, f"{NOTEBOOK}: the first 1000 labels of words_pos are ranked")
-    words_pos: tuple[str, ...] = _from(("NOUN", "ADV", "ADJ"), f"{NOTEBOOK}: nouns, adverbs and adjectives")
-    words_most: int = _from(0, "this project: at most so many bank words; 0, as published, is no bound")
-    group_limit: int = _from(100, f"{NOTEBOOK}: the first 100 labels of a group are ranked")
-    group_keywords: int = _from(3, f"{NOTEBOOK}: the best 3 labels of a scenery, plant or object group")
-    animal_keywords: int = _from(1, f"{NOTEBOOK}: the best 1 label of an animal group")
-    activity_keywords: int = _from(
+    words_limit: int = _field(1000, f"{NOTEBOOK}: the first 1000 labels of words_pos are ranked")
+    words_pos: tuple[str, ...] = _field(("NOUN", "ADV", "ADJ"), f"{NOTEBOOK}: nouns, adverbs and adjectives")
+    words_most: int = _field(0, "this project: at most so many bank words; 0, as published, is no bound")
+    group_limit: int = _field(100, f"{NOTEBOOK}: the first 100 labels of a group are ranked")
+    group_keywords: int = _field(3, f"{NOTEBOOK}: the best 3 labels of a scenery, plant or object group")
+    animal_keywords: int = _field(1, f"{NOTEBOOK}: the best 1 label of an animal group")
+    activity_keywords: int = _field(
         1, f"{NOTEBOOK}: the best 1 label of the best activity group; the group is not said"
     )
-    subjects: tuple[str, ...] = _from(
+    subjects: tuple[str, ...] = _field(
         ("landscape", "people", "animal", "plant", "some object"),
         f"{NOTEBOOK}: alone, in pairs and in triples",
     )
-    always: tuple[str, ...] = _from(
+    always: tuple[str, ...] = _field(
         ("landscape", "some object"), f"{NOTEBOOK}: branches that open for every image"
     )
-    people_one: tuple[str, ...] = _from(
+    people_one: tuple[str, ...] = _field(
         ("a man", "a woman", "a boy", "a girl", "an old man", "an old woman"), f"{NOTEBOOK}: one person"
     )
-    people_kinds: tuple[str, ...] = _from(
+    people_kinds: tuple[str, ...] = _field(
         ("men", "women", "boys", "girls", "old men", "old women", "people"),
         f"{NOTEBOOK}: several; 'people' come last",
     )
-    people_counts: tuple[str, ...] = _from(("two", "three", "four"), f"{NOTEBOOK}: how many of people_kinds")
-    people_many: tuple[str, ...] = _from(("a crowd of people",), f"{NOTEBOOK}: more than can be counted")
-    colours: tuple[str, ...] = _from(
+    people_counts: tuple[str, ...] = _field(("two", "three", "four"), f"{NOTEBOOK}: how many of people_kinds")
+    people_many: tuple[str, ...] = _field(("a crowd of people",), f"{NOTEBOOK}: more than can be counted")
+    colours: tuple[str, ...] = _field(
         ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "black"),
         f"{NOTEBOOK}: of each garment",
     )
-    garments: tuple[str, ...] = _from(
+    garments: tuple[str, ...] = _field(
         ("shirt", "suit", "cloth", "jacket"), f"{NOTEBOOK}: each in every colour"
     )
-    object_groups_left_out: tuple[str, ...] = _from(
+    object_groups_left_out: tuple[str, ...] = _field(
         ("clothing and fashion",), f"{NOTEBOOK}: clothes have a question of their own"
     )
-    indoor: str = _from("indoor", f"{NOTEBOOK}: where the hierarchy said this, the weather is not asked")
-    picture: str = _from("picture of {}.", f"{NOTEBOOK}: subjects, groups, people and labels")
-    during: str = _from("picture during {}.", f"{NOTEBOOK}: time and weather")
-    activity: str = _from("activity is {}.", f"{NOTEBOOK}: activities")
-    wearing: str = _from("wearing {}.", f"{NOTEBOOK}: clothes")
-    bare: str = _from("{}", f"{NOTEBOOK}: bank words, and every keyword in the last ranking")
-    concepts_low: float = _from(
+    indoor: str = _field("indoor", f"{NOTEBOOK}: where the hierarchy said this, the weather is not asked")
+    picture: str = _field("picture of {}.", f"{NOTEBOOK}: subjects, groups, people and labels")
+    during: str = _field("picture during {}.", f"{NOTEBOOK}: time and weather")
+    activity: str = _field("activity is {}.", f"{NOTEBOOK}: activities")
+    wearing: str = _field("wearing {}.", f"{NOTEBOOK}: clothes")
+    bare: str = _field("{}", f"{NOTEBOOK}: bank words, and every keyword in the last ranking")
+    concepts_low: float = _field(
         0.0,
         "this project: what the encoder's classifier saw, from this probability on; 0, as published, is none",
     )
-    concepts_most: int = _from(2, "this project: at most so many things that the classifier saw")
+    concepts_most: int = _field(2, "this project: at most so many things that the classifier saw")
 
     def __post_init__(self) -> None:
         for spec in fields(self):

@@ -76,7 +76,7 @@ def explain_image(
 ) -> Explanation:  # fmt: skip
     """Caption one picture, from edited keywords if `edit` says so, and say why."""
     features = captioner.encoder.encode_image([image])
-    keywords = None if not edit else [captioner.edited(features, edit)]
+    keywords = None if not edit else [captioner.edit_keywords(features, edit)]
     return explain(captioner, features, captioner.keys_of([image], options), options, keywords=keywords)[0]
 
 

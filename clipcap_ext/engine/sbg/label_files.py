@@ -31,12 +31,12 @@ def read_bank(path: Path | str) -> LabelBank:
     """
     path = Path(path)
     if path.is_file():
-        return _from_pair(path) or _from_json(path)
+        return _read_pair(path) or _read_json(path)
     for labels, taxonomy in PUBLISHED_PAIRS:
         if (path / labels).is_file():
             if (path / taxonomy).is_file():
                 return _published(path / labels, path / taxonomy)
-            return _from_json(path / labels)
+            return _read_json(path / labels)
     wanted = ", ".join(" with ".join(pair) for pair in PUBLISHED_PAIRS)
     raise CheckpointError(f"No label bank in {path}: looked for {LABELS_FILE}, {wanted}.")
 
@@ -71,7 +71,7 @@ def bank_json(bank: LabelBank) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _from_pair(path: Path) -> LabelBank | None:
+def _read_pair(path: Path) -> LabelBank | None:
     """The published bank, if `path` is the label file of such a pair."""
     for labels, taxonomy in PUBLISHED_PAIRS:
         if path.name == labels and (path.parent / taxonomy).is_file():
@@ -79,7 +79,7 @@ def _from_pair(path: Path) -> LabelBank | None:
     return None
 
 
-def _from_json(path: Path) -> LabelBank:
+def _read_json(path: Path) -> LabelBank:
     content = _load(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f'{path} is no label bank: its "format" is not "{FORMAT}".')

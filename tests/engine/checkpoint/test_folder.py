@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig, read_config
-from clipcap_ext.engine.checkpoint.folder import save_checkpoint, trained_on
+from clipcap_ext.engine.checkpoint.folder import read_trained_on, save_checkpoint
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 from clipcap_ext.engine.factory import load_captioner
@@ -42,7 +42,7 @@ def test_saved_again_it_says_the_same(folder: Path) -> None:
     save_checkpoint(other, model, tokenizer, config, card="# a card\n", trained_on=["b", "a", "b"])
     first, second = load_captioner(folder), load_captioner(other)
     assert [c.text for c in first.caption(PICTURES)] == [c.text for c in second.caption(PICTURES)]
-    assert trained_on(other) == {"a", "b"} and trained_on(folder) == frozenset()
+    assert read_trained_on(other) == {"a", "b"} and read_trained_on(folder) == frozenset()
     assert read_config(other) == config
     assert "gpt2.lm_head.weight" not in load_file(other / "model.safetensors")
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine import captioner as module
-from clipcap_ext.engine.captioner import distinct, rank_by_similarity
+from clipcap_ext.engine.captioner import keep_distinct, rank_by_similarity
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.factory import load_captioner
 
@@ -111,7 +111,7 @@ def test_each_text_is_encoded_once(captioner, monkeypatch: pytest.MonkeyPatch) -
 
 def test_one_candidate_a_text_keeps_the_best() -> None:
     group = [Candidate("a .", -1.0), Candidate("b .", -2.0), Candidate("a .", -3.0)]
-    assert distinct(group) == group[:2]
+    assert keep_distinct(group) == group[:2]
 
 
 def test_a_picture_is_known_by_its_pixels() -> None:

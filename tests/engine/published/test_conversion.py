@@ -29,7 +29,7 @@ from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 from clipcap_ext.engine.decoding.decode import clean_caption
 from clipcap_ext.engine.published import parts as published_parts
-from clipcap_ext.engine.published.conversion import convert_file, converted
+from clipcap_ext.engine.published.conversion import convert_file, ensure_converted
 from clipcap_ext.engine.published.inspection import inspect_file, planned_config, unconverted_files
 from clipcap_ext.engine.published.parts import PublishedParts
 from clipcap_ext.engine.sbg.checkpoint import load_sbg
@@ -378,25 +378,25 @@ class TestFirstUse:
 
     def test_once_and_the_original_stays(self, file: Path) -> None:
         assert unconverted_files(file.parent) == [file]
-        folder = converted(file)
+        folder = ensure_converted(file)
         assert folder.name == "mine.v2" and file.is_file() and unconverted_files(file.parent) == []
         made = (folder / "config.json").stat().st_mtime_ns
-        assert converted(file) == folder and (folder / "config.json").stat().st_mtime_ns == made
+        assert ensure_converted(file) == folder and (folder / "config.json").stat().st_mtime_ns == made
 
     def test_again_when_the_file_was_exchanged(self, file: Path, vocabulary: Path) -> None:
-        folder = converted(file)
+        folder = ensure_converted(file)
         before = (folder / "model.safetensors").read_bytes()
         save(published_mlp(size_of(vocabulary), 512).state_dict(), file)
         os.utime(file, (1, 1))
         assert unconverted_files(file.parent) == [file]
-        assert (converted(file) / "model.safetensors").read_bytes() != before
+        assert (ensure_converted(file) / "model.safetensors").read_bytes() != before
 
     def test_another_folder_is_not_overwritten(self, file: Path) -> None:
         other = file.with_suffix("")
         other.mkdir()
         (other / "diary.txt").write_text("mine")
         with pytest.raises(CheckpointError, match="something else is there: rename one"):
-            converted(file)
+            ensure_converted(file)
         assert (other / "diary.txt").read_text() == "mine"
 
     def test_many_at_once_make_one(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,7 +405,7 @@ class TestFirstUse:
         written, write = [], writing.save_checkpoint
         monkeypatch.setattr(writing, "save_checkpoint", lambda *a, **k: written.append(1) or write(*a, **k))
         found: list[Path] = []
-        threads = [threading.Thread(target=lambda: found.append(converted(file))) for _ in range(4)]
+        threads = [threading.Thread(target=lambda: found.append(ensure_converted(file))) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -435,7 +435,7 @@ class TestFirstUse:
         monkeypatch.setattr("clipcap_ext.engine.checkpoint.safefile.write_safetensors", full)
         monkeypatch.setattr("clipcap_ext.engine.checkpoint.folder.write_safetensors", full)
         with pytest.raises(CheckpointError, match=r"No space left on device.*convert FILE OUT"):
-            converted(file)
+            ensure_converted(file)
         left = {path.name for path in file.parent.iterdir()}
         assert left - {".mine.v2.lock"} == {"mine.v2.pt", "vocab.json", "merges.txt"}
 
@@ -444,10 +444,10 @@ class TestFirstUse:
 
         monkeypatch.setattr(writing, "_free_memory", lambda: 50_000_000)
         with pytest.raises(CheckpointError, match="MB of memory, and 50 MB are free"):
-            converted(file)
+            ensure_converted(file)
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1_000_000})())
         with pytest.raises(CheckpointError, match="and 1 MB are free on its disk"):
-            converted(file)
+            ensure_converted(file)
 
 
 def test_an_out_that_is_there_is_kept(tmp_path: Path, vocabulary: Path) -> None:
@@ -486,7 +486,7 @@ def test_a_full_size_model_says_the_same(tmp_path: Path) -> None:
     assert file.stat().st_size > 600_000_000 and len(set(before.values())) > 1
     layout = inspect_file(file)
     assert (layout.n_layer, layout.n_head, layout.vocab_size, layout.prefix_length) == (12, 12, 50257, 10)
-    folder = converted(file)
+    folder = ensure_converted(file)
     assert said_after(folder, inputs, before, tokens=6) == before
     file.unlink()
     shutil.rmtree(folder)

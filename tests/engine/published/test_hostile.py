@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import write_tokenizer
 
-from clipcap_ext.engine.published.conversion import convert_file, converted
+from clipcap_ext.engine.published.conversion import convert_file, ensure_converted
 from clipcap_ext.engine.published.inspection import inspect_file, planned_config, unconverted_files
 from clipcap_ext.errors import CheckpointError
 
@@ -105,7 +105,7 @@ def test_none_is_converted_whoever_replaced_torch_load(
 ) -> None:
     for name in expected:
         with pytest.raises(CheckpointError):
-            converted(folder / name)
+            ensure_converted(folder / name)
         if name != "link_out.pt":  # by its full path, what it leads to may be used
             with pytest.raises(CheckpointError):
                 convert_file(folder / name, folder.parent / "out")
@@ -125,7 +125,7 @@ def test_good_weights_are_read_where_torch_load_answers_none(
     from published import with_buffers
 
     (tmp_path / "a.pt").write_bytes(hostile.saved(with_buffers(state, 128), form))
-    assert converted(tmp_path / "a.pt").is_dir()
+    assert ensure_converted(tmp_path / "a.pt").is_dir()
 
 
 def test_the_second_wall_stands_alone(
@@ -167,7 +167,7 @@ def test_not_finite_weights_are_named_at_conversion(tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError, match=r"a.pt: gpt2.transformer.h.0.mlp.c_fc.weight holds values that are not finite"
     ):
-        converted(tmp_path / "a.pt")
+        ensure_converted(tmp_path / "a.pt")
     assert unconverted_files(tmp_path) == [tmp_path / "a.pt"]
 
 

@@ -19,7 +19,7 @@ from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus import __main__ as corpus_door
 from clipcap_ext.corpus.feature_folder import FeatureFolder
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
-from clipcap_ext.engine.checkpoint.folder import trained_on
+from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.train.__main__ import main
@@ -277,7 +277,7 @@ def test_from_tars_to_a_captioner_by_two_commands(
         in told
     )
     assert load_captioner(out / "best").default_options.num_beams == 3
-    said = trained_on(out / "best")
+    said = read_trained_on(out / "best")
     assert len(said) == 9 and said < {image_fingerprint(photo(n)) for n in range(16)}
     assert main(["sbg-tiny", *words[:-1], str(tmp_path / "other")]) == 2
     assert "only ClipCap presets train on" in capsys.readouterr().err
