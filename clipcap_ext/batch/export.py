@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from clipcap_ext.batch.wording import writable
-from clipcap_ext.corpus.cells import guarded
+from clipcap_ext.corpus.cells import guard_cell
 
 FORMATS = ("zip", "csv", "jsonl")
 LONGEST = 120  # letters of a name in the zip, so that it can be unpacked anywhere
@@ -52,7 +52,7 @@ def _csv(rows: Sequence[ExportRow]) -> bytes:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(("file_name", "text", "problem"))
-    writer.writerows((guarded(row.file_name), guarded(row.text), guarded(row.problem)) for row in rows)
+    writer.writerows(map(guard_cell, (row.file_name, row.text, row.problem)) for row in rows)
     # without the mark, spreadsheets take UTF-8 for something else
     return stream.getvalue().encode("utf-8-sig")
 

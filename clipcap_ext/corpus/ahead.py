@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def prepared(
+def prepare_ahead(
     items: Iterable[Item], prepare: Callable[[Item], Result], workers: int
 ) -> Generator[Result, None, None]:
     """`prepare` each item in worker threads, in order and a few ahead; leaving the loop early ends the

@@ -10,11 +10,11 @@ import re
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-def guarded(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs; `plain` gives it back."""
+def guard_cell(text: str) -> str:
+    """`text` as a cell that no spreadsheet runs; `plain_text` gives it back."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def plain(cell: str) -> str:
-    """The text of a cell that `guarded` made; any other cell as it is."""
+def plain_text(cell: str) -> str:
+    """The text of a cell that `guard_cell` made; any other cell as it is."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -150,7 +150,7 @@ def read_json(path: Path) -> Any:
         raise CorpusError(f"{path} is not valid JSON: {error}") from error
 
 
-def existing(paths: Iterable[Path]) -> list[Path]:
+def existing_files(paths: Iterable[Path]) -> list[Path]:
     """Those that are files."""
     return [path for path in paths if path.is_file()]
 

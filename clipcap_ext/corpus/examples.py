@@ -63,7 +63,8 @@ class Corpus:
     def subset(self, image_ids: Iterable[str]) -> Corpus:
         """The examples of these ids, in the corpus' own order; ids that are not in it are passed over."""
         wanted = set(image_ids)
-        return replace(self, examples=tuple(one for one in self.examples if one.image_id in wanted))
+        kept = tuple(example for example in self.examples if example.image_id in wanted)
+        return replace(self, examples=kept)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class FeatureFolder:
         if (path / MANIFEST_FILE).is_file():
             _check_same(path, cls.open(path).manifest, manifest)
         elif path.exists() and (
-            not path.is_dir() or any(not one.name.startswith(".") for one in path.iterdir())
+            not path.is_dir() or any(not entry.name.startswith(".") for entry in path.iterdir())
         ):
             raise UsageError(f"--out {path} is not empty and holds no features: take another folder.")
         path.mkdir(parents=True, exist_ok=True)
@@ -92,13 +92,13 @@ class FeatureFolder:
         """Read a folder's manifest; CorpusError if it is damaged or of another version."""
         tidy(path)
         try:
-            said = parse_json((path / MANIFEST_FILE).read_bytes())
-            if said.pop("format") != FORMAT:
+            manifest = parse_json((path / MANIFEST_FILE).read_bytes())
+            if manifest.pop("format") != FORMAT:
                 raise ValueError("another version's format")
-            said["encoder"], said["parts"] = EncoderConfig(**said["encoder"]), tuple(said["parts"])
-            if not all(isinstance(part, str) for part in said["parts"]):
+            encoder, parts = EncoderConfig(**manifest.pop("encoder")), tuple(manifest.pop("parts"))
+            if not all(isinstance(part, str) for part in parts):
                 raise ValueError("a part is no name")
-            return cls(path, Manifest(**said))
+            return cls(path, Manifest(encoder=encoder, parts=parts, **manifest))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorpusError(
                 f"{path / MANIFEST_FILE} does not describe a folder of features: {error!r}."
@@ -107,23 +107,23 @@ class FeatureFolder:
     def info(self, number: int) -> ShardInfo | None:
         """What is in shard `number`; None if it is not there (or damaged, so that it is made again)."""
         try:
-            said = parse_json((self._shard(number) / INFO_FILE).read_bytes())
-            info = ShardInfo(**said)
+            values = parse_json((self._shard(number) / INFO_FILE).read_bytes())
+            info = ShardInfo(**values)
         except (OSError, ValueError, TypeError):
             return None
         return info if info.part == self.manifest.parts[number] else None
 
     def infos(self) -> list[ShardInfo]:
         """What is in each shard; CorpusError if one is missing."""
-        found = [self.info(number) for number in range(len(self.manifest.parts))]
-        missing = [self.manifest.parts[number] for number, info in enumerate(found) if info is None]
+        infos = [self.info(number) for number in range(len(self.manifest.parts))]
+        missing = [self.manifest.parts[number] for number, info in enumerate(infos) if info is None]
         if missing:
             raise CorpusError(
-                f"{len(missing)} of the {len(found)} shards of {self.path} are not made yet (the first is of "
+                f"{len(missing)} of the {len(infos)} shards of {self.path} are not made yet (the first is of "
                 f"{missing[0]}): run the command that makes the features again, it goes on "
                 "where it stopped."
             )
-        return [info for info in found if info is not None]
+        return [info for info in infos if info is not None]
 
     def write(
         self, number: int, stamp: str, features: Tensor, rows: Sequence[Row], problems: Sequence[Problem]
@@ -157,8 +157,8 @@ class FeatureFolder:
         try:
             with path.open(encoding="utf-8") as file:
                 for line in file:
-                    said = parse_json(line)
-                    yield Row(said["key"], said["fingerprint"], tuple(said["captions"]))
+                    row = parse_json(line)
+                    yield Row(row["key"], row["fingerprint"], tuple(row["captions"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             what = f"Remove {path.parent} and make the features again."
             raise CorpusError(f"{path} cannot be read ({error!r}). {what}") from error
@@ -174,7 +174,10 @@ def is_feature_folder(path: Path) -> bool:
 
 def _check_same(path: Path, old: Manifest, new: Manifest) -> None:
     if (old.fingerprint, old.views) != (new.fingerprint, new.views):
-        was, wanted = (f"{one.encoder} ({one.fingerprint[:8]}), views {one.views}" for one in (old, new))
+        was, wanted = (
+            f"{manifest.encoder} ({manifest.fingerprint[:8]}), views {manifest.views}"
+            for manifest in (old, new)
+        )
         raise UsageError(f"--out {path} holds features of {was}, not of {wanted}: take another folder.")
     if old.parts != new.parts[: len(old.parts)]:
         raise UsageError(

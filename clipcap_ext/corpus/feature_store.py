@@ -57,14 +57,14 @@ class FeatureStore:
             path, row = self._where[key]
             wanted.setdefault(path, []).append((place, row))
             count += 1
-        found: Tensor | None = None
+        gathered: Tensor | None = None
         for path, pairs in wanted.items():
             features = load_file(str(path))["features"]
-            if found is None:
-                found = torch.empty(count, features.shape[1])
+            if gathered is None:
+                gathered = torch.empty(count, features.shape[1])
             places, rows = (torch.tensor(column) for column in zip(*pairs, strict=True))
-            found[places] = features[rows]
-        return torch.empty(0, 0) if found is None else found
+            gathered[places] = features[rows]
+        return torch.empty(0, 0) if gathered is None else gathered
 
     def _enter(self, path: Path) -> None:
         from safetensors import safe_open

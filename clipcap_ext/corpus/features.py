@@ -75,7 +75,7 @@ def encode_corpus(
     images = [image for image in _identify(corpus, views, problems) if image is not None]
     missing = [image for image in images if not all(key in store for key in image.keys)]
     done = len(images) - len(missing)
-    for batch in chain([0], _encoded(encoder, missing, store, problems, batch_size)):
+    for batch in chain([0], _encode_missing(encoder, missing, store, problems, batch_size)):
         done += batch
         if progress is not None:
             progress(done, len(images))
@@ -98,14 +98,14 @@ def _identify(corpus: Corpus, views: int, problems: dict[str, Problem]) -> Itera
             return error
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        for example, found in zip(corpus.examples, pool.map(digest, corpus.examples), strict=True):
-            if isinstance(found, OSError):
+        for example, digested in zip(corpus.examples, pool.map(digest, corpus.examples), strict=True):
+            if isinstance(digested, OSError):
                 problems[example.image_id] = Problem(
-                    str(example.path), f"cannot be read: {found.strerror or found}."
+                    str(example.path), f"cannot be read: {digested.strerror or digested}."
                 )
                 yield None
             else:
-                yield _Image(example, tuple(view_key(found, view) for view in range(views)))
+                yield _Image(example, tuple(view_key(digested, view) for view in range(views)))
 
 
 def view_key(digest: str, view: int) -> str:
@@ -113,7 +113,7 @@ def view_key(digest: str, view: int) -> str:
     return digest if view == 0 else f"{digest}/{VIEW!r}/{view}"
 
 
-def _encoded(
+def _encode_missing(
     encoder: ClipEncoder,
     missing: list[_Image],
     store: FeatureStore,
@@ -126,7 +126,7 @@ def _encoded(
 
     pending: dict[str, Tensor] = {}
     try:
-        for batch in _decoded(encoder, missing, store, batch_size):
+        for batch in _decode_ahead(encoder, missing, store, batch_size):
             good: dict[str, Tensor] = {}
             for image, looks in batch:
                 if isinstance(looks, ImageError):
@@ -146,7 +146,7 @@ def _encoded(
         store.write(pending)
 
 
-def _decoded(
+def _decode_ahead(
     encoder: ClipEncoder, images: list[_Image], store: FeatureStore, batch_size: int
 ) -> Iterator[list[tuple[_Image, _Looks | ImageError]]]:
     """Batches of images with the tensors of the views they lack, decoded in threads ahead of the encoder."""
@@ -170,9 +170,9 @@ def _decoded(
             submit(2 * batch_size)
             while ahead:
                 batch = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
-                found = [(image, future.result()) for image, future in batch]
+                decoded = [(image, future.result()) for image, future in batch]
                 submit(batch_size)
-                yield found
+                yield decoded
         finally:
             for _, future in ahead:
                 future.cancel()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcap_ext.corpus.ahead import prepared
+from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row, ShardInfo
 from clipcap_ext.corpus.features import view_key, view_of
@@ -125,7 +125,7 @@ def _make_shard(
     rows: list[Row] = []
     problems: list[Problem] = []
     features: list[Tensor] = []
-    for looks in _batches(_looked_at(encoder, part, views, workers), batch_size, rows, problems):
+    for looks in _batches(_read_looks(encoder, part, views, workers), batch_size, rows, problems):
         stacked = torch.cat(looks)  # (B * views, 3, H, W)
         chunks = [
             encoder.encode_image(stacked[at : at + batch_size])[:, : encoder.clip_dim]
@@ -146,15 +146,15 @@ def _make_shard(
 
 
 def _batches(
-    found: Iterator[tuple[Row, Tensor] | Problem], size: int, rows: list[Row], problems: list[Problem]
+    looked_at: Iterator[tuple[Row, Tensor] | Problem], size: int, rows: list[Row], problems: list[Problem]
 ) -> Iterator[list[Tensor]]:
     """The looks (views, 3, H, W) of `size` pictures at a time; fills rows and problems as it goes."""
     batch: list[Tensor] = []
-    for one in found:
-        if isinstance(one, Problem):
-            problems.append(one)
+    for look in looked_at:
+        if isinstance(look, Problem):
+            problems.append(look)
             continue
-        row, looks = one
+        row, looks = look
         rows.append(row)
         batch.append(looks)
         if len(batch) == size:
@@ -164,7 +164,7 @@ def _batches(
         yield batch
 
 
-def _looked_at(
+def _read_looks(
     encoder: ClipEncoder, part: Part, views: int, workers: int
 ) -> Iterator[tuple[Row, Tensor] | Problem]:
     """Each sample's row and its views (views, 3, H, W), decoded in threads ahead of the encoder, in order."""
@@ -183,10 +183,10 @@ def _looked_at(
             return Problem(where, f"cannot be read: {error.strerror or error}.", "broken picture")
         digest = hashlib.sha256(content).hexdigest()[:32]
         shown = [view_of(picture, view_key(digest, view), view) for view in range(views)]
-        looks = torch.stack([encoder.preprocess(one) for one in shown])
+        looks = torch.stack([encoder.preprocess(picture) for picture in shown])
         return Row(sample.key, image_fingerprint(content), sample.captions), looks
 
-    return prepared(part.read(), look, workers)
+    return prepare_ahead(part.read(), look, workers)
 
 
 class _Named(io.BytesIO):

@@ -63,20 +63,20 @@ def find_parts(places: Iterable[str], images: Path | None = None, image_name: st
 
 def expand_braces(text: str) -> list[str]:
     """`a{08..10}b{x,y}` -> a08bx, a08by, a09bx, ...; a number keeps the zeros in front of it. No nesting."""
-    found = BRACES.search(text)
-    if found is None:
+    braces = BRACES.search(text)
+    if braces is None:
         return [text]
-    numbers = RANGE.fullmatch(found[1])
+    numbers = RANGE.fullmatch(braces[1])
     if numbers:
         first, last, width = int(numbers[1]), int(numbers[2]), len(numbers[1])
         step = 1 if last >= first else -1
-        words = [f"{number:0{width}}" for number in range(first, last + step, step)]
-    elif "," in found[1]:
-        words = found[1].split(",")
+        alternatives = [f"{number:0{width}}" for number in range(first, last + step, step)]
+    elif "," in braces[1]:
+        alternatives = braces[1].split(",")
     else:
-        words = [found[0]]
-    before, after = text[: found.start()], expand_braces(text[found.end() :])
-    return [f"{before}{word}{rest}" for word in words for rest in after]
+        alternatives = [braces[0]]
+    before, after = text[: braces.start()], expand_braces(text[braces.end() :])
+    return [f"{before}{word}{rest}" for word in alternatives for rest in after]
 
 
 def _tars_in(folder: Path) -> list[Path]:

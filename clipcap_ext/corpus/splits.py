@@ -37,7 +37,8 @@ def _paper(corpus: Corpus, validation: bool) -> Splits:
 
 def _karpathy(corpus: Corpus) -> Splits:
     parts = {
-        split: [one for one in corpus.examples if one.split == split] for split in ("train", "val", "test")
+        split: [example for example in corpus.examples if example.split == split]
+        for split in ("train", "val", "test")
     }
     missing = [split for split, examples in parts.items() if not examples]
     if missing:

@@ -46,11 +46,11 @@ class TarPart:
         """Its samples; a Problem for each sample without picture or caption, and for what is lost to
         damage."""
         group: _Group | None = None
-        for found in self._members():
-            if isinstance(found, Problem):
-                yield found
+        for member in self._members():
+            if isinstance(member, Problem):
+                yield member
                 continue
-            key, suffix, content = found
+            key, suffix, content = member
             if group is not None and group.key != key:
                 yield group.sample(self.name)
                 group = None

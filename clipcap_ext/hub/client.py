@@ -41,13 +41,13 @@ OnProgress = Callable[[Progress], None]
 class HubFailure(Exception):
     """What the worker says went wrong, before it is put into words. kind: offline, http, disk, network."""
 
-    def __init__(self, said: dict[str, Any]) -> None:
-        super().__init__(said["text"])
-        self.kind: str = said.get("kind", "network")
-        self.status: int = said.get("status", 0)
-        self.wait: str = said.get("wait", "")
-        self.gated: bool = said.get("gated", False)
-        self.errno: int = said.get("errno", 0)
+    def __init__(self, failure: dict[str, Any]) -> None:
+        super().__init__(failure["text"])
+        self.kind: str = failure.get("kind", "network")
+        self.status: int = failure.get("status", 0)
+        self.wait: str = failure.get("wait", "")
+        self.gated: bool = failure.get("gated", False)
+        self.errno: int = failure.get("errno", 0)
 
 
 @dataclass
@@ -96,15 +96,15 @@ class HubClient:
         self._worker = self._worker or _Worker()
         try:
             self._worker.request(request)
-            while (said := self._worker.answer(POLL)) is None:
+            while (answer := self._worker.answer(POLL)) is None:
                 self.stop_if_cancelled()
                 look()
         except BaseException:
             self.close()
             raise
-        if "error" in said:
-            raise HubFailure(said["error"])
-        return said
+        if "error" in answer:
+            raise HubFailure(answer["error"])
+        return answer
 
 
 class _Worker:
@@ -118,10 +118,10 @@ class _Worker:
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def request(self, said: dict[str, Any]) -> None:
+    def request(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(said) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError:
             pass  # it has died: the reader says so
@@ -163,7 +163,7 @@ class _Watch:
             return
         done = self._part.stat().st_size if self._part.exists() else 0
         now = time.monotonic()
-        self._seen = [one for one in self._seen if now - one[0] < PACE] + [(now, done)]
+        self._seen = [sample for sample in self._seen if now - sample[0] < PACE] + [(now, done)]
         since, before = self._seen[0]
         rate = (done - before) / (now - since) if now > since else 0.0
         left = (self._file.size - done) / rate if rate > 0 else None

@@ -71,7 +71,7 @@ class Download:
 
     def _model(self, store: Store, name: str, revision: str) -> Path:
         to_fetch = {model.name: model for model in list_to_fetch(folders=[self.models_dir])}
-        here = next((one for one in list_models(folders=[self.models_dir]) if one.name == name), None)
+        here = next((entry for entry in list_models(folders=[self.models_dir]) if entry.name == name), None)
         if here is None and name in to_fetch:
             return self._published(store, to_fetch[name], revision)
         entry = here or find_model(name, folders=[self.models_dir])
@@ -96,17 +96,17 @@ class Download:
             model.repo, model.name, (model.file,) if model.file else (),
             None if model.file else chooser(model), revision or model.revision,
         )  # fmt: skip
-        found = store.ensure(wanted, copies=1, renew=bool(revision))
+        files = store.ensure(wanted, copies=1, renew=bool(revision))
         pinned = store.pins.listing(model.repo, wanted.revision)
-        origin = {"repo": model.repo, "commit": pinned.commit if pinned else "", "files": sorted(found)}
+        origin = {"repo": model.repo, "commit": pinned.commit if pinned else "", "files": sorted(files)}
         with store.making(model.name) as made:
             if model.file or model.kind == "sbg":
                 weights = next(
-                    path for name, path in found.items() if name == model.file or path.name in WEIGHTS
+                    path for name, path in files.items() if name == model.file or path.name in WEIGHTS
                 )
                 self._convert(store, weights, made, model, origin)
             else:
-                copy_checkpoint(found, made, origin)
+                copy_checkpoint(files, made, origin)
             # noted first: a folder that is there and not noted counts as a person's own
             store.records.keep_model(model.name, model.repo, made)
             put_in_place(made, folder)
@@ -159,10 +159,10 @@ class Download:
 
     def _encoder(self, encoder: EncoderConfig) -> Path:
         """The published CLIP that a model reads pictures with, from this disk or the Hub; its folder."""
-        found = find_clip(encoder, folders=[self.models_dir])
-        if found is not None:
-            self.say(f"CLIP {encoder.model} is here: {found.path}")
-            return found.path.parent
+        here = find_clip(encoder, folders=[self.models_dir])
+        if here is not None:
+            self.say(f"CLIP {encoder.model} is here: {here.path}")
+            return here.path.parent
         name = f"CLIP {encoder.model}/{encoder.pretrained}"
         self.say(f"Downloading {name}")
         store = Store(self.models_dir, self.client)
@@ -175,8 +175,8 @@ def chooser(model: PublishedModel) -> Callable[[Listing], list[str]]:
     def choose(listing: Listing) -> list[str]:
         folder, weights = weights_folder(listing) if model.kind == "sbg" else ("", "model.safetensors")
         names = (weights, *TOKENIZER_FILES) if model.kind == "sbg" else OUR_FILES
-        found = [folder + name for name in names if folder + name in listing.files]
-        return found if model.kind == "sbg" else [*dict.fromkeys([CONFIG_FILE, weights, *found])]
+        paths = [folder + name for name in names if folder + name in listing.files]
+        return paths if model.kind == "sbg" else [*dict.fromkeys([CONFIG_FILE, weights, *paths])]
 
     return choose
 
@@ -199,10 +199,10 @@ def weights_folder(listing: Listing) -> tuple[str, str]:
     )
 
 
-def copy_checkpoint(found: Mapping[str, Path], folder: Path, origin: Mapping[str, object]) -> None:
+def copy_checkpoint(files: Mapping[str, Path], folder: Path, origin: Mapping[str, object]) -> None:
     """A checkpoint folder of ours from its files; CheckpointError, and nothing written, if it is none."""
     with write_folder(folder) as partial:
-        for name, path in found.items():
+        for name, path in files.items():
             shutil.copyfile(path, partial / name)
         config = read_config(partial)
         config = replace(config, training={**config.training, ORIGIN: dict(origin)})

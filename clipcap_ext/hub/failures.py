@@ -43,7 +43,7 @@ def endpoint() -> str:
 def download_error(what: str, why: str, missing: Iterable[Missing]) -> DownloadError:
     """`why` ends with what to do; then comes how to do without us."""
     lines = [f"{what} could not be downloaded: {why}"]
-    lines += [f"By hand: {one.by_hand()}." for one in missing]
+    lines += [f"By hand: {file.by_hand()}." for file in missing]
     return DownloadError("\n".join(lines))
 
 

@@ -24,14 +24,14 @@ class Pins:
     def listing(self, repo: str, revision: str) -> Listing | None:
         """What was found at `revision`, None if it was never asked for; DownloadError if the file is
         spoilt."""
-        said = self._read()["repos"].get(f"{repo}@{revision}")
-        return None if said is None else Listing.of(repo, said)
+        pinned = self._read()["repos"].get(f"{repo}@{revision}")
+        return None if pinned is None else Listing.of(repo, pinned)
 
     def keep(self, revision: str, listing: Listing) -> None:
         """Remember a listing; OSError where the folder cannot be written."""
-        said = self._read()
-        said["repos"][f"{listing.repo}@{revision}"] = listing.to_json()
-        write_json(self.path, said)
+        pins = self._read()
+        pins["repos"][f"{listing.repo}@{revision}"] = listing.to_json()
+        write_json(self.path, pins)
 
     def is_verified(self, repo: str, file: RemoteFile, at: Path) -> bool:
         """Whether the file `at` was found right before and has not changed since."""
@@ -39,28 +39,28 @@ class Pins:
 
     def set_verified(self, repo: str, file: RemoteFile, at: Path) -> None:
         """Remember that the file `at` is right, so that it is not read whole again."""
-        said = self._read()
-        said["verified"][f"{repo}/{file.path}"] = _state(file, at)
-        write_json(self.path, said)
+        pins = self._read()
+        pins["verified"][f"{repo}/{file.path}"] = _state(file, at)
+        write_json(self.path, pins)
 
     def forget(self, repo: str) -> None:
         """Drop all that is known of a repository."""
-        said = self._read()
-        said["repos"] = {key: one for key, one in said["repos"].items() if key.split("@")[0] != repo}
-        said["verified"] = {
-            key: one for key, one in said["verified"].items() if not key.startswith(f"{repo}/")
+        pins = self._read()
+        pins["repos"] = {key: pinned for key, pinned in pins["repos"].items() if key.split("@")[0] != repo}
+        pins["verified"] = {
+            key: state for key, state in pins["verified"].items() if not key.startswith(f"{repo}/")
         }
-        write_json(self.path, said)
+        write_json(self.path, pins)
 
     def _read(self) -> dict[str, Any]:
         if not self.path.exists():
             return {"format": FORMAT, "repos": {}, "verified": {}}
         what_to_do = "Delete it; it is made again."
-        said = read_json_file(self.path, DownloadError, what_to_do)
-        tables = [said, said.get("repos"), said.get("verified")] if isinstance(said, dict) else [said]
-        if not all(isinstance(table, dict) for table in tables) or said.get("format") != FORMAT:
+        pins = read_json_file(self.path, DownloadError, what_to_do)
+        tables = [pins, pins.get("repos"), pins.get("verified")] if isinstance(pins, dict) else [pins]
+        if not all(isinstance(table, dict) for table in tables) or pins.get("format") != FORMAT:
             raise DownloadError(f'{self.path} is not ours: its "format" is not "{FORMAT}". {what_to_do}')
-        return said
+        return pins
 
 
 def _state(file: RemoteFile, at: Path) -> list[Any]:

@@ -59,7 +59,7 @@ class Listing:
         files = expect(_get(table, "files", where), list, f"{where}, files", DownloadError)
         if not COMMIT.fullmatch(commit) or not files:
             raise DownloadError(f"{where} makes no sense: commit {shown(commit)}, {len(files)} files.")
-        read = [_file(one, repo, where) for one in files]
+        read = [_file(file, repo, where) for file in files]
         return cls(repo, commit, {file.path: file for file in read})
 
     def to_json(self) -> dict[str, Any]:

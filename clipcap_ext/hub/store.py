@@ -144,9 +144,9 @@ class Store:
         files = [listing.file(path) for path in paths]
         here = {file.path: self._here(wanted.repo, listing, file) for file in files}
         self._check_space(wanted, listing, [file for file in files if here[file.path] is None], copies)
-        found = {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
+        placed = {file.path: here[file.path] or self._fetch(wanted, listing, file) for file in files}
         self.pins.keep(wanted.revision, listing)
-        return found
+        return placed
 
     def _here(self, repo: str, listing: Listing, file: RemoteFile) -> Path | None:
         """A whole and right copy on this disk: ours, placed by hand, or in the Hugging Face cache."""

@@ -121,22 +121,22 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     network.
     """
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    said: dict[str, Any] = {"kind": "network", "text": f"{type(error).__name__}: {text}"}
-    for one in _causes(error):
-        names = {cls.__name__ for cls in type(one).__mro__}
-        response = getattr(one, "response", None)
+    failure: dict[str, Any] = {"kind": "network", "text": f"{type(error).__name__}: {text}"}
+    for cause in _causes(error):
+        names = {cls.__name__ for cls in type(cause).__mro__}
+        response = getattr(cause, "response", None)
         if "OfflineModeIsEnabled" in names:
-            return {**said, "kind": "offline"}
+            return {**failure, "kind": "offline"}
         if response is not None and getattr(response, "status_code", None) is not None:
             wait = response.headers.get("Retry-After", "")
             gated = "GatedRepoError" in names
-            return {**said, "kind": "http", "status": response.status_code, "wait": wait, "gated": gated}
+            return {**failure, "kind": "http", "status": response.status_code, "wait": wait, "gated": gated}
         disk = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO}
-        if isinstance(one, OSError) and one.errno in disk:
-            return {**said, "kind": "disk", "errno": one.errno}
-        if isinstance(one, (TooLong, *NONSENSE)) and not isinstance(one, OSError):
-            return {**said, "kind": "answer"}
-    return said
+        if isinstance(cause, OSError) and cause.errno in disk:
+            return {**failure, "kind": "disk", "errno": cause.errno}
+        if isinstance(cause, (TooLong, *NONSENSE)) and not isinstance(cause, OSError):
+            return {**failure, "kind": "answer"}
+    return failure
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

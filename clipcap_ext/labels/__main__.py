@@ -73,9 +73,11 @@ def _show(path: Path) -> str:
 
     bank = read_bank(path)
     lines = [f"{key}: {value}" for key, value in bank.provenance.items()] + [f"labels: {len(bank.labels)}"]
-    for facet, said in bank.taxonomy.items():
-        groups = said.items() if not isinstance(said, tuple) else [("", said)]
-        lines += [f"{facet:10} {group:22} {len(words):5}  {', '.join(words[:8])}" for group, words in groups]
+    for facet, members in bank.taxonomy.items():
+        groups = members.items() if not isinstance(members, tuple) else [("", members)]
+        lines += [
+            f"{facet:10} {group:22} {len(labels):5}  {', '.join(labels[:8])}" for group, labels in groups
+        ]
     return "\n".join(lines)
 
 

@@ -51,13 +51,13 @@ def lemma_of(word: Word, wordnet: WordNet) -> str:
 def make_labels(counts: dict[str, Counter[str]], wordnet: WordNet, min_frequency: int) -> tuple[Label, ...]:
     """Labels by falling frequency, then by name; each is the part of speech it most often has, synonyms
     merged in."""
-    found = []
+    labels = []
     for text, by_pos in counts.items():
         frequency = sum(by_pos.values())
         if frequency >= min_frequency and (wordnet.knows(text) or frequency >= KNOWN_BY_USE):
-            pos = max(PARTS_OF_SPEECH, key=lambda one: by_pos[one])
-            found.append(Label(text, pos, frequency))
-    return _merged(sorted(found, key=_place), wordnet)
+            pos = max(PARTS_OF_SPEECH, key=lambda pos: by_pos[pos])
+            labels.append(Label(text, pos, frequency))
+    return _merged(sorted(labels, key=_place), wordnet)
 
 
 def _merged(labels: Sequence[Label], wordnet: WordNet) -> tuple[Label, ...]:
@@ -68,7 +68,7 @@ def _merged(labels: Sequence[Label], wordnet: WordNet) -> tuple[Label, ...]:
         letter = LETTERS.get(label.pos)
         senses = wordnet.senses(label.text, letter) if letter else ()
         near = dict.fromkeys(holder for sense in senses for holder in holders.get(sense, ()))
-        elder = next((one for one in near if _synonyms(wordnet, letter, one, senses)), None)
+        elder = next((holder for holder in near if _synonyms(wordnet, letter, holder, senses)), None)
         if elder is not None:
             old = kept[elder]
             kept[elder] = Label(elder, old.pos, old.frequency + label.frequency, (*old.merged, label.text))

@@ -64,8 +64,8 @@ def anchor_places(wordnet: WordNet) -> dict[str, Place]:
     """Synset id, or lex:NUMBER, of each anchor -> its facet and group; the first mention of a synset
     counts."""
     places: dict[str, Place] = {}
-    for facet, said in read_anchors().items():
-        for group, names in said.items() if isinstance(said, dict) else [("", said)]:
+    for facet, groups in read_anchors().items():
+        for group, names in groups.items() if isinstance(groups, dict) else [("", groups)]:
             for name in names:
                 key = name if name.startswith(LEXICOGRAPHER) else wordnet.sense(name)
                 places.setdefault(key, (facet, group))

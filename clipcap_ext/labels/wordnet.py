@@ -78,22 +78,22 @@ class WordNet:
     def base_forms(self, word: str, letter: str) -> list[str]:
         """The words of that part of speech that `word` may be a form of, by WordNet's rules and
         exceptions."""
-        found = list(self._exceptions[letter].get(word, ()))
-        found += [
+        bases = list(self._exceptions[letter].get(word, ()))
+        bases += [
             word[: -len(old)] + new
             for old, new in RULES[letter]
             if word.endswith(old) and len(word) > len(old)
         ]
-        return [form for form in dict.fromkeys([*found, word]) if form in self._index[letter]]
+        return [form for form in dict.fromkeys([*bases, word]) if form in self._index[letter]]
 
     def upwards(self, synset: str) -> Iterator[tuple[int, str]]:
         """The synset itself and all above it, nearest first, with their distance."""
         seen, level, distance = {synset}, [synset], 0
         while level:
             above: list[str] = []
-            for one in level:
-                yield distance, one
-                for parent in self.synset(one).hypernyms:
+            for meaning in level:
+                yield distance, meaning
+                for parent in self.synset(meaning).hypernyms:
                     if parent not in seen:
                         seen.add(parent)
                         above.append(parent)

@@ -57,14 +57,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _listing(name: str | None) -> str:
-    from clipcap_ext.train.config import describe
+    from clipcap_ext.train.config import options_text
     from clipcap_ext.train.presets import PRESETS, find_preset
 
     if name is None:
         return "\n".join(f"{preset.name:28} {preset.summary}" for preset in PRESETS.values())
     preset = find_preset(name)
     departures = "".join(f"\n  departs: {text}" for text in preset.departures)
-    return f"{preset.name}: {preset.summary}{departures}\n{describe(preset.config)}"
+    return f"{preset.name}: {preset.summary}{departures}\n{options_text(preset.config)}"
 
 
 if __name__ == "__main__":

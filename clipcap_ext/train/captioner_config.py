@@ -49,7 +49,9 @@ class CaptionerConfig(TrainConfig):
         """
         own = asdict(DecodingOptions())
         copies = {
-            spec.name: said for spec in fields(self) if isinstance(said := option_of(spec), DecodingOption)
+            spec.name: copied
+            for spec in fields(self)
+            if isinstance(copied := option_of(spec), DecodingOption)
         }
         values = {name: getattr(self, name) for name in copies}
         strategy = DecodingOptions.strategy_of({**own, **values})

@@ -109,14 +109,14 @@ def parse_assignments(config: TrainConfig, assignments: Sequence[str]) -> dict[s
     """`key=value` words of a command line, each value read as its option's type (unknown keys are left to
     override)."""
     kinds = {spec.name: kind_of(spec) for spec in fields(config)}
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         key = key.strip()
         if not equals or not key:
             raise UsageError(f"--set takes key=value, not {assignment!r}.")
-        found[key] = _parse(key, text.strip(), kinds.get(key, str))
-    return found
+        changes[key] = _parse(key, text.strip(), kinds.get(key, str))
+    return changes
 
 
 def _parse(key: str, text: str, kind: type) -> Any:
@@ -130,20 +130,21 @@ def _parse(key: str, text: str, kind: type) -> Any:
 
 def read_overrides(path: Path, config: TrainConfig) -> dict[str, Any]:
     """The changes in a JSON file, either a few keys or the config.json of an earlier run of the same task."""
-    said = read_json(path, "--config")
-    if not isinstance(said, dict):
-        raise UsageError(f"--config {path} must hold one JSON object of options, not {type(said).__name__}.")
-    said.pop("preset", None)
-    task = said.pop("task", config.task)
+    changes = read_json(path, "--config")
+    if not isinstance(changes, dict):
+        kind = type(changes).__name__
+        raise UsageError(f"--config {path} must hold one JSON object of options, not {kind}.")
+    changes.pop("preset", None)
+    task = changes.pop("task", config.task)
     if task != config.task:
         raise UsageError(f"--config {path} is of task {task!r}; the preset's task is {config.task!r}.")
-    return said
+    return changes
 
 
-def describe(config: TrainConfig) -> str:
+def options_text(config: TrainConfig) -> str:
     """Every option with its value here and its help, one a line."""
     rows = [(f"{spec.name}={getattr(config, spec.name)}", option_of(spec)) for spec in fields(config)]
     return "\n".join(
-        f"  {word:36} {said.help}{' [' + ', '.join(said.choices) + ']' if said.choices else ''}"
-        for word, said in rows
+        f"  {word:36} {spec.help}{' [' + ', '.join(spec.choices) + ']' if spec.choices else ''}"
+        for word, spec in rows
     )

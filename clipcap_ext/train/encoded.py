@@ -60,8 +60,8 @@ def encode_splits(
     for problem in (*train_features.problems, *val_features.problems):
         say(f"left out: {problem}")
     read = set(train_features.image_ids)
-    photos = [image_fingerprint(one.path) for one in splits.train.examples if one.image_id in read]
-    saw = (*photos, *seen_by(folder))
+    photos = [example.path for example in splits.train.examples if example.image_id in read]
+    saw = (*map(image_fingerprint, photos), *read_seen_photos(folder))
     ids = frozenset(name for part in (splits.train, splits.val, splits.test) for name in part.image_ids)
     return EncodedSplits(splits.train, train_features, val, val_features, encoder, folder, saw, ids)
 
@@ -70,10 +70,10 @@ def _narrow(table: FeatureTable, width: int) -> FeatureTable:
     return replace(table, features=table.features[..., :width])
 
 
-def seen_by(*parts: Path | str | None) -> list[str]:
+def read_seen_photos(*parts: Path | str | None) -> list[str]:
     """Fingerprints of what the parts of a captioner were trained on: what they saw, it saw. Empty parts are
     none."""
-    return [one for part in parts if part for one in read_trained_on(Path(part))]
+    return [fingerprint for part in parts if part for fingerprint in read_trained_on(Path(part))]
 
 
 def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | None]:
@@ -92,11 +92,11 @@ def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | No
 
 def percent(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
     """Say how far the encoding of photos is, each time another tenth is done."""
-    said = [-1]
+    told = [-1]
 
     def progress(done: int, total: int) -> None:
-        if total and done * 10 // total > said[0]:
-            said[0] = done * 10 // total
+        if total and done * 10 // total > told[0]:
+            told[0] = done * 10 // total
             say(f"features of the {what} photos: {done} of {total}")
 
     return progress

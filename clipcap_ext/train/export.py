@@ -30,7 +30,7 @@ class DataFacts:
     encoder_folder: Path | None = None
 
 
-def describe(
+def config_and_card(
     model: Mapping[str, Any], config: CaptionerConfig, facts: RunFacts, data: DataFacts, folder: Path
 ) -> tuple[CheckpointConfig, str]:
     """The configuration and the card of a checkpoint in `folder`.
@@ -38,21 +38,21 @@ def describe(
     An encoder of ours that is not bundled is laid beside it, once. model: the architecture in the kind's own
     words.
     """
-    encoder = _encoder_said(config, data.encoder_folder, folder)
-    said = CheckpointConfig(
+    encoder = _export_encoder(config, data.encoder_folder, folder)
+    checkpoint = CheckpointConfig(
         kind=config.task, name=facts.preset or folder.name, model=model, encoder=encoder,
         decoding=config.decoding, training=training_facts(config, facts, data.name, data.photos),
     )  # fmt: skip
     what = config.card.format(encoder.model)
-    return said, model_card(said.name, what, config, facts, data.name, data.photos)
+    return checkpoint, model_card(checkpoint.name, what, config, facts, data.name, data.photos)
 
 
-def _encoder_said(config: CaptionerConfig, source: Path | None, folder: Path) -> EncoderConfig:
+def _export_encoder(config: CaptionerConfig, source: Path | None, folder: Path) -> EncoderConfig:
     if source is None:
         return EncoderConfig(config.encoder, config.encoder_weights, config.normalize)
-    said = EncoderConfig(source.resolve().name, "", config.normalize)
-    beside = folder.parent / said.model
-    if not is_encoder_folder(BUNDLED / said.model) and not beside.exists():
+    encoder = EncoderConfig(source.resolve().name, "", config.normalize)
+    beside = folder.parent / encoder.model
+    if not is_encoder_folder(BUNDLED / encoder.model) and not beside.exists():
         with write_folder(beside) as partial:  # half an encoder would be taken for a whole one
             shutil.copytree(source, partial, dirs_exist_ok=True)
-    return said
+    return encoder

@@ -94,11 +94,11 @@ def _departures(preset: Preset, config: TrainConfig) -> tuple[str, ...]:
     """The preset's own, and every option that was changed and may change what is learnt."""
     from clipcap_ext.train.model_card import settings_of
 
-    said, chosen = settings_of(preset.config), settings_of(config)
-    changed = [name for name in chosen if chosen[name] != said[name] and name not in COMFORT]
+    preset_settings, chosen = settings_of(preset.config), settings_of(config)
+    changed = [name for name in chosen if chosen[name] != preset_settings[name] and name not in COMFORT]
     return (
         *preset.departures,
-        *(f"{name} is {chosen[name]}, not {said[name]} as in the preset." for name in changed),
+        *(f"{name} is {chosen[name]}, not {preset_settings[name]} as in the preset." for name in changed),
     )
 
 

@@ -30,16 +30,18 @@ def mean_loss(
     return total / weights
 
 
-def in_chunks(names: Sequence[str], chunk: int, captions: Callable[[slice], Sequence[str]]) -> Captions:
+def caption_in_chunks(
+    names: Sequence[str], chunk: int, captions: Callable[[slice], Sequence[str]]
+) -> Captions:
     """Captions of all names, made for a slice of them at a time."""
-    found: Captions = {}
+    by_name: Captions = {}
     for start in range(0, len(names), chunk):
         part = slice(start, start + chunk)
-        found |= zip(names[part], captions(part), strict=True)
-    return found
+        by_name |= zip(names[part], captions(part), strict=True)
+    return by_name
 
 
-def figures_of(
+def validation_figures(
     val_loss: float, monitor: str, captions: Callable[[], Captions], references: Mapping[str, Sequence[str]]
 ) -> dict[str, float]:
     """`val_loss`, and `cider` (CIDEr-D, words protocol) where the scorer is installed; UsageError if it must

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clipcap_ext.batch.export import ExportRow, export
-from clipcap_ext.corpus.cells import guarded, plain
+from clipcap_ext.corpus.cells import guard_cell, plain_text
 
 ROWS = [
     ExportRow("dog.png", 'a "dog", running'),
@@ -62,19 +62,19 @@ def test_no_cell_is_a_formula_and_reading_gives_it_back(text: str) -> None:
     content = export([ExportRow(f"{text}.png", text, text)], "csv")[1]
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert all(cell.startswith("'") for cell in rows[1])
-    assert [plain(cell) for cell in rows[1]] == [f"{text}.png", text, text]
+    assert [plain_text(cell) for cell in rows[1]] == [f"{text}.png", text, text]
 
 
 @given(st.text(alphabet="'=+-@\t\r ab", max_size=6))
 def test_a_guarded_cell_is_read_as_it_was_and_others_stay_as_they_are(text: str) -> None:
-    assert plain(guarded(text)) == text
-    assert not guarded(text).startswith(tuple("=+-@\t\r"))
+    assert plain_text(guard_cell(text)) == text
+    assert not guard_cell(text).startswith(tuple("=+-@\t\r"))
     if not text.startswith("'"):
-        assert plain(text) == text
+        assert plain_text(text) == text
 
 
 def test_an_apostrophe_that_is_only_one_stays() -> None:
-    assert guarded("'tis a dog") == "'tis a dog" == plain("'tis a dog")
+    assert guard_cell("'tis a dog") == "'tis a dog" == plain_text("'tis a dog")
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,5 @@ def test_no_letter_ends_an_export(rows: list[ExportRow]) -> None:
     table = list(csv.reader(io.StringIO(export(rows, "csv")[1].decode("utf-8-sig"), newline="")))[1:]
     for row, line, cells, name in zip(rows, lines, table, names, strict=True):
         if not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in row.text):
-            assert json.loads(line)["text"] == plain(cells[1]) == row.text
+            assert json.loads(line)["text"] == plain_text(cells[1]) == row.text
             assert archive.read(name).decode("utf-8") == row.text

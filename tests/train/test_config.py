@@ -13,7 +13,7 @@ import pytest
 from clipcap_ext.errors import UsageError
 from clipcap_ext.options import option_of
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.config import describe, override, parse_assignments, read_overrides
+from clipcap_ext.train.config import options_text, override, parse_assignments, read_overrides
 from clipcap_ext.train.contrastive.config import ContrastiveConfig
 from clipcap_ext.train.presets import PRESETS, find_preset
 from clipcap_ext.train.run import resolve
@@ -61,7 +61,7 @@ def test_all_presets_asked_for_are_there() -> None:
 
 @pytest.mark.parametrize("config", [CaptioningConfig(), ContrastiveConfig()])
 def test_every_option_explains_itself(config: Any) -> None:
-    listed = describe(config)
+    listed = options_text(config)
     for spec in fields(config):
         assert (
             option_of(spec).help.endswith((".", ")"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clipcap_ext.corpus.collecting import Collector, existing, first_line, text_lines
+from clipcap_ext.corpus.collecting import Collector, existing_files, first_line, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import WANTED, official_splits
 
@@ -15,7 +15,7 @@ ROW = re.compile(r"(?P<image>[^#\t]+)#\d+\t(?P<caption>.*)")
 
 def find(place: Path) -> list[Path]:
     """The token file in a folder, or the file itself if its first line is of that form."""
-    candidates = [place] if place.is_file() else existing(place / name for name in NAMES)
+    candidates = [place] if place.is_file() else existing_files(place / name for name in NAMES)
     return [path for path in candidates if ROW.match(first_line(path))][:1]
 
 

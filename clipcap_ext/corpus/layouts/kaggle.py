@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from clipcap_ext.corpus.collecting import Collector, existing, first_line, text_lines
+from clipcap_ext.corpus.collecting import Collector, existing_files, first_line, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
 from clipcap_ext.errors import CorpusError
@@ -21,7 +21,7 @@ IMAGE_COLUMNS, CAPTION_COLUMNS = (
 def find(place: Path) -> list[Path]:
     """The first table whose header names an image and a caption column, between commas, semicolons, tabs
     or bars."""
-    candidates = [place] if place.is_file() else existing(place / name for name in NAMES)
+    candidates = [place] if place.is_file() else existing_files(place / name for name in NAMES)
     return [path for path in candidates if _columns(first_line(path))][:1]
 
 
@@ -47,7 +47,7 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
 
 
 def _delimiter(header: str) -> str:
-    return next((one for one in DELIMITERS if one in header), ",")
+    return next((delimiter for delimiter in DELIMITERS if delimiter in header), ",")
 
 
 def _columns(header: str) -> tuple[int, int, int | None] | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.corpus.collecting import Collector, existing
+from clipcap_ext.corpus.collecting import Collector, existing_files
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.metadata_rows import READERS
 from clipcap_ext.foreign_json import shown
@@ -22,7 +22,8 @@ def find(place: Path) -> list[Path]:
     if place.is_file():
         return [place] if place.suffix == ".jsonl" or place.name in NAMES else []
     folders = (place, *(place / split for split in SPLIT_FOLDERS))
-    return next((files for name in NAMES if (files := existing(folder / name for folder in folders))), [])
+    tables = (existing_files(folder / name for folder in folders) for name in NAMES)
+    return next(filter(None, tables), [])
 
 
 def read(files: list[Path], root: Path, collector: Collector) -> None:
@@ -45,10 +46,10 @@ def _captions(row: Any) -> list[Any] | None:
     """What a row says of its image, None if it names no image or says nothing."""
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
         return None
-    found = next((row[key] for key in CAPTION_KEYS if key in row), None)
-    if found is None:
+    captions = next((row[key] for key in CAPTION_KEYS if key in row), None)
+    if captions is None:
         return None
-    return found if isinstance(found, list) else [found]
+    return captions if isinstance(captions, list) else [captions]
 
 
 METADATA = Layout("metadata", f"{', '.join(NAMES)}, there or in train/, validation/ and test/", find, read)

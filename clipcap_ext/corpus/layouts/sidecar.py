@@ -27,11 +27,11 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
         if text is None:
             collector.complain(name, f"has no {' or '.join(SUFFIXES)} file beside it.")
             continue
-        found = False
+        has_caption = False
         for where, line in text_lines(text, collector):
             collector.add(name, line, where)
-            found = True
-        if not found:
+            has_caption = True
+        if not has_caption:
             collector.complain(name, f"{text.name} holds no caption.")
 
 

@@ -17,7 +17,7 @@ from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions
 from clipcap_ext.train.clipcap.items import prepared_caption
 from clipcap_ext.train.clipcap.photoless import encode_photoless, read_photoless
 from clipcap_ext.train.clipcap.task import CHUNK, CaptionerTask
-from clipcap_ext.train.encoded import EncodedSplits, encode_splits, seen_by
+from clipcap_ext.train.encoded import EncodedSplits, encode_splits, read_seen_photos
 from clipcap_ext.train.export import DataFacts
 from clipcap_ext.train.validation import in_chunks
 
@@ -64,7 +64,7 @@ class EvidentTask(CaptionerTask):
         if config.texts:
             captions = read_photoless(Path(config.texts), found.image_ids)
             without = encode_photoless(config, found.encoder, captions, found.train_features, say)
-        return cls(config, found, table, without, tuple(seen_by(config.gpt2, config.start)))
+        return cls(config, found, table, without, tuple(read_seen_photos(config.gpt2, config.start)))
 
     def weight(self, items: np.ndarray) -> int:
         """Labelled tokens."""

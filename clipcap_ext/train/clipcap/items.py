@@ -12,7 +12,7 @@ from torch import Tensor
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import IGNORED_TOKEN
-from clipcap_ext.train.loop.batches import padded
+from clipcap_ext.train.loop.batches import pad_ids
 
 
 class CaptionItems:
@@ -24,7 +24,7 @@ class CaptionItems:
         texts: Sequence[Sequence[str]],
         *, seed: int | None = None, all_items: bool = False,
     ) -> None:  # fmt: skip
-        """features (N, views, clip_dim) and the captions of each of the N photos, as `prepared_caption`
+        """features (N, views, clip_dim) and the captions of each of the N photos, as `prepare_caption`
         leaves them.
 
         seed: the configuration's if left out. all_items: keep captions of which no token is learnt, too.
@@ -32,9 +32,9 @@ class CaptionItems:
         self.features = features
         self.seed = config.seed if seed is None else seed
         self._config = config
-        self.ids, self.rows = tokenised(config, tokenizer, texts, all_items)
+        self.ids, self.rows = tokenise(config, tokenizer, texts, all_items)
         self.lengths = [len(ids) for ids in self.ids]
-        self._weights = np.array([labels(config, ids) for ids in self.ids])
+        self._weights = np.array([count_learnt(config, ids) for ids in self.ids])
 
     def weight(self, items: np.ndarray) -> int:
         """Labelled tokens."""
@@ -48,7 +48,7 @@ class CaptionItems:
         features = self.features[self.rows[items], views[items]]
         if self._config.feature_noise:
             features = self._noisy(features, items, epoch)
-        return {"image_features": features, **padded([self.ids[item] for item in items])}
+        return {"image_features": features, **pad_ids([self.ids[item] for item in items])}
 
     def _noisy(self, features: Tensor, items: np.ndarray, epoch: int) -> Tensor:
         streams = [np.random.default_rng((self.seed, epoch, 3, int(item))) for item in items]
@@ -57,7 +57,7 @@ class CaptionItems:
         return features + scale * features.norm(dim=-1, keepdim=True) * torch.from_numpy(noise)
 
 
-def prepared_caption(text: str, config: CaptioningConfig) -> str:
+def prepare_caption(text: str, config: CaptioningConfig) -> str:
     """A caption as it is learnt: white space collapsed, in lower case and with its full stop as configured.
 
     GPT-2 joins a space to the word behind it, and the first word has none.
@@ -67,7 +67,7 @@ def prepared_caption(text: str, config: CaptioningConfig) -> str:
     return text.rstrip(" .") + " ." if config.end_stop else text
 
 
-def tokenised(
+def tokenise(
     config: CaptioningConfig, tokenizer: BpeTokenizer, texts: Sequence[Sequence[str]], all_items: bool = False
 ) -> tuple[list[list[int]], np.ndarray]:
     """The captions' ids, cut to max_tokens, and whose each is; without those of which no token is learnt."""
@@ -76,10 +76,10 @@ def tokenised(
         for row in tokenizer.encode_batch([text for group in texts for text in group])
     ]
     rows = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
-    kept = [i for i, found in enumerate(ids) if all_items or labels(config, found)]
+    kept = [i for i, caption_ids in enumerate(ids) if all_items or count_learnt(config, caption_ids)]
     return [ids[i] for i in kept], rows[kept]
 
 
-def labels(config: CaptioningConfig, ids: Sequence[int]) -> int:
+def count_learnt(config: CaptioningConfig, ids: Sequence[int]) -> int:
     """How many of a caption's tokens are learnt."""
     return len(ids) - (ids.count(IGNORED_TOKEN) if config.ignore_token_zero else 0)

@@ -73,10 +73,10 @@ class CaptioningModule(nn.Module):
 
         They are computed at labelled positions alone.
         """
-        words = self.clipcap.gpt2.transformer.wte(input_ids)
+        token_embeds = self.clipcap.gpt2.transformer.wte(input_ids)
         # No mask: padding stands on the right, where a causal model never looks from a labelled position. The
         # last token is only ever a label.
-        embeds = torch.cat((prefix, words[:, :-1]), dim=1)
+        embeds = torch.cat((prefix, token_embeds[:, :-1]), dim=1)
         hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
         # (labels, n_embd): row t predicts input_ids[:, t]
         predicting = hidden[:, prefix.shape[1] - 1 :][labelled]
@@ -95,7 +95,7 @@ def build_clipcap(
     captions: the training captions as they will be learnt.
     """
     if config.start:
-        return _started(config, clip_dim)
+        return _load_start(config, clip_dim)
     tokenizer = train_bpe(captions, config.vocab_size) if config.tokenizer == "captions" else None
     if config.gpt2 == "scratch":
         assert tokenizer is not None
@@ -127,7 +127,7 @@ def build_clipcap(
     return model, tokenizer
 
 
-def _started(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, BpeTokenizer]:
+def _load_start(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, BpeTokenizer]:
     """The checkpoint `start` with the configuration's dropout; UsageError where another shape is asked
     for."""
     folder = Path(config.start)

@@ -22,7 +22,7 @@ from clipcap_ext.corpus.feature_folder import FeatureFolder, Row
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.clipcap.items import CaptionItems, prepared_caption
+from clipcap_ext.train.clipcap.items import CaptionItems, prepare_caption
 from clipcap_ext.train.loop.batches import batch_count, plan_epoch
 
 STRIDE = 1_000_003  # between the seeds of an epoch's pools
@@ -125,4 +125,4 @@ class CaptionStream:
         return islice(self._folder.rows(shard), self._held_out.get(shard, 0), None)
 
     def _prepared(self, row: Row) -> tuple[str, ...]:
-        return tuple(prepared_caption(text, self._config) for text in row.captions)
+        return tuple(prepare_caption(text, self._config) for text in row.captions)

@@ -19,7 +19,7 @@ from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.stream import CaptionStream, PoolBatch
 from clipcap_ext.train.clipcap.task import CaptionerTask
-from clipcap_ext.train.encoded import load_config_encoder, seen_by
+from clipcap_ext.train.encoded import load_config_encoder, read_seen_photos
 from clipcap_ext.train.export import DataFacts
 
 
@@ -43,7 +43,7 @@ class StreamedClipCapTask(CaptionerTask):
         encoder_folder = _check_fit(config, folder.manifest)
         infos = folder.infos()
         held_out = choose_held_out([info.images for info in infos], config)
-        val, val_features = held_out_part(folder, held_out, config)
+        val, val_features = read_held_out(folder, held_out, config)
         stream, name = CaptionStream(folder, held_out, config), data.resolve().name
         left_out: Counter[str] = sum((Counter(info.left_out) for info in infos), Counter())
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items())) or "nothing"
@@ -51,7 +51,7 @@ class StreamedClipCapTask(CaptionerTask):
             f"{name}: {len(infos)} shards, {stream.photos} training and {sum(held_out.values())} validation "
             f"images; left out when the features were made: {kinds}"
         )
-        saw = seen_by(encoder_folder, config.gpt2, config.start)
+        saw = read_seen_photos(encoder_folder, config.gpt2, config.start)
         return cls(config, stream, val, val_features, name, encoder_folder, saw)
 
     @property
@@ -88,17 +88,17 @@ def choose_held_out(images: list[int], config: CaptioningConfig) -> dict[int, in
         )
     if config.holdout >= sum(images):
         raise CorpusError(f"holdout is {config.holdout} but there are only {sum(images)} pictures.")
-    found: dict[int, int] = {}
+    held_out: dict[int, int] = {}
     left = config.holdout
     for shard in np.random.default_rng((config.seed, 7)).permutation(len(images)).tolist():
         count = min(left, images[shard])
         if count:
-            found[shard] = count
+            held_out[shard] = count
         left -= count
-    return found
+    return held_out
 
 
-def held_out_part(
+def read_held_out(
     folder: FeatureFolder, held_out: dict[int, int], config: CaptioningConfig
 ) -> tuple[Corpus, FeatureTable]:
     """The pictures set aside, or `validate_images` of them."""

@@ -15,13 +15,13 @@ from clipcap_ext.engine.checkpoint.folder import save_checkpoint
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.clipcap.items import CaptionItems, prepared_caption
+from clipcap_ext.train.clipcap.items import CaptionItems, prepare_caption
 from clipcap_ext.train.clipcap.module import CaptioningModule, build_clipcap
-from clipcap_ext.train.encoded import encode_splits, seen_by
-from clipcap_ext.train.export import DTYPES, DataFacts, describe
-from clipcap_ext.train.loop.batches import ItemTask, padded
+from clipcap_ext.train.encoded import encode_splits, read_seen_photos
+from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
+from clipcap_ext.train.loop.batches import ItemTask, pad_ids
 from clipcap_ext.train.task import RunFacts, decay_groups
-from clipcap_ext.train.validation import figures_of, in_chunks, mean_loss
+from clipcap_ext.train.validation import caption_in_chunks, mean_loss, validation_figures
 
 CHUNK = 50  # validation captions decoded together
 
@@ -45,7 +45,7 @@ class CaptionerTask:
         references = {example.image_id: example.captions for example in val.examples}
         self._references = {name: references[name] for name in self._val_names}
         val_texts = [
-            [prepared_caption(text, config) for text in self._references[name]] for name in self._val_names
+            [prepare_caption(text, config) for text in self._references[name]] for name in self._val_names
         ]
         self._val = CaptionItems(config, self.tokenizer, val_features.features, val_texts)
         self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
@@ -62,11 +62,11 @@ class CaptionerTask:
         """Mean loss a labelled token on the validation captions, and CIDEr-D of decoded captions (words
         protocol)."""
         loss = mean_loss(self.module, self._val.lengths, self._val_batch, self._val.weight, 4 * CHUNK)
-        return figures_of(loss, self.config.monitor, self._captions, self._references)
+        return validation_figures(loss, self.config.monitor, self._captions, self._references)
 
     def _val_batch(self, items: np.ndarray) -> dict[str, Tensor]:
         ids = [self._val.ids[item] for item in items]
-        return {"image_features": self._val_features[self._val.rows[items]], **padded(ids)}
+        return {"image_features": self._val_features[self._val.rows[items]], **pad_ids(ids)}
 
     def _captions(self) -> dict[str, str]:
         options, clipcap = self.config.decoding_options(), self.module.clipcap
@@ -76,14 +76,14 @@ class CaptionerTask:
             groups = decode(clipcap.gpt2, embeds, self.tokenizer, options, keys=self._val_names[part])
             return [group[0].text for group in groups]
 
-        return in_chunks(self._val_names, CHUNK, captions)
+        return caption_in_chunks(self._val_names, CHUNK, captions)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
         clipcap, dtype = self.module.clipcap, DTYPES[self.config.save_dtype]
-        said, card = describe(clipcap.config.to_dict(), self.config, facts, self._data, folder)
+        checkpoint, card = config_and_card(clipcap.config.to_dict(), self.config, facts, self._data, folder)
         save_checkpoint(
-            folder, clipcap, self.tokenizer, said, card=card, trained_on=self.trained_on, dtype=dtype
+            folder, clipcap, self.tokenizer, checkpoint, card=card, trained_on=self.trained_on, dtype=dtype
         )
 
     @property
@@ -116,7 +116,7 @@ class ClipCapTask(CaptionerTask, ItemTask):
         self._trained_on = trained_on
         captions = {example.image_id: example.captions for example in train.examples}
         texts = [
-            [prepared_caption(text, config) for text in captions[name]] for name in train_features.image_ids
+            [prepare_caption(text, config) for text in captions[name]] for name in train_features.image_ids
         ]
         data = DataFacts(train.name, len(texts), encoder_folder)
         super().__init__(config, train_features.features.shape[-1], texts, data, val, val_features)
@@ -128,15 +128,15 @@ class ClipCapTask(CaptionerTask, ItemTask):
         cls, config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]
     ) -> ClipCapTask:
         """Read the data set and encode its photos, or find their features in `cache`."""
-        found = encode_splits(config, data, cache, say, views=config.views)
-        saw = (*found.saw, *seen_by(config.gpt2, config.start))
+        splits = encode_splits(config, data, cache, say, views=config.views)
+        saw = (*splits.saw, *read_seen_photos(config.gpt2, config.start))
         return cls(
             config,
-            found.train,
-            found.train_features,
-            found.val,
-            found.val_features,
-            found.encoder_folder,
+            splits.train,
+            splits.train_features,
+            splits.val,
+            splits.val_features,
+            splits.encoder_folder,
             saw,
         )
 

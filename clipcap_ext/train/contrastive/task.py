@@ -24,7 +24,7 @@ from clipcap_ext.train.contrastive.module import ContrastiveModule, contrastive_
 from clipcap_ext.train.contrastive.pixels import Augmentation, Pixels
 from clipcap_ext.train.contrastive.word_start import token_table
 from clipcap_ext.train.data import load_splits, validation_subset
-from clipcap_ext.train.loop.batches import ItemTask
+from clipcap_ext.train.loop.batches import ItemTask, pad_ids
 from clipcap_ext.train.task import RunFacts, decay_groups
 
 RECALLS = (1, 5, 10)
@@ -100,7 +100,7 @@ class ContrastiveTask(ItemTask):
             ]
             chosen += [self._thin(captions[i], rng) for i in order[:count]]
         pixels = self._pixels.augmented(items, self._augmentation, self.config.seed, epoch)
-        return {"pixels": pixels, "input_ids": _pad(chosen)}
+        return {"pixels": pixels, "input_ids": pad_ids(chosen)["input_ids"]}
 
     def _thin(self, ids: list[int], rng: np.random.Generator) -> list[int]:
         if not self.config.token_dropout:
@@ -119,7 +119,9 @@ class ContrastiveTask(ItemTask):
             ]
             texts = [
                 self.module.text_features(
-                    self._on_device(_pad([ids for row in part for ids in self._val_ids[row]]))
+                    self._on_device(
+                        pad_ids([ids for row in part for ids in self._val_ids[row]])["input_ids"]
+                    )
                 )
                 for part in self._chunks()
             ]
@@ -166,8 +168,8 @@ def recalls(similarity: Tensor, owner: Tensor) -> dict[str, float]:
     place = rivals(cosines.T, cosines[owners, np.arange(len(owners))]) - 1  # (captions,) images ahead
     best = np.where(own, cosines, -np.inf).max(axis=1)
     ahead = rivals(np.where(own, -np.inf, cosines), best)  # (images,) captions ahead of the best own one
-    found = {f"t2i_r{k}": float((place < k).mean()) for k in RECALLS}
-    return {**found, **{f"i2t_r{k}": float((ahead < k).mean()) for k in RECALLS}}
+    to_images = {f"t2i_r{k}": float((place < k).mean()) for k in RECALLS}
+    return {**to_images, **{f"i2t_r{k}": float((ahead < k).mean()) for k in RECALLS}}
 
 
 def _decode(config: ContrastiveConfig, corpus: Corpus, say: Callable[[str], None]) -> tuple[Corpus, Pixels]:
@@ -193,10 +195,3 @@ def _decode(config: ContrastiveConfig, corpus: Corpus, say: Callable[[str], None
         pixels = Pixels(pixels.array[kept])
         corpus = corpus.subset([corpus.examples[i].image_id for i in kept])
     return corpus, pixels
-
-
-def _pad(rows: list[list[int]]) -> Tensor:
-    ids = torch.zeros(len(rows), max(len(row) for row in rows), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-    return ids

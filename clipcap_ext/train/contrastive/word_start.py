@@ -23,13 +23,15 @@ CHUNK = 256
 
 def token_table(bpe: BpeTokenizer, width: int) -> Tensor:
     """(vocab_size, width): each token's MiniLM embedding, cut to its `width` principal axes and scaled."""
-    words = [bpe.decode([i]).strip() or "." for i in range(bpe.vocab_size)]
-    found = sentence_embeddings(words)
-    found = found - found.mean(0)
-    if width > found.shape[1]:
-        raise UsageError(f"text_init=minilm fills at most {found.shape[1]} columns; text_width is {width}.")
-    axes = torch.linalg.svd(found, full_matrices=False).Vh[:width]
-    table = found @ axes.T
+    pieces = [bpe.decode([i]).strip() or "." for i in range(bpe.vocab_size)]
+    embeddings = sentence_embeddings(pieces)
+    embeddings = embeddings - embeddings.mean(0)
+    if width > embeddings.shape[1]:
+        raise UsageError(
+            f"text_init=minilm fills at most {embeddings.shape[1]} columns; text_width is {width}."
+        )
+    axes = torch.linalg.svd(embeddings, full_matrices=False).Vh[:width]
+    table = embeddings @ axes.T
     return table * (DEVIATION / table.std())
 
 

@@ -78,7 +78,7 @@ def share(batch: Batch, part: int, parts: int) -> Batch:
     return batch[part::parts]
 
 
-def padded(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+def pad_ids(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
     """Token ids as input_ids (B, T), padded on the right to the longest, and their lengths (B,)."""
     lengths = torch.tensor([len(row) for row in rows])
     ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.corpus.ahead import prepared
+from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
 from clipcap_ext.train.loop.batches import Batch, share
 from clipcap_ext.train.loop.places import BEST, LAST
@@ -120,9 +120,9 @@ class Trainer(Generic[Batch]):
             shares = (
                 share(batch, part * processes + rank, self._parts) for part in range(self.config.accumulate)
             )
-            return self.task.weight(batch), [self.task.collate(one, epoch) for one in shares]
+            return self.task.weight(batch), [self.task.collate(part, epoch) for part in shares]
 
-        return prepared(batches, prepare, self.config.workers)
+        return prepare_ahead(batches, prepare, self.config.workers)
 
     def _step(self, parts: list[dict[str, Tensor]], weight: int) -> tuple[float, bool]:
         """One optimizer step over one global batch; its summed loss and whether any process was asked to
@@ -177,13 +177,13 @@ class Trainer(Generic[Batch]):
             progress.stale += 1
         if self._record is not None:
             self._export(facts, better)
-            said = {
+            measured = {
                 "epoch": progress.epoch,
                 "lr": self.optimizer.param_groups[-1]["lr"],
                 "train_loss": train_loss,
             }
             self._record.add(
-                "epoch", progress.step, {**said, **metrics, "seconds": round(progress.seconds, 1)}
+                "epoch", progress.step, {**measured, **metrics, "seconds": round(progress.seconds, 1)}
             )
             figures = ", ".join(f"{name} {number:.4f}" for name, number in metrics.items())
             self._say(
@@ -199,18 +199,18 @@ class Trainer(Generic[Batch]):
     def _validated(self) -> dict[str, float]:
         """The task's figures, with the averaged weights where there are some; made by one process, known to
         all."""
-        found: list[Any] = [None]
+        figures: list[Any] = [None]
         if self._accelerator.is_main_process:
             with self._averaged():
                 self.module.eval()
                 before = random_state()  # validation leaves no trace in the training's randomness
-                found = [self.task.validate()]
+                figures = [self.task.validate()]
                 restore_random_state(before)
         if self._accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
-            broadcast_object_list(found)
-        return found[0]
+            broadcast_object_list(figures)
+        return figures[0]
 
     def _export(self, facts: RunFacts, better: bool) -> None:
         with self._averaged():

@@ -37,10 +37,10 @@ class Progress:
 
 def random_state() -> dict[str, Any]:
     """The state of every global generator a step may draw from."""
-    version, words, gauss = random.getstate()
+    version, numbers, gauss = random.getstate()
     drawn = np.random.get_state(legacy=False)
     state = {
-        "python": (version, list(words), gauss),
+        "python": (version, list(numbers), gauss),
         "numpy": (
             str(drawn["bit_generator"]),
             torch.from_numpy(drawn["state"]["key"].astype(np.int64)),
@@ -57,8 +57,8 @@ def random_state() -> dict[str, Any]:
 
 def restore_random_state(state: dict[str, Any]) -> None:
     """Put every global generator back where `random_state` found it."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
@@ -69,9 +69,9 @@ def restore_random_state(state: dict[str, Any]) -> None:
 def save_state(out: Path, progress: Progress, tensors: dict[str, Any], randoms: list[dict[str, Any]]) -> None:
     """Write the state file, replacing the old one only once the new one is whole on disk; OSError if the disk
     does not take it."""
-    said = {"format": FORMAT, "progress": asdict(progress), "tensors": tensors, "random": randoms}
+    content = {"format": FORMAT, "progress": asdict(progress), "tensors": tensors, "random": randoms}
     with write_file(out / STATE_FILE) as part, part.open("wb") as file:
-        torch.save(said, file)
+        torch.save(content, file)
 
 
 def load_state(out: Path) -> tuple[Progress, dict[str, Any], list[dict[str, Any]]]:
@@ -80,10 +80,10 @@ def load_state(out: Path) -> tuple[Progress, dict[str, Any], list[dict[str, Any]
     if not path.is_file():
         raise CheckpointError(f"Nothing to resume in {out}: {STATE_FILE} not found there.")
     try:
-        said = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
         raise CheckpointError(f"{path} cannot be read: {error}. Start again in another folder.") from error
     known = {spec.name for spec in fields(Progress)}
-    if not isinstance(said, dict) or said.get("format") != FORMAT or set(said["progress"]) != known:
+    if not isinstance(content, dict) or content.get("format") != FORMAT or set(content["progress"]) != known:
         raise CheckpointError(f"{path} was written by another version; start again in another folder.")
-    return Progress(**said["progress"]), said["tensors"], said["random"]
+    return Progress(**content["progress"]), content["tensors"], content["random"]

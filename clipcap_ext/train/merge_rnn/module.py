@@ -24,14 +24,14 @@ class MergeModule(nn.Module):
         loss."""
         edge = input_ids.new_full((len(input_ids), 1), EDGE)
         heard = torch.cat((edge, input_ids), dim=1)  # (B, T + 1): the start, then the words
-        said = torch.cat((input_ids, edge), dim=1)  # (B, T + 1): the words, then the end where the words end
-        positions = torch.arange(said.shape[1], device=said.device)
-        said = said.masked_fill(positions == lengths[:, None], EDGE)
+        targets = torch.cat((input_ids, edge), dim=1)  # (B, T + 1): the words, then their end
+        positions = torch.arange(targets.shape[1], device=targets.device)
+        targets = targets.masked_fill(positions == lengths[:, None], EDGE)
         labelled = positions <= lengths[:, None]
         hidden, _ = self.model.read(heard)  # padding stands on the right, where no earlier position hears it
         seen = self.model.see(image_features)[:, None].expand_as(hidden)
         logits = self.model.merge(hidden[labelled], seen[labelled])  # (labels, vocab_size)
-        return functional.cross_entropy(logits.float(), said[labelled], reduction="sum")
+        return functional.cross_entropy(logits.float(), targets[labelled], reduction="sum")
 
 
 @torch.no_grad()

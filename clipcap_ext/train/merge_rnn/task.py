@@ -17,12 +17,12 @@ from clipcap_ext.engine.merge_rnn.captioner import decode_words
 from clipcap_ext.engine.merge_rnn.model import MergeRnnConfig, MergeRnnModel
 from clipcap_ext.metrics import PROTOCOLS
 from clipcap_ext.train.encoded import encode_splits
-from clipcap_ext.train.export import DTYPES, DataFacts, describe
-from clipcap_ext.train.loop.batches import ItemTask, padded
+from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
+from clipcap_ext.train.loop.batches import ItemTask, pad_ids
 from clipcap_ext.train.merge_rnn.config import MergeConfig
 from clipcap_ext.train.merge_rnn.module import MergeModule
 from clipcap_ext.train.task import RunFacts, decay_groups
-from clipcap_ext.train.validation import figures_of, in_chunks, mean_loss
+from clipcap_ext.train.validation import caption_in_chunks, mean_loss, validation_figures
 
 CHUNK = 200  # validation captions looked at together
 
@@ -47,7 +47,7 @@ class MergeRnnTask(ItemTask):
         self._features = train_features.features[:, 0]  # (N, feature_dim), the plain view
         self._val_features = val_features.features[:, 0]  # (M, feature_dim)
         self._val_names = list(val_features.image_ids)
-        references = {one.image_id: one.captions for one in val.examples}
+        references = {example.image_id: example.captions for example in val.examples}
         self._references = {name: references[name] for name in self._val_names}
         val_captions, self._val_rows = _words_of(val, val_features)
         self._val_ids = [self.words.encode(caption) for caption in val_captions]
@@ -62,15 +62,15 @@ class MergeRnnTask(ItemTask):
     @classmethod
     def build(cls, config: MergeConfig, data: Path, cache: Path, say: Callable[[str], None]) -> MergeRnnTask:
         """Read the data set and encode its photos, or find their features in `cache`."""
-        found = encode_splits(config, data, cache, say)
+        splits = encode_splits(config, data, cache, say)
         return cls(
             config,
-            found.train,
-            found.train_features,
-            found.val,
-            found.val_features,
-            found.encoder_folder,
-            found.saw,
+            splits.train,
+            splits.train_features,
+            splits.val,
+            splits.val_features,
+            splits.encoder_folder,
+            splits.saw,
         )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ class MergeRnnTask(ItemTask):
         """image_features (B, feature_dim), input_ids (B, T) padded to the longest, lengths (B,)."""
         return {
             "image_features": self._features[self._rows[items]],
-            **padded([self._ids[item] for item in items]),
+            **pad_ids([self._ids[item] for item in items]),
         }
 
     @torch.no_grad()
@@ -96,11 +96,11 @@ class MergeRnnTask(ItemTask):
         """Mean loss a word on the validation captions, and CIDEr-D of decoded captions (words protocol)."""
         lengths = [len(ids) for ids in self._val_ids]
         loss = mean_loss(self.module, lengths, self._val_batch, lambda items: _weight(lengths, items), CHUNK)
-        return figures_of(loss, self.config.monitor, self._captions, self._references)
+        return validation_figures(loss, self.config.monitor, self._captions, self._references)
 
     def _val_batch(self, items: np.ndarray) -> dict[str, Tensor]:
         ids = [self._val_ids[item] for item in items]
-        return {"image_features": self._val_features[self._val_rows[items]], **padded(ids)}
+        return {"image_features": self._val_features[self._val_rows[items]], **pad_ids(ids)}
 
     def _captions(self) -> dict[str, str]:
         options = self.config.decoding_options()
@@ -110,13 +110,15 @@ class MergeRnnTask(ItemTask):
             groups = decode_words(self.module.model, features, self.words, options, keys=keys)
             return [group[0].text for group in groups]
 
-        return in_chunks(self._val_names, CHUNK, captions)
+        return caption_in_chunks(self._val_names, CHUNK, captions)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder; an encoder of ours that is not bundled is laid beside it, once."""
         model, dtype = self.module.model, DTYPES[self.config.save_dtype]
-        said, card = describe(model.config.to_dict(), self.config, facts, self._data, folder)
-        save_checkpoint(folder, model, self.words, said, card=card, trained_on=self._trained_on, dtype=dtype)
+        checkpoint, card = config_and_card(model.config.to_dict(), self.config, facts, self._data, folder)
+        save_checkpoint(
+            folder, model, self.words, checkpoint, card=card, trained_on=self._trained_on, dtype=dtype
+        )
 
 
 def _weight(lengths: Sequence[int], items: np.ndarray) -> int:

@@ -29,18 +29,18 @@ def corpus_keywords(
     path = cache / f"keywords-{_digest(selector, table, encoder)}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    found: Keywords = []
+    by_image: Keywords = []
     images, views, clip_dim = table.features.shape
     for start in range(0, images, CHUNK):
         part = table.features[start : start + CHUNK]
         chosen = selector.select(part.reshape(-1, clip_dim))
         texts = [[keyword.text for keyword in keywords] for keywords in chosen]
-        found += [texts[i : i + views] for i in range(0, len(texts), views)]
+        by_image += [texts[i : i + views] for i in range(0, len(texts), views)]
         if start // CHUNK % 20 == 0:
-            say(f"keywords of {len(found)} of {images} images")
+            say(f"keywords of {len(by_image)} of {images} images")
     cache.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(found, ensure_ascii=False))
-    return found
+    write_whole(path, json.dumps(by_image, ensure_ascii=False))
+    return by_image
 
 
 def _digest(selector: KeywordSelector, table: FeatureTable, encoder: str) -> str:

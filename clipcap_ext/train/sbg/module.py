@@ -53,12 +53,12 @@ class SbgModule(nn.Module):
         read = body(prompt_ids, attention_mask=prompt_mask, position_ids=positions, use_cache=True)
         last = read.last_hidden_state[rows, -1:]  # (C, 1, n_embd): predicts a caption's first token
         # padding stands on the right of a caption, where a causal model never looks from a learnt position
-        words = input_ids[:, :-1]
-        mask = torch.cat((prompt_mask[rows], torch.ones_like(words)), dim=1)
-        positions = prompt_mask.sum(1)[rows, None] + torch.arange(words.shape[1], device=words.device)
+        ids = input_ids[:, :-1]
+        mask = torch.cat((prompt_mask[rows], torch.ones_like(ids)), dim=1)
+        positions = prompt_mask.sum(1)[rows, None] + torch.arange(ids.shape[1], device=ids.device)
         past = repeat_cache(read.past_key_values, rows)
-        said = body(words, past_key_values=past, attention_mask=mask, position_ids=positions, use_cache=True)
-        return torch.cat((last, said.last_hidden_state), dim=1)
+        after = body(ids, past_key_values=past, attention_mask=mask, position_ids=positions, use_cache=True)
+        return torch.cat((last, after.last_hidden_state), dim=1)
 
     def _loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """Label smoothing counts in training only: a validation loss is the plain one."""

@@ -21,13 +21,13 @@ from clipcap_ext.engine.sbg.prompt import format_prompt, training_text
 from clipcap_ext.engine.sbg.selector import KeywordSelector
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.encoded import encode_splits
-from clipcap_ext.train.export import DTYPES, DataFacts, describe
+from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
 from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.sbg.config import SbgConfig
 from clipcap_ext.train.sbg.keywords import Keywords, corpus_keywords
 from clipcap_ext.train.sbg.module import SbgModule, build_sbg, cut_blocks
 from clipcap_ext.train.task import RunFacts, decay_groups
-from clipcap_ext.train.validation import figures_of, in_chunks
+from clipcap_ext.train.validation import caption_in_chunks, validation_figures
 
 CHUNK = 50  # validation images handled together
 
@@ -77,15 +77,15 @@ class SbgTask(ItemTask):
                 "labels=labels.json."
             )
         bank = read_bank(config.labels)
-        found = encode_splits(config, data, cache, say, views=config.views)
-        selector = KeywordSelector.build(found.encoder, bank, config.constants, cache)
+        splits = encode_splits(config, data, cache, say, views=config.views)
+        selector = KeywordSelector.build(splits.encoder, bank, config.constants, cache)
 
         def part(corpus: Corpus, table: FeatureTable) -> SbgPart:
-            keywords = corpus_keywords(selector, table, found.encoder.fingerprint, cache, say)
+            keywords = corpus_keywords(selector, table, splits.encoder.fingerprint, cache, say)
             return make_part(config, corpus, table, keywords)
 
-        train, val = part(found.train, found.train_features), part(found.val, found.val_features)
-        return cls(config, found.encoder, selector, train, val, found.encoder_folder, found.saw)
+        train, val = part(splits.train, splits.train_features), part(splits.val, splits.val_features)
+        return cls(config, splits.encoder, selector, train, val, splits.encoder_folder, splits.saw)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without."""
@@ -110,14 +110,14 @@ class SbgTask(ItemTask):
             views = self._train.keywords[item]
             kept = _thinned(views[rng.integers(len(views))], self.config.keyword_dropout, rng)
             prompts.append(self.tokenizer.encode(format_prompt(kept)))
-        return _padded(prompts, [self._caption_ids[item] for item in items])
+        return _pad_batch(prompts, [self._caption_ids[item] for item in items])
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Mean loss a learnt token, and CIDEr-D of the best of num_candidates captions (words protocol)."""
         loss = self._block_loss() if self.config.block else self._caption_loss()
         references = dict(zip(self._val.image_ids, self._val.captions, strict=True))
-        return figures_of(loss, self.config.monitor, self._captions, references)
+        return validation_figures(loss, self.config.monitor, self._captions, references)
 
     def _block_loss(self) -> float:
         blocks = self._cut(self._val)
@@ -133,7 +133,7 @@ class SbgTask(ItemTask):
             prompts = [
                 self.tokenizer.encode(format_prompt(v[0])) for v in self._val.keywords[start : start + CHUNK]
             ]
-            batch = _padded(prompts, ids)
+            batch = _pad_batch(prompts, ids)
             total += float(self.module(**{name: self._on_device(tensor) for name, tensor in batch.items()}))
             tokens += sum(len(row) for group in ids for row in group)
         return total / tokens
@@ -149,15 +149,16 @@ class SbgTask(ItemTask):
             guesses = captioner.guess(features, keywords, options, keys=self._val.image_ids[part])
             return [guess.text for guess in guesses]
 
-        return in_chunks(self._val.image_ids, CHUNK, captions)
+        return caption_in_chunks(self._val.image_ids, CHUNK, captions)
 
     def export(self, folder: Path, facts: RunFacts) -> None:
         """A checkpoint folder with the label bank in it; an encoder of ours that is not bundled is laid
         beside it."""
         config = self.config
-        said, card = describe(sbg_model(self._sizes, config.constants), config, facts, self._data, folder)
+        model = sbg_model(self._sizes, config.constants)
+        checkpoint, card = config_and_card(model, config, facts, self._data, folder)
         save_sbg(
-            folder, self.module.gpt2, self.tokenizer, self._selector.bank, said, card=card,
+            folder, self.module.gpt2, self.tokenizer, self._selector.bank, checkpoint, card=card,
             trained_on=self._photos, dtype=DTYPES[config.save_dtype],
         )  # fmt: skip
 
@@ -225,16 +226,16 @@ def _thinned(keywords: Sequence[str], share: float, rng: np.random.Generator) ->
     return [keyword for keyword, stays in zip(keywords, kept, strict=True) if stays]
 
 
-def _padded(
+def _pad_batch(
     prompts: Sequence[Sequence[int]], captions: Sequence[Sequence[Sequence[int]]]
 ) -> dict[str, Tensor]:
     longest = max(len(ids) for ids in prompts)
     rows = [row for row, group in enumerate(captions) for _ in group]
-    said = [list(ids) for group in captions for ids in group]
-    most = max(len(ids) for ids in said)
+    captions_ids = [list(ids) for group in captions for ids in group]
+    most = max(len(ids) for ids in captions_ids)
     return {
-        "input_ids": torch.tensor([ids + [0] * (most - len(ids)) for ids in said]),
-        "lengths": torch.tensor([len(ids) for ids in said]),
+        "input_ids": torch.tensor([ids + [0] * (most - len(ids)) for ids in captions_ids]),
+        "lengths": torch.tensor([len(ids) for ids in captions_ids]),
         "rows": torch.tensor(rows),
         "prompt_ids": torch.tensor([[0] * (longest - len(ids)) + list(ids) for ids in prompts]),
         "prompt_mask": torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]),

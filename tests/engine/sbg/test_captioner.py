@@ -14,7 +14,7 @@ from tiny import tiny_images
 from clipcap_ext.caption import Candidate, DecodingOptions, Keyword
 from clipcap_ext.engine.captioner import rank_by_similarity
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.sbg.captioner import BY_HAND, SbgCaptioner, evident_first
+from clipcap_ext.engine.sbg.captioner import BY_HAND, SbgCaptioner, put_evident_first
 from clipcap_ext.engine.sbg.drawing import draw_svg, draw_text, explanation_lines, tree_lines
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.engine.sbg.explain import caption_logprobs, explain, explain_image
@@ -288,5 +288,5 @@ def test_guesses_that_say_what_was_seen_come_first() -> None:
     said = {"a dog .": 0.3, "two zebras and a boat .": 0.2, "a boat .": 0.1}
     group = [Candidate(text, -1.0, cosine) for text, cosine in said.items()]
     seen = [Keyword("zebra", "concept", 0.1), Keyword("boat", "concept", 0.1), Keyword("dog", "animal", 0.2)]
-    assert [one.similarity for one in evident_first(group, seen)] == [0.2, 0.1, 0.3]
-    assert evident_first(group, seen[2:]) == group
+    assert [one.similarity for one in put_evident_first(group, seen)] == [0.2, 0.1, 0.3]
+    assert put_evident_first(group, seen[2:]) == group

@@ -25,7 +25,7 @@ from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.train.__main__ import main
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.stream import CaptionStream
-from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask, choose_held_out, held_out_part
+from clipcap_ext.train.clipcap.streamed import StreamedClipCapTask, choose_held_out, read_held_out
 from clipcap_ext.train.clipcap.task import ClipCapTask
 from clipcap_ext.train.loop.batches import plan_epoch, share
 from clipcap_ext.train.loop.loop import seed_everything
@@ -62,7 +62,7 @@ def in_memory(folder: FeatureFolder, **changes: Any) -> Task:
     train = Corpus("train", tuple(examples))
     seed_everything(config.seed)
     table = FeatureTable(tuple(train.image_ids), torch.cat(features))
-    return ClipCapTask(config, train, table, *held_out_part(folder, held, config))
+    return ClipCapTask(config, train, table, *read_held_out(folder, held, config))
 
 
 def final_state(out: Path) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
     held = choose_held_out([4, 4, 4], task.config)
     assert sum(held.values()) == 6 and len(said) == 6
     assert said.isdisjoint(f"{4 * shard + i:016x}" for shard, count in held.items() for i in range(count))
-    assert len(held_out_part(folder, held, task.config)[0]) == 5
+    assert len(read_held_out(folder, held, task.config)[0]) == 5
     trained = {text for texts in task._stream.texts() for text in texts}
     assert trained <= {" ".join(text.split()).lower() for i in range(12) for text in captions_of(i)}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcap_ext.corpus.ahead import prepared
+from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.train.loop.batches import plan_epoch, share
 
 
@@ -66,6 +66,6 @@ def test_prepared_keeps_the_order_and_passes_errors_on() -> None:
             raise ValueError("five")
         return i * i
 
-    assert list(prepared(range(5), slow_first, 3)) == [0, 1, 4, 9, 16]
+    assert list(prepare_ahead(range(5), slow_first, 3)) == [0, 1, 4, 9, 16]
     with pytest.raises(ValueError, match="five"):
-        list(prepared(range(8), slow_first, 3))
+        list(prepare_ahead(range(8), slow_first, 3))
