@@ -416,8 +416,8 @@ class TestFirstUse:
     @pytest.mark.slow
     def test_another_process_waits(self, file: Path) -> None:
         code = (
-            "from pathlib import Path; from clipcap_ext.engine.published.conversion import converted; "
-            f"converted(Path({str(file)!r}))"
+            "from pathlib import Path; from clipcap_ext.engine.published.conversion import ensure_converted; "
+            f"ensure_converted(Path({str(file)!r}))"
         )
         others = [
             subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)
