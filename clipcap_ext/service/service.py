@@ -1,8 +1,10 @@
 """Turns: whoever asks for captions gets the host's queue and the one captioner, one after another, and can be
 stopped. Not an interface; imports no torch.
 
-Lock order, which keeps a click during a generation from deadlocking: the host's queue (`host.job`) first,
-ours second.
+Lock order: the host's queue (`host.job`) first, ours second. A generation holds the queue when it asks for
+captions. Were our lock taken before the queue, a click in the tab would hold ours and wait for the queue, the
+generation would hold the queue and wait for ours, and both would stand still. Whoever takes ours alone, as
+`unload`, asks for no queue while it holds it.
 """
 
 from __future__ import annotations

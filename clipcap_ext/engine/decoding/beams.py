@@ -34,6 +34,12 @@ class _Search:
         del self.finished[self.width :]
 
     def is_done(self) -> bool:
+        """Whether no living beam, were it to end now, would displace the worst of the finished ones.
+
+        Sums only fall, so with a length_penalty of 0 or below this is exact. Above 0 a beam may still rise as
+        it grows, for its negative sum is divided by more; as in transformers' default, that is not waited
+        for.
+        """
         if len(self.finished) < self.width:
             return False
         return self.finished[-1][0] >= self.score(max(self.sums), len(self.histories[0]))
@@ -45,6 +51,8 @@ class _Search:
         for total, parent, token in _top(totals, self.width):
             if token in stop_ids:
                 self.finish((*self.histories[parent], token), total)
+        # A stop that is not among the best `width` is forgotten, and no place is lost to a stop: the search
+        # goes on with as many living beams as before.
         totals[:, stop_ids] = -torch.inf
         living = _top(totals, self.width)
         self.histories = [(*self.histories[parent], token) for _, parent, token in living]

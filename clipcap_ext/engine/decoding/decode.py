@@ -112,8 +112,12 @@ def row_generator(seed: int, key: str, candidate: int) -> torch.Generator:
 def _decode_rows(
     stepper: TokenStepper, stop_ids: Tensor, options: DecodingOptions, steps: int, keys: Sequence[str]
 ) -> list[list[Decoded]]:
+    """Greedy decoding and sampling, a row for each candidate of each image, all side by side."""
+    # A row that has ended leaves the stepper, so that one long caption does not keep the short ones at work.
+    # That may not change what the others say: each row has all its random numbers from the start, by its
+    # image's key and its candidate's number, and `alive` tells whose the stepper's rows are by now.
     count = options.num_candidates
-    rows = torch.arange(len(keys)).repeat_interleave(count)
+    rows = torch.arange(len(keys)).repeat_interleave(count)  # a prompt was read once for all of them
     logits = stepper.first_logits.index_select(0, rows)
     if count > 1:
         stepper.select(rows)
@@ -128,7 +132,7 @@ def _decode_rows(
         for row, token, gain in zip(
             alive.tolist(), tokens.tolist(), logprobs.gather(1, tokens[:, None])[:, 0].tolist(), strict=True
         ):
-            ids[row].append(token)
+            ids[row].append(token)  # the stop token too: ending here has its probability as every word has
             sums[row] += gain
         going = ~torch.isin(tokens, stop_ids)
         if step + 1 == steps or not going.any():
@@ -160,7 +164,7 @@ def _choose(logits: Tensor, options: DecodingOptions, draws: Tensor | None) -> T
         probabilities[cumulative - probabilities >= options.top_p] = 0  # the likeliest token always stays
         cumulative = probabilities.cumsum(-1)
     places = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)
-    last = (probabilities > 0).sum(-1, keepdim=True) - 1
+    last = (probabilities > 0).sum(-1, keepdim=True) - 1  # for a draw that rounding put beyond it
     return order.gather(1, places.minimum(last))[:, 0]
 
 

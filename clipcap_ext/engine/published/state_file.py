@@ -144,6 +144,10 @@ def _zip(file: BinaryIO, path: Path, size: int) -> Any:
 def _check_zip_end(file: BinaryIO, path: Path, size: int) -> None:
     """The archive's index must stand at the very end and be small; so every reader of zips sees the same
     index."""
+    # A zip is read from its end: a record there says where the index is. Readers search for that record
+    # backwards, and a comment may follow it. In a file with two of them, or with more behind it, Python's
+    # zipfile could settle on one and torch's reader on the other: what was checked here would not be what is
+    # loaded. So the record has to be the last 22 bytes, with a comment of length 0.
     file.seek(max(0, size - sum(ZIP_ENDS)))
     *large, end = _split(file.read(sum(ZIP_ENDS)), ZIP_ENDS)
     file.seek(0)

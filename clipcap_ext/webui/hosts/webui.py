@@ -160,7 +160,7 @@ class WebuiHost:
         """The host's queue and its state, unless this thread is already inside them."""
         from modules import call_queue, shared
 
-        if self._inside():
+        if self._inside():  # the queue's lock is not reentrant: asking again would wait for ourselves
             yield HostJob(shared.state, guest=True)
             return
         with call_queue.queue_lock:
@@ -180,6 +180,7 @@ class WebuiHost:
         model."""
         from modules import call_queue
 
+        # In the order in which the host takes them itself: a request holds the queue when it builds a model.
         queue = nullcontext() if self._inside() or self._job_runs else call_queue.queue_lock
         with queue, self._model_lock():
             yield
