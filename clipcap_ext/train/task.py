@@ -6,12 +6,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from clipcap_ext.train.config import TrainConfig
-from clipcap_ext.train.loop.batches import Batch
+
+Part = TypeVar("Part", bound="Sliced")
+
+
+class Sliced(Protocol):
+    """An array of items, or what slices like one."""
+
+    def __getitem__(self: Part, part: slice, /) -> Part:
+        """Some of the items, of the same kind."""
+        ...
+
+
+Batch = TypeVar("Batch", bound=Sliced)
 
 
 @dataclass(frozen=True)

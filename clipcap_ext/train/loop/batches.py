@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from clipcap_ext.train.config import TrainConfig
+from clipcap_ext.train.task import Batch
 
 BUCKET_BATCHES = 64  # batches shuffled together before they are sorted by length
-Part = TypeVar("Part", bound="Sliced")
-
-
-class Sliced(Protocol):
-    """An array of items, or what slices like one."""
-
-    def __getitem__(self: Part, part: slice, /) -> Part:
-        """Some of the items, of the same kind."""
-        ...
-
-
-Batch = TypeVar("Batch", bound=Sliced)
 
 
 class ItemTask:

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
-from clipcap_ext.train.loop.batches import Batch, share
+from clipcap_ext.train.loop.batches import share
 from clipcap_ext.train.loop.places import BEST, LAST
 from clipcap_ext.train.loop.run_log import Record, clock
 from clipcap_ext.train.loop.schedule import WeightAverage, lr_factor
 from clipcap_ext.train.loop.state import Progress, load_state, random_state, restore_random_state, save_state
-from clipcap_ext.train.task import RunFacts, Task
+from clipcap_ext.train.task import Batch, RunFacts, Task
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
