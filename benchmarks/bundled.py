@@ -69,7 +69,7 @@ def main() -> None:
         for _ in range(arguments.rounds)
     ]
     middle = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-    from measure import publish, table
+    from benchmarks.measure import publish, table
 
     rows = [
         ["importing torch and transformers", f"{middle['import']:.1f} s"],

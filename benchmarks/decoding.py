@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from measure import medians, publish, table
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.measure import medians, publish, table
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel

@@ -53,7 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--encoder", default="", help="also CLIPScore by this encoder")
     arguments = parser.parse_args()
-    from measure import publish, table
+    from benchmarks.measure import publish, table
 
     corpus = read_corpus(arguments.data)
     texts = []

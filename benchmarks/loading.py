@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def report(middle: dict[str, dict[str, float]]) -> None:
-    from measure import publish, table
+    from benchmarks.measure import publish, table
 
     base = middle["published"]
     names = {

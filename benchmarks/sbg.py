@@ -29,9 +29,9 @@ from pathlib import Path
 
 import open_clip
 import torch
-from measure import publish, table
 from torch import Tensor
 
+from benchmarks.measure import publish, table
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer

@@ -21,9 +21,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from measure import publish, table
 from PIL import Image
 
+from benchmarks.measure import publish, table
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import make_features

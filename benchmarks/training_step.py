@@ -14,10 +14,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from measure import publish, seconds, table
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.measure import publish, seconds, table
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import CaptioningModule

@@ -50,9 +50,8 @@ class Outcome:
     def row(self) -> str:
         """One line of the table."""
         passed = self.tests - self.skipped - len(self.failed)
-        return (
-            f"{self.kind:<13}{self.threads:>7}{passed:>8}{len(self.failed):>8}{self.skipped:>9}{self.seconds:>9.0f}"
-        )
+        counts = f"{self.threads:>7}{passed:>8}{len(self.failed):>8}{self.skipped:>9}"
+        return f"{self.kind:<13}{counts}{self.seconds:>9.0f}"
 
 
 def environment(kind: str, threads: int) -> dict[str, str]:

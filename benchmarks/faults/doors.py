@@ -44,7 +44,7 @@ class Door(ABC):
 
 def caption_images(images: Sequence[Image.Image]) -> list[Caption]:
     """A captioner that names a picture by its colour."""
-    texts = [f"a picture of {image.convert('RGB').getpixel((0, 0))[0]}" for image in images]
+    texts = [f"a picture of {image.convert('RGB').tobytes()[0]}" for image in images]
     return [Caption(text, "fake", (Candidate(text, 0.0),)) for text in texts]
 
 
@@ -194,9 +194,9 @@ class Converting(Door):
             shutil.copyfile(self.vocabulary / name, root / name)
 
     def act(self, root: Path) -> None:
-        from clipcap_ext.engine.published.conversion import converted
+        from clipcap_ext.engine.published.conversion import ensure_converted
 
-        converted(root / "weights.pt")
+        ensure_converted(root / "weights.pt")
 
     def wrong_after_fault(self, root: Path) -> Iterator[str]:
         if (root / "weights.pt").read_bytes() != self.file.read_bytes():

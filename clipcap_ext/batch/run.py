@@ -4,7 +4,7 @@ caption file."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ class FileResult:
 def run_plan(
     plan: Plan, caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False, disk: Disk = DISK,
-) -> Iterator[FileResult]:  # fmt: skip
+) -> Generator[FileResult, None, None]:  # fmt: skip
     """Caption and write what the plan says, yielding each picture's result; skipped ones come first.
 
     Interrupted (stopped, closed, killed), it leaves whole files, and the same task goes on where this one
@@ -63,7 +63,7 @@ def run_plan(
 def rehearse(
     plan: Plan, caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[FileResult]:  # fmt: skip
+) -> Generator[FileResult, None, None]:  # fmt: skip
     """What run_plan would yield and write, to the letter; nothing is written."""
     yield from _results(plan, _asking(caption_images, batch_size, stopped), _leave)
 

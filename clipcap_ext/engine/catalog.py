@@ -157,9 +157,7 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
     checkpoints = {path: _entry(path) for path in names if (path / CONFIG_FILE).is_file()}
     files = unconverted_files(root)
     stale = {
-        file.with_suffix("")
-        for file in files
-        if source_file_name(_config(checkpoints, file)) == file.name
+        file.with_suffix("") for file in files if source_file_name(_config(checkpoints, file)) == file.name
     }
     for path in names:
         if path in checkpoints and path not in stale:

@@ -20,8 +20,7 @@ BESIDE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "tests"),
-    [(name, tests) for tests, names in BESIDE.items() for name in names],
+    ("name", "tests"), [(name, tests) for tests, names in BESIDE.items() for name in names]
 )
 def test_beside_the_hosts_pins(name: str, tests: str) -> None:
     """gradio3 is 3.41 with pydantic 1 and fastapi 0.94, gradio4 is 4.40 with pydantic 2 and fastapi 0.104.

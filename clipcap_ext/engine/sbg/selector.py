@@ -128,9 +128,9 @@ class KeywordSelector:
         subjects = self._ask(look, "subjects", 1)
         best = self._sets[subjects[0].text]
         # The order of the questions is the published one, and it decides. The weather comes behind the
-        # scenes, for "indoor" among their keywords silences it. Of equal texts the first facet counts, so what
-        # the classifier saw comes first and the bank's words last. The prompt has another order: `_final`
-        # ranks all anew, as bare words.
+        # scenes, for "indoor" among their keywords silences it. Of equal texts the first facet counts, so
+        # what the classifier saw comes first and the bank's words last. The prompt has another order:
+        # `_final` ranks all anew, as bare words.
         branches = [self._concept_branch(look, seen)] if self._concepts else []
         branches += self._subject_branches(look, best)
         scene = {text for branch in branches for text in branch.keywords}

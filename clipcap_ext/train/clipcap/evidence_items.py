@@ -19,7 +19,7 @@ from clipcap_ext.engine.concepts.table import ConceptTable
 from clipcap_ext.train.clipcap.concept_words import ConceptWords
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.plain_captions import plain_caption
-from clipcap_ext.train.loop.batches import padded
+from clipcap_ext.train.loop.batches import pad_ids
 
 SWAPPED_MARKS = (0.4, 0.35, 0.25)  # how often each of MARKS stands at a swapped thing that no classifier saw
 TEXT_MARKS = (0.35, 0.35, 0.3)  # and at a thing of a caption without a photo
@@ -99,7 +99,7 @@ class EvidenceItems:
         )
         return {
             "image_features": torch.stack([features for features, _ in looks]),
-            **padded([[*prompt, *ids] for prompt, ids in zip(prompts, captions, strict=True)]),
+            **pad_ids([[*prompt, *ids] for prompt, ids in zip(prompts, captions, strict=True)]),
             "starts": torch.tensor([len(prompt) for prompt in prompts]),
             "places": found.places, "tokens": found.tokens, "kinds": found.kinds, "words": found.words,
         }  # fmt: skip

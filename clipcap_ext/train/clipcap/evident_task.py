@@ -14,16 +14,19 @@ from clipcap_ext.engine.concepts.table import ConceptTable
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions
-from clipcap_ext.train.clipcap.items import prepared_caption
+from clipcap_ext.train.clipcap.items import prepare_caption
 from clipcap_ext.train.clipcap.photoless import encode_photoless, read_photoless
 from clipcap_ext.train.clipcap.task import CHUNK, CaptionerTask
 from clipcap_ext.train.encoded import EncodedSplits, encode_splits, read_seen_photos
 from clipcap_ext.train.export import DataFacts
-from clipcap_ext.train.validation import in_chunks
+from clipcap_ext.train.loop.batches import ItemTask
+from clipcap_ext.train.validation import caption_in_chunks
 
 
-class EvidentTask(CaptionerTask):
+class EvidentTask(CaptionerTask, ItemTask):
     """One item is a caption of a photo, or one made beside them, see evidence_items.py."""
+
+    config: CaptioningConfig
 
     def __init__(
         self, config: CaptioningConfig, found: EncodedSplits, table: ConceptTable,
@@ -31,17 +34,17 @@ class EvidentTask(CaptionerTask):
     ) -> None:  # fmt: skip
         """found: the photos, concepts behind their features; parts_saw: what the parts it starts from were
         trained on."""
-        self.trained_on = (*found.saw, *parts_saw)
+        self._trained_on = (*found.saw, *parts_saw)
         captions = {example.image_id: example.captions for example in found.train.examples}
         features, val = found.train_features, found.val_features
-        texts = [[prepared_caption(text, config) for text in captions[name]] for name in features.image_ids]
+        texts = [[prepare_caption(text, config) for text in captions[name]] for name in features.image_ids]
         data = DataFacts(found.train.name, len(texts), found.encoder_folder)
         width = features.features.shape[-1] - len(table.concepts)
         super().__init__(config, width, texts, data, found.val, val)
         self.items = EvidenceItems(config, self.tokenizer, table, features.features, texts, without)
         self.lengths = self.items.lengths
         said = {example.image_id: example.captions for example in found.val.examples}
-        heard = [[prepared_caption(text, config) for text in said[name]] for name in val.image_ids]
+        heard = [[prepare_caption(text, config) for text in said[name]] for name in val.image_ids]
         self._shown = EvidenceItems(config, self.tokenizer, table, val.features, heard, only_photos=True)
         evidence = self.module.clipcap.config.evidence_config
         assert evidence is not None
@@ -66,6 +69,11 @@ class EvidentTask(CaptionerTask):
             without = encode_photoless(config, found.encoder, captions, found.train_features, say)
         return cls(config, found, table, without, tuple(read_seen_photos(config.gpt2, config.start)))
 
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Fingerprints of the photos."""
+        return self._trained_on
+
     def weight(self, items: np.ndarray) -> int:
         """Labelled tokens."""
         return self.items.weight(items)
@@ -84,4 +92,4 @@ class EvidentTask(CaptionerTask):
             groups = self._reader.decode(self._seen[part], options, keys=self._val_names[part])
             return [group[0].text for group in groups]
 
-        return in_chunks(self._val_names, CHUNK, captions)
+        return caption_in_chunks(self._val_names, CHUNK, captions)

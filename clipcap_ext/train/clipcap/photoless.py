@@ -15,7 +15,7 @@ from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import TextCaptions, like_photos
-from clipcap_ext.train.clipcap.items import prepared_caption
+from clipcap_ext.train.clipcap.items import prepare_caption
 
 COLUMNS = ("image", "split", "caption")
 BATCH = 256
@@ -60,7 +60,7 @@ def encode_photoless(
     order = np.random.default_rng((config.seed, 9)).permutation(len(captions))[
         : config.photoless_limit or None
     ]
-    chosen = [prepared_caption(captions[place], config) for place in order]
+    chosen = [prepare_caption(captions[place], config) for place in order]
     say(f"encoding {len(chosen)} captions without photos")
     parts = [encoder.encode_text(chosen[at : at + BATCH]).cpu() for at in range(0, len(chosen), BATCH)]
     plain = photos.features[:, 0, : encoder.clip_dim]

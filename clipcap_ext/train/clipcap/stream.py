@@ -88,9 +88,7 @@ class CaptionStream:
 
     def pools(self, epoch: int) -> list[list[int]]:
         """The shards of each pool of an epoch: fewer than `buffer` captions, and one shard more."""
-        order = np.random.default_rng((self._config.seed, epoch, 5)).permutation(
-            self._shards()
-        )
+        order = np.random.default_rng((self._config.seed, epoch, 5)).permutation(self._shards())
         pools: list[list[int]] = [[]]
         held = 0
         for shard in order.tolist():

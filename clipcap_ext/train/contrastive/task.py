@@ -119,9 +119,7 @@ class ContrastiveTask(ItemTask):
             ]
             texts = [
                 self.module.text_features(
-                    self._on_device(
-                        pad_ids([ids for row in part for ids in self._val_ids[row]])["input_ids"]
-                    )
+                    self._on_device(pad_ids([ids for row in part for ids in self._val_ids[row]])["input_ids"])
                 )
                 for part in self._chunks()
             ]
