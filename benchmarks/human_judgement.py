@@ -11,9 +11,10 @@ from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, read_corpus
 from clipcap_ext.engine.encoder_names import load_named_encoder
-from clipcap_ext.evaluate.clip_score import ClipJudge
+from clipcap_ext.evaluate.judge import ClipJudge
 from clipcap_ext.evaluate.people.judgements import CROWD, EXPERT, JudgementSet, agreements, read_judgements
-from clipcap_ext.metrics import score
+from clipcap_ext.metrics import DEFAULT_METRICS, score
+from clipcap_ext.metrics.clip_score import CLIP_SCORE
 
 # Reported with the judgements' protocol by Hessel et al. (CLIPScore, 2021), tau x 100.
 PUBLISHED = {
@@ -34,11 +35,14 @@ def rows_of(
 ) -> tuple[list[list[str]], str]:
     """A row a metric (name, tau here, tau published), and the signature of the scores."""
     judged = read_judgements(kind, corpus, folder)
-    scored = score(judged.captions, judged.references, "standard", data=corpus.name, split=kind.name)
+    judge, metrics = None, list(DEFAULT_METRICS)
     if encoder_name:
         encoder, _ = load_named_encoder(encoder_name, "cpu")
-        judge = ClipJudge(Path(encoder_name).name, encoder, corpus)
-        scored = judge.judged(scored, judged.captions, judged.references, judged.images)
+        judge, metrics = ClipJudge(Path(encoder_name).name, encoder, corpus), [*metrics, CLIP_SCORE.name]
+    scored = score(
+        judged.captions, judged.references, "standard", metrics, data=corpus.name, split=kind.name,
+        judge=judge, photos=judged.images,
+    )  # fmt: skip
     taus = agreements(judged, scored.per_image, kind.variant)
     known = PUBLISHED[kind.name]
     rows = [[name, f"{100 * tau:.1f}", str(known.get(name, ""))] for name, tau in taus.items()]

@@ -27,7 +27,7 @@ from clipcap_ext.engine.sbg.captioner import SbgCaptioner
 from clipcap_ext.evaluate.caption_scores import score_captions
 from clipcap_ext.evaluate.report.checkpoint_scores import is_same_score
 from clipcap_ext.evaluate.request import EvaluationRequest
-from clipcap_ext.metrics import METRICS
+from clipcap_ext.metrics import DEFAULT_METRICS
 
 COUNTS, SEEDS, BATCH = (1, 2, 5), (0, 1, 2), 50
 
@@ -35,7 +35,7 @@ COUNTS, SEEDS, BATCH = (1, 2, 5), (0, 1, 2), 50
 def main() -> None:
     """Run everything and print one JSON object."""
     args = arguments()
-    metrics = tuple(args.metrics.split(",")) if args.metrics else METRICS
+    metrics = tuple(args.metrics.split(",")) if args.metrics else DEFAULT_METRICS
     request = EvaluationRequest(
         args.data, protocol=args.protocol, metrics=metrics, limit=args.limit, resamples=1
     )

@@ -4,7 +4,7 @@ option."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -19,7 +19,8 @@ OR_NONE = " | None"
 class Option:
     """What a field may hold, and the sentence that explains it wherever a person meets it.
 
-    low, high: bounds of a number, `low` itself left out where `above`. choices: the only texts there are.
+    low, high: bounds of a number, `low` itself left out where `above`. choices: the only texts there are, if
+    need be a table whose rows they name.
     """
 
     default: Any
@@ -27,7 +28,7 @@ class Option:
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
 
     def bounds(self) -> str:
         """The range in words: "from 1 to 64"."""
@@ -45,10 +46,11 @@ class Option:
 
 
 def option(
-    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: Sequence[str] = ()
+    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf,
+    choices: Collection[str] = (),
 ) -> Any:
     """A dataclass field with its Option."""
-    return option_field(Option(default, help, low, high, choices=tuple(choices)))
+    return option_field(Option(default, help, low, high, choices=choices))
 
 
 def option_field(said: Option) -> Any:

@@ -5,16 +5,11 @@ used there: in the terminal, in the REST page, in the tab's form and by the engi
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from recipes import append, blocks, changed, copy_package, insert, run
 
-ROOT = Path(__file__).resolve().parents[1]
 OPTIONS, RULES = "clipcap_ext/caption.py", "clipcap_ext/engine/decoding/restrictions.py"
 USE = """
 import json
@@ -32,53 +27,20 @@ print(json.dumps({
 """
 
 
-def blocks() -> list[str]:
-    """The three pieces of code in the recipe."""
-    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^## A decoding option\n(.*?)(?=^## |\Z)", text, re.S | re.M)
-    return re.findall(r"^```python\n(.*?)^```", recipe, re.S | re.M)
-
-
-def insert(path: Path, before: str, lines: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count(before) == 1, f"{path.name}: the recipe's place {before!r} is not there once"
-    path.write_text(text.replace(before, lines + before), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package as the recipe leaves it; models and photos are linked, not copied."""
-    folder = tmp_path_factory.mktemp("recipe")
-    linked = ("bundled", "examples")
-    shutil.copytree(
-        ROOT / "clipcap_ext", folder / "clipcap_ext", ignore=shutil.ignore_patterns("__pycache__", *linked)
-    )
-    for name in linked:
-        (folder / "clipcap_ext" / name).symlink_to(ROOT / "clipcap_ext" / name)
-    option, rule, use = blocks()
+    folder = copy_package(tmp_path_factory.mktemp("recipe"))
+    option, rule, use = blocks("A decoding option")
     insert(folder / OPTIONS, "\n    def __post_init__(self)", option)
     insert(folder / RULES, "    return found\n", use)
     insert(folder / RULES, "from collections.abc import", "from collections import Counter\n")
-    (folder / RULES).write_text((folder / RULES).read_text() + "\n\n" + rule)
+    append(folder / RULES, rule)
     return folder
 
 
-def run(package: Path, *words: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(package), "HF_HUB_OFFLINE": "1"}
-    ran = subprocess.run(
-        [sys.executable, *words], cwd=package, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
 def test_the_recipe_changes_two_source_files(package: Path) -> None:
-    changed = [
-        path.relative_to(package).as_posix()
-        for path in sorted(package.rglob("*.py"))
-        if path.read_bytes() != (ROOT / path.relative_to(package)).read_bytes()
-    ]
-    assert changed == [OPTIONS, RULES]
+    assert changed(package) == [OPTIONS, RULES]
 
 
 def test_flag_page_form_and_defaults_know_the_new_option(package: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.corpus.layouts.caption_files import FORMATS
 
 Scalar = str | int | float | bool | None
 MAX_LINE = 8 * 2**20  # bytes: two captions as long as a caption file may be, escaped
@@ -123,7 +123,7 @@ def _name(said: object) -> str:
     path = PurePath(said)
     if path.is_absolute() or path.drive or path.root or ".." in path.parts:
         raise ValueError(f"it names {said!r}, which lies outside the folder")
-    if path.suffix not in EXTENSIONS:
+    if path.suffix not in FORMATS:
         raise ValueError(f"it names {said!r}, which is no caption file")
     return said
 

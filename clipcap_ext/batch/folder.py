@@ -10,9 +10,10 @@ from pathlib import Path
 
 from clipcap_ext.batch.entry import Scalar, Write
 from clipcap_ext.batch.journal import Journal
-from clipcap_ext.batch.sidecar import EXTENSIONS, is_infotext, read_sidecar, real_place, sidecar_of, text_of
+from clipcap_ext.batch.sidecar import is_infotext, read_sidecar, real_place, sidecar_of, text_of
 from clipcap_ext.batch.wording import ADDING, Wording, bare
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.corpus.layouts.caption_files import DEFAULT, FORMATS
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images
 from clipcap_ext.engine.images.pasted import expand_wildcards, pasted_path, strip_wrapping
 from clipcap_ext.errors import CaptionError, UsageError
@@ -28,13 +29,13 @@ class FolderTask:
     folder: Path
     wording: Wording = field(default_factory=Wording)
     recursive: bool = False
-    extension: str = ".txt"
+    extension: str = DEFAULT
     note: str = ""
     output: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.extension not in EXTENSIONS:
-            raise UsageError(f"The extension must be one of {', '.join(EXTENSIONS)}, not {self.extension!r}.")
+        if self.extension not in FORMATS:
+            raise UsageError(f"The extension must be one of {', '.join(FORMATS)}, not {self.extension!r}.")
         if not self.folder.is_dir():
             raise UsageError(f"There is no folder {self.folder}.")
         if not os.access(self.folder, os.R_OK | os.X_OK):
@@ -79,8 +80,8 @@ class PlannedFile:
 
     @property
     def old(self) -> str | None:
-        """The text that is there now; None if there is none or it is not UTF-8."""
-        return text_of(self.held)
+        """The text that is there now; None if there is none or it is not of its form."""
+        return text_of(self.held, self.sidecar.suffix)
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,13 @@ def _planned(image: Path, sidecar: Path, task: FolderTask, before: Mapping[str, 
     written = before.get(task.name(sidecar))
     if written is not None and held is not None and (held == written.new or held != written.old):
         return PlannedFile(image, sidecar, held, skip="written before the interruption")
-    skip, problem = _reasons(sidecar.name, held, task.wording.policy)
+    skip, problem = _reasons(sidecar, held, task.wording.policy)
     return PlannedFile(image, sidecar, held, skip, problem)
 
 
-def _reasons(name: str, held: bytes | None, policy: str) -> tuple[str, str]:
+def _reasons(sidecar: Path, held: bytes | None, policy: str) -> tuple[str, str]:
     """Why a caption file is to be passed over, and what is wrong with it; both empty if it can be written."""
-    text = text_of(held)
+    name, text = sidecar.name, text_of(held, sidecar.suffix)
     empty = held is None or (text is not None and not bare(text))
     if empty or policy == "overwrite":
         return "", ""
@@ -167,7 +168,8 @@ def _reasons(name: str, held: bytes | None, policy: str) -> tuple[str, str]:
         there = "is there" if policy == "skip" else "is not empty"
         return f"{name} {'holds generation parameters, no caption' if infotext else there}", ""
     if text is None:
-        return "", f"{name} is not UTF-8 text, so nothing can be added to it: save it as UTF-8 first."
+        what = FORMATS[sidecar.suffix].what
+        return "", f"{name} is not {what}, so nothing can be added to it: save it as {what} first."
     if infotext:
         return "", (
             f"{name} holds a picture's generation parameters, and a caption added to them would spoil them: "

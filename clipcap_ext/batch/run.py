@@ -14,7 +14,7 @@ from clipcap_ext.batch.disk import DISK, Disk
 from clipcap_ext.batch.entry import Write
 from clipcap_ext.batch.folder import FolderTask, Plan, PlannedFile
 from clipcap_ext.batch.journal import JournalWriter, open_journal
-from clipcap_ext.batch.sidecar import read_sidecar, real_place
+from clipcap_ext.batch.sidecar import content_of, read_sidecar, real_place
 from clipcap_ext.batch.wording import ADDING
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.files import tidy
@@ -119,7 +119,7 @@ def _leave(planned: PlannedFile, text: str) -> str:
 
 
 def _write(task: FolderTask, journal: JournalWriter, disk: Disk, planned: PlannedFile, text: str) -> str:
-    name, content = planned.sidecar.name, text.encode("utf-8")
+    name, content = planned.sidecar.name, content_of(text, planned.sidecar.suffix)
     place = real_place(planned.sidecar, task.root)
     try:
         if place is None or read_sidecar(place) != planned.held:

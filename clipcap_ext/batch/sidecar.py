@@ -7,9 +7,9 @@ import re
 import stat
 from pathlib import Path
 
+from clipcap_ext.corpus.layouts.caption_files import FORMATS
 from clipcap_ext.errors import CaptionError
 
-EXTENSIONS = (".txt", ".caption")
 MAX_BYTES = 2**20  # of a caption file
 _SETTINGS = re.compile(r"^Steps: \d+, .*\b(Sampler|Seed|Size|Model|CFG scale): ", re.MULTILINE)
 
@@ -40,12 +40,18 @@ def read_sidecar(path: Path) -> bytes | None:
     return content
 
 
-def text_of(content: bytes | None) -> str | None:
-    """A caption file's text to the letter (line ends and a byte order mark stay); None if it is not UTF-8."""
+def text_of(content: bytes | None, extension: str) -> str | None:
+    """A caption file's text to the letter (line ends and a byte order mark stay); None if it is not of its
+    form."""
     try:
-        return None if content is None else content.decode("utf-8")
-    except UnicodeDecodeError:
+        return None if content is None else FORMATS[extension].decode(content)
+    except ValueError:
         return None
+
+
+def content_of(text: str, extension: str) -> bytes:
+    """What a caption file of that form holds for a text."""
+    return FORMATS[extension].encode(text)
 
 
 def real_place(sidecar: Path, root: Path) -> Path | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from clipcap_ext.batch.captioning import BATCH_SIZE, CaptionImages
 from clipcap_ext.batch.folder import FolderTask, Plan, folder_from_text, note_of, plan_folder
 from clipcap_ext.batch.run import rehearse, run_plan
-from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.status import status_of
 from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import POLICIES, Wording
@@ -74,8 +74,8 @@ def _add_part(
 def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="its folders too")
     parser.add_argument(
-        "--extension", type=lambda text: f".{text.lstrip('.')}", default=EXTENSIONS[0], choices=EXTENSIONS,
-        help="of the caption files (default: %(default)s)",
+        "--extension", type=lambda text: f".{text.lstrip('.')}", choices=FORMATS,
+        default=FolderTask.extension, help="of the caption files (default: %(default)s)",
     )  # fmt: skip
 
 

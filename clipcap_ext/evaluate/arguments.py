@@ -11,7 +11,7 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.dataset import SPLITS
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.flags import add_decoding_flags, given_decoding
-from clipcap_ext.metrics import METRICS, PROTOCOLS
+from clipcap_ext.metrics import DEFAULT_METRICS, METRICS, PROTOCOLS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,9 +33,9 @@ def parser() -> argparse.ArgumentParser:
     asked = made.add_argument_group("images and protocol")
     asked.add_argument("--split", choices=SPLITS, help="part of the data set (default: test)")
     asked.add_argument("--protocol", choices=tuple(PROTOCOLS), help="default: standard")
-    asked.add_argument(
-        "--metrics", type=_names, help=f"separated by commas (default: {','.join(METRICS)}; also SPICE)"
-    )
+    others = ", ".join(name for name in METRICS if name not in DEFAULT_METRICS)
+    known = f"separated by commas (default: {','.join(DEFAULT_METRICS)}; also {others})"
+    asked.add_argument("--metrics", type=_names, help=known)
     asked.add_argument("--clip-score", metavar="ENCODER",
                        help="CLIPScore and RefCLIPScore too, by an encoder that ranked none")  # fmt: skip
     asked.add_argument(

@@ -6,52 +6,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipcap_ext.evaluate.clip_score import ClipJudge
 from clipcap_ext.evaluate.control_captions import CONSTANT, control_systems
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
-from clipcap_ext.metrics import PROTOCOLS, Scores, score_systems
-from clipcap_ext.metrics.java import find_java
-from clipcap_ext.metrics.spice import find_models
+from clipcap_ext.metrics import METRICS, PROTOCOLS, Scores, score_systems
+from clipcap_ext.metrics.metric import Judge
 from clipcap_ext.metrics.stored import stored
 
 SYSTEM = "captions"
-LONE_IMAGE = (
-    "CIDEr-D needs more than one image: its document frequencies come from the images scored, "
-    "so it is 0 here."
-)
 
 
 def check_scorer(request: EvaluationRequest) -> None:
-    """ScoringError now rather than after the captioning, if Java or SPICE's models are missing and will be
-    needed."""
-    if request.needs_java:
-        find_java()
-    if "SPICE" in request.metrics:
-        find_models()
+    """ScoringError now rather than after the captioning, if what a metric needs is missing (Java, models)."""
+    for need in request.needs:
+        need()
 
 
 def score_captions(
     captions: Mapping[str, str],
     split: EvaluationSplit,
     request: EvaluationRequest,
-    judge: ClipJudge | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """The part of results.json that is about the captions; images of the split without a caption are left
-    out.
-
-    A `judge` adds CLIPScore and RefCLIPScore.
-    """
+    out. judge: the encoder of metrics that look at photos."""
     references = {image_id: refs for image_id, refs in split.references.items() if image_id in captions}
     systems = {SYSTEM: dict(captions), **control_systems(captions, request.seed)}
     data = split.corpus.name
     scored = score_systems(
-        systems, references, request.protocol, request.metrics, data=data, split=split.label
+        systems, references, request.protocol, request.metrics, data=data, split=split.label, judge=judge
     )
-    if judge is not None:
-        scored = {name: judge.judged(scores, systems[name], references) for name, scores in scored.items()}
     main = scored.pop(SYSTEM)
     return {
         "signature": main.signature,
@@ -65,7 +51,7 @@ def score_captions(
             "references": sum(map(len, references.values())),
         },
         "bootstrap": {**vars(request.bootstrap), "method": "percentiles over resampled images"},
-        "notes": [LONE_IMAGE] if len(captions) == 1 and "CIDEr-D" in request.metrics else [],
+        "notes": _notes(len(captions), request),
         "images": {
             image_id: {"caption": captions[image_id], "scores": scores}
             for image_id, scores in main.per_image.items()
@@ -75,7 +61,14 @@ def score_captions(
 
 
 def _human(references: Mapping[str, Sequence[str]], request: EvaluationRequest) -> dict[str, Any]:
-    return {"human": human_line(references, request.protocol, request.metrics)} if request.human else {}
+    """People's own line, by the metrics that need no photo."""
+    readers = [name for name in request.metrics if not METRICS[name].judged]
+    return {"human": human_line(references, request.protocol, readers)} if request.human and readers else {}
+
+
+def _notes(images: int, request: EvaluationRequest) -> list[str]:
+    said = [METRICS[name].alone for name in request.metrics]
+    return [note for note in said if note] if images == 1 else []
 
 
 def _with_intervals(scores: Scores, request: EvaluationRequest) -> dict[str, dict[str, Any]]:

@@ -3,13 +3,16 @@ in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipcap_ext.errors import UsageError
+from clipcap_ext.errors import ScoringError, UsageError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
-from clipcap_ext.metrics import KNOWN_METRICS, METRICS, PROTOCOLS
+from clipcap_ext.metrics import DEFAULT_METRICS, PROTOCOLS
+from clipcap_ext.metrics.clip_score import CLIP_SCORE
+from clipcap_ext.metrics.known import find_metrics, needs_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class EvaluationRequest:
     data: Path
     split: str = "test"
     protocol: str = "standard"
-    metrics: tuple[str, ...] = METRICS
+    metrics: tuple[str, ...] = DEFAULT_METRICS
     layout: str = "auto"
     images: Path | None = None
     limit: int | None = None
@@ -28,19 +31,27 @@ class EvaluationRequest:
     seed: int = 0
     resamples: int = 1000
     allow_training_images: bool = False
-    clip_score: str = ""  # the encoder that gives CLIPScore; empty is none
+    clip_score: str = ""  # the encoder of CLIPScore and any metric that looks at photos; empty is none
     human: bool = False  # also score each reference against the others
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise UsageError(f"Unknown protocol {self.protocol!r}; known: {', '.join(PROTOCOLS)}.")
-        unknown = sorted(set(self.metrics) - set(KNOWN_METRICS))
-        if unknown or not self.metrics:
-            raise UsageError(
-                f"Unknown metrics {', '.join(unknown) or '(none)'}; known: {', '.join(KNOWN_METRICS)}."
-            )
+        self._check_metrics()
         if self.batch_size < 1 or self.resamples < 1:
             raise UsageError("--batch-size and --resamples must be at least 1.")
+
+    def _check_metrics(self) -> None:
+        """Each is known, and has the encoder that it needs; --clip-score asks for CLIPScore by itself."""
+        asked = [*self.metrics, *([CLIP_SCORE.name] if self.clip_score else [])]
+        try:
+            chosen = find_metrics(asked)
+        except ScoringError as error:
+            raise UsageError(str(error)) from error
+        judged = [metric.name for metric in chosen if metric.judged]
+        if judged and not self.clip_score:
+            raise UsageError(f"{', '.join(judged)} needs an encoder: name one with --clip-score ENCODER.")
+        object.__setattr__(self, "metrics", tuple(metric.name for metric in chosen))
 
     def load(self) -> EvaluationSplit:
         """The images asked for; the protocol says by which scheme the data set is split."""
@@ -48,9 +59,9 @@ class EvaluationRequest:
         return load_split(self.data, self.split, scheme, self.layout, self.images).first(self.limit)
 
     @property
-    def needs_java(self) -> bool:
-        """Whether the scores are made by Java programs."""
-        return PROTOCOLS[self.protocol].needs_java or bool({"METEOR", "SPICE"} & set(self.metrics))
+    def needs(self) -> list[Callable[[], object]]:
+        """Checks that raise a ScoringError where something that the scores need is missing."""
+        return needs_of(self.protocol, self.metrics)
 
     @property
     def bootstrap(self) -> Bootstrap:

@@ -14,11 +14,11 @@ from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
-from clipcap_ext.evaluate.clip_score import ClipJudge
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
+from clipcap_ext.evaluate.judge import ClipJudge
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
 from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
 from clipcap_ext.evaluate.request import EvaluationRequest

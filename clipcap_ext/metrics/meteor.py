@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
+from clipcap_ext.metrics.metric import Compute, Metric, of_tokens
 from clipcap_ext.metrics.table import MetricTable
 
 JAR = "meteor/meteor-1.5.jar"
@@ -119,6 +121,13 @@ class MeteorProcess:
         return ScoringError(f"METEOR stopped without an answer: {reason} (it needs 2 GB of memory).")
 
 
+@contextmanager
+def running_meteor() -> Iterator[Compute]:
+    """METEOR's program, started; whatever is scored within goes through the one process."""
+    with MeteorProcess() as process:
+        yield of_tokens(process.table)
+
+
 def _score_line(hypothesis: str, references: Sequence[str]) -> str:
     return " ||| ".join(["SCORE", *map(_clean, references), _clean(hypothesis)])
 
@@ -167,3 +176,9 @@ def meteor_of(sums: np.ndarray) -> np.ndarray:
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
+
+
+METEOR = Metric(
+    "METEOR", "meteor:1.5", start=running_meteor, needs=(find_java,), default=True,
+    pooled={"METEOR": meteor_of},
+)  # fmt: skip

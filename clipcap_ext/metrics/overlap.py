@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
+from clipcap_ext.metrics.metric import Metric, of_tokens
 from clipcap_ext.metrics.table import CorpusValue, MetricTable, mean_table
 
 ORDERS = 4
@@ -73,6 +74,18 @@ def cider_d(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> d
     for hypothesis, refs in zip(hypotheses, references, strict=True):
         scorer += (hypothesis, list(refs))
     return {"CIDEr-D": mean_table(np.asarray(scorer.compute_score()[1], dtype=float))}
+
+
+BLEU = Metric(
+    "BLEU", "bleu:closest", of_tokens(bleu), default=True,
+    pooled={f"BLEU-{order}": bleu_value(order) for order in range(1, ORDERS + 1)},
+)  # fmt: skip
+ROUGE_L = Metric("ROUGE-L", "rouge-l:beta1.2", of_tokens(rouge_l), default=True)
+CIDER_D = Metric(
+    "CIDEr-D", "cider:d", of_tokens(cider_d), default=True,
+    alone="CIDEr-D needs more than one image: its document frequencies come from the images scored, "
+    "so it is 0 here.",
+)  # fmt: skip
 
 
 def _toolkit(module: str) -> Any:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.metrics.meteor import MeteorProcess
-from clipcap_ext.metrics.overlap import bleu, cider_d, rouge_l
+from clipcap_ext.metrics.known import DEFAULT_METRICS, find_metrics
+from clipcap_ext.metrics.metric import Compute, Judge, Metric, Scored
 from clipcap_ext.metrics.protocols import get_protocol
 from clipcap_ext.metrics.signature import signature
-from clipcap_ext.metrics.spice import spice
 from clipcap_ext.metrics.table import MetricTable
-
-METRICS = ("BLEU", "METEOR", "ROUGE-L", "CIDEr-D")  # those of the tables, and the default
-KNOWN_METRICS = (*METRICS, "SPICE")
-_PURE: dict[str, Callable[..., dict[str, MetricTable]]] = {
-    "BLEU": bleu, "ROUGE-L": rouge_l, "CIDEr-D": cider_d, "SPICE": spice,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,73 +43,73 @@ def score(
     hypotheses: Mapping[str, str],
     references: Mapping[str, Sequence[str]],
     protocol: str = "standard",
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     data: str = "unnamed",
     split: str = "all",
+    judge: Judge | None = None,
+    photos: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score one caption an image against its references; both are keyed by image_id.
 
     Needs Java for the protocol `standard`, for METEOR and SPICE; `score(h, r, "words", ["CIDEr-D"])` needs
-    none. Raises ScoringError where images do not match, there are no references, or a metric cannot run.
+    none. judge: the encoder of metrics that look at photos. photos: whose photo a key means, where one has
+    several captions and so several keys. Raises ScoringError where images do not match, there are no
+    references, or a metric cannot run.
     """
     systems = {"system": hypotheses}
-    return score_systems(systems, references, protocol, metrics, data=data, split=split)["system"]
+    return score_systems(
+        systems, references, protocol, metrics, data=data, split=split, judge=judge, photos=photos
+    )["system"]
 
 
 def score_systems(
     systems: Mapping[str, Mapping[str, str]],
     references: Mapping[str, Sequence[str]],
     protocol: str = "standard",
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     data: str = "unnamed",
     split: str = "all",
+    judge: Judge | None = None,
+    photos: Mapping[str, str] | None = None,
 ) -> dict[str, Scores]:
     """`score` for several systems over the same references; METEOR's slow start is paid once."""
-    chosen, prepare = _known(metrics), get_protocol(protocol)
+    chosen, prepare = find_metrics(metrics), get_protocol(protocol)
     for name, hypotheses in systems.items():
         _check_images(name, hypotheses, references)
     ids = sorted(references)
-    with MeteorProcess() if "METEOR" in chosen else nullcontext() as meteor:
-        refs = _prepare_references([references[image_id] for image_id in ids], prepare.prepare_references)
-        texts = prepare.prepare_hypotheses(
-            [system[image_id] for system in systems.values() for image_id in ids]
-        )
-        tokens = {name: texts[k * len(ids) : (k + 1) * len(ids)] for k, name in enumerate(systems)}
-        tables = {name: _pure_tables(tokens[name], refs, chosen) for name in systems}
-        if meteor is not None:
-            for name in systems:
-                tables[name] |= meteor.table(tokens[name], refs)
-    signed = signature(prepare, chosen, len(ids), data, split)
-    order = [key for metric in chosen for key in _keys(metric)]
+    signed = signature(prepare, [metric.part(judge) for metric in chosen], len(ids), data, split)
+    people = [references[image_id] for image_id in ids]
+    with ExitStack() as programs:
+        started = {one.name: programs.enter_context(one.start()) for one in chosen if one.start is not None}
+        refs = _prepare_references(people, prepare.prepare_references)
+        captions = {name: [system[image_id] for image_id in ids] for name, system in systems.items()}
+        texts = iter(prepare.prepare_hypotheses([text for said in captions.values() for text in said]))
+        owners = [photos[image_id] for image_id in ids] if photos else ids
+        seen = {
+            name: Scored([next(texts) for _ in ids], refs, said, people, owners, judge)
+            for name, said in captions.items()
+        }
+        tables = _tables(seen, chosen, started)
     return {
-        name: Scores(tuple(ids), tuple(tokens[name]), {key: tables[name][key] for key in order}, signed)
-        for name in systems
+        name: Scores(tuple(ids), tuple(scored.hypotheses), tables[name], signed)
+        for name, scored in seen.items()
     }
 
 
-def _known(metrics: Sequence[str]) -> list[str]:
-    unknown = sorted(set(metrics) - set(KNOWN_METRICS))
-    if unknown or not metrics:
-        raise ScoringError(
-            f"Unknown metrics {', '.join(unknown) or '(none given)'}; known: {', '.join(KNOWN_METRICS)}."
-        )
-    return [metric for metric in KNOWN_METRICS if metric in metrics]
-
-
-def _keys(metric: str) -> list[str]:
-    return [f"BLEU-{order}" for order in (1, 2, 3, 4)] if metric == "BLEU" else [metric]
-
-
-def _pure_tables(
-    texts: Sequence[str], refs: Sequence[Sequence[str]], metrics: Sequence[str]
-) -> dict[str, MetricTable]:
-    tables: dict[str, MetricTable] = {}
-    for metric in metrics:
-        if metric in _PURE:
-            tables |= _PURE[metric](texts, refs)
-    return tables
+def _tables(
+    systems: Mapping[str, Scored], metrics: Sequence[Metric], started: Mapping[str, Compute]
+) -> dict[str, dict[str, MetricTable]]:
+    """System -> key -> table, in the metrics' order; programs that are still starting are asked last."""
+    found: dict[str, dict[str, MetricTable]] = {name: {} for name in systems}
+    for metric in sorted(metrics, key=lambda one: one.name in started):
+        compute = started.get(metric.name, metric.compute)
+        assert compute is not None  # it has start or compute
+        for name, scored in systems.items():
+            found[name] |= compute(scored)
+    keys = [key for metric in metrics for key in metric.keys]
+    return {name: {key: tables[key] for key in keys} for name, tables in found.items()}
 
 
 def _prepare_references(

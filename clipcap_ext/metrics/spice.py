@@ -14,6 +14,7 @@ import numpy as np
 
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
+from clipcap_ext.metrics.metric import Metric, of_tokens
 from clipcap_ext.metrics.table import MetricTable, mean_table
 
 JAR = "spice/spice-1.0.jar"
@@ -94,3 +95,6 @@ def _answers(made: Path, count: int) -> dict[int, Any]:
     if not complete:
         raise ScoringError(f"SPICE answered for {len(said)} of {count} images.")
     return said
+
+
+SPICE = Metric("SPICE", "spice:1.0", of_tokens(spice), needs=(find_java, find_models))

@@ -8,36 +8,33 @@ from typing import Any
 
 import numpy as np
 
-from clipcap_ext.metrics.meteor import meteor_of
-from clipcap_ext.metrics.overlap import ORDERS, bleu_value
+from clipcap_ext.errors import ScoringError
+from clipcap_ext.metrics.known import METRICS
 from clipcap_ext.metrics.table import CorpusValue, MetricTable, mean_table
 
 DIGITS = 6
 
 
 def stored(tables: Mapping[str, MetricTable]) -> dict[str, list[Any]]:
-    """Metric -> one entry an image: BLEU's counts (10, for all orders), METEOR's (23), or the image's own
-    value."""
-    kept: dict[str, list[Any]] = {}
-    for name, table in tables.items():
-        if name.startswith("BLEU"):
-            kept["BLEU"] = _numbers(table.rows)
-        elif name == "METEOR":
-            kept["METEOR"] = _numbers(table.rows)
-        else:
-            kept[name] = _numbers(table.per_image)
-    return kept
+    """One entry an image: under the name of a pooled metric its rows, which all its keys share; under any
+    other key the image's own value."""
+    pooled = {key: metric.name for metric in METRICS.values() for key in metric.pooled}
+    return {
+        pooled.get(key, key): _numbers(table.rows if key in pooled else table.per_image)
+        for key, table in tables.items()
+    }
 
 
 def restored(kept: Mapping[str, Sequence[Any]]) -> dict[str, MetricTable]:
-    """The tables that `stored` kept, to DIGITS digits."""
+    """The tables that `stored` kept, to DIGITS digits; ScoringError for rows of a metric not known here."""
     tables: dict[str, MetricTable] = {}
     for name, numbers in kept.items():
         values = np.asarray(numbers, dtype=np.float64)
-        if name == "BLEU":
-            tables |= {f"BLEU-{order}": _pooled(values, bleu_value(order)) for order in range(1, ORDERS + 1)}
-        elif name == "METEOR":
-            tables[name] = _pooled(values, meteor_of)
+        pooled = METRICS[name].pooled if name in METRICS else {}
+        if values.ndim != 1 and not pooled:
+            raise ScoringError(f"{name} is no metric of this version, so its stored statistics mean nothing.")
+        if pooled:
+            tables |= {key: _pooled(values, value) for key, value in pooled.items()}
         else:
             tables[name] = mean_table(values)
     return tables

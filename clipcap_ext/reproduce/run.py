@@ -99,10 +99,11 @@ def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
 
 
 def _make(shop: Workshop, recipe: Recipe, seed: int, path: Path) -> None:
-    from clipcap_ext.metrics.java import find_java
-    from clipcap_ext.reproduce.scores import score_run, write_scores
+    from clipcap_ext.metrics.known import DEFAULT_METRICS, needs_of
+    from clipcap_ext.reproduce.scores import PROTOCOLS, score_run, write_scores
 
-    find_java()
+    for need in {need: None for protocol in PROTOCOLS for need in needs_of(protocol, DEFAULT_METRICS)}:
+        need()
     weights = shop.weights(recipe, seed)
     write_scores(path, score_run(recipe, seed, weights, shop.data, shop.say))
 

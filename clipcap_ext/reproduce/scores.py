@@ -18,7 +18,7 @@ from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.leakage import training_overlap
 from clipcap_ext.files import write_whole
 from clipcap_ext.flags import join_options
-from clipcap_ext.metrics import METRICS, score
+from clipcap_ext.metrics import DEFAULT_METRICS, score
 from clipcap_ext.metrics.stored import stored
 from clipcap_ext.reproduce.hardware import hardware
 from clipcap_ext.reproduce.recipes import Recipe
@@ -91,7 +91,7 @@ def _scored(
         hypotheses = {name: captions[name] for name in ids}
         references = {name: split.references[name] for name in ids}
         label = f"{split.label}-{part}" if part else split.label
-        scores = score(hypotheses, references, protocol, METRICS, data=split.corpus.name, split=label)
+        scores = score(hypotheses, references, protocol, DEFAULT_METRICS, data=split.corpus.name, split=label)
         kept[part] = {"signature": scores.signature, "statistics": stored(scores.tables)}
     return kept
 

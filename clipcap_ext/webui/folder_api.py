@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from clipcap_ext.batch.folder import FolderTask, folder_from_text, note_of
-from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.status import status_of
 from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import POLICIES, Wording
@@ -28,7 +28,9 @@ class FolderCaptionRequest(BaseModel):
 
     folder: str = Field(..., title="Folder", description="A folder of the machine that serves this.")
     recursive: bool = Field(False, title="With its subfolders")
-    extension: str = Field(EXTENSIONS[0], title="Extension", description=f"One of {', '.join(EXTENSIONS)}.")
+    extension: str = Field(
+        FolderTask.extension, title="Extension", description=f"One of {', '.join(FORMATS)}."
+    )
     output: str = Field("", title="Output", description="A folder to write into instead.")
     policy: str = Field(POLICIES[0], title="Policy", description=f"One of {', '.join(POLICIES)}.")
     trigger: str = Field("", title="Trigger word", description="Comes first, and once.")
@@ -108,7 +110,9 @@ def add_folder_routes(router: APIRouter, service: CaptionService, choose: Choose
         model, options = choose(asked.model, asked.options)
         return job_item(jobs.start(task_of(asked, note_of(model, options)), model, options))
 
-    def status(folder: str, recursive: bool = False, extension: str = EXTENSIONS[0]) -> FolderStatusResponse:
+    def status(
+        folder: str, recursive: bool = False, extension: str = FolderTask.extension
+    ) -> FolderStatusResponse:
         """How far a folder is: its pictures, the runs that can be undone, the job that captions it."""
         task = FolderTask(folder_from_text(folder), recursive=recursive, extension=extension)
         job = jobs.of(task.root)

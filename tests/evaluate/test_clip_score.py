@@ -14,9 +14,10 @@ from clipcap_ext.corpus import Corpus, Example
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.evaluate.clip_score import ClipJudge, clip_scores, ref_clip_scores
+from clipcap_ext.evaluate.judge import ClipJudge, nearest_cosines, paired_cosines
 from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.metrics import MetricTable, Scores, score
+from clipcap_ext.metrics.clip_score import clip_scores, ref_clip_scores
 
 
 def unit(*rows: list[float]) -> np.ndarray:
@@ -24,12 +25,20 @@ def unit(*rows: list[float]) -> np.ndarray:
     return array / np.linalg.norm(array, axis=-1, keepdims=True)
 
 
+def plain_scores(images: np.ndarray, said: np.ndarray) -> np.ndarray:
+    return clip_scores(paired_cosines(images, said))
+
+
+def beside_references(plain: np.ndarray, said: np.ndarray, references: list[np.ndarray]) -> np.ndarray:
+    return ref_clip_scores(plain, nearest_cosines(said, references))
+
+
 def test_by_hand() -> None:
     images, said = unit([1, 0], [1, 0], [1, 0]), unit([3, 4], [-1, 0], [1, 0])
-    plain = clip_scores(images, said)
+    plain = plain_scores(images, said)
     assert plain == pytest.approx([2.5 * 0.6, 0.0, 2.5])
     references = [unit([3, 4], [0, 1]), unit([-1, 0]), unit([-1, 0])]
-    assert ref_clip_scores(plain, said, references) == pytest.approx([2 * 1.5 * 1 / 2.5, 0.0, 0.0])
+    assert beside_references(plain, said, references) == pytest.approx([2 * 1.5 * 1 / 2.5, 0.0, 0.0])
 
 
 @given(st.integers(1, 6), st.integers(0, 99))
@@ -38,16 +47,16 @@ def test_laws(count: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     images, said = (unit(*draw.normal(size=(count, 4)).tolist()) for _ in range(2))
     references = [unit(*draw.normal(size=(3, 4)).tolist()) for _ in range(count)]
-    plain = clip_scores(images, said)
-    found = ref_clip_scores(plain, said, references)
+    plain = plain_scores(images, said)
+    found = beside_references(plain, said, references)
     assert ((plain >= 0) & (plain <= 2.5)).all() and (found <= 2 * plain + 1e-9).all()
-    assert clip_scores(images, images) == pytest.approx(np.full(count, 2.5))  # nothing is nearer than itself
+    assert plain_scores(images, images) == pytest.approx(np.full(count, 2.5))  # nothing is nearer than itself
     doubled = [np.concatenate([refs, refs]) for refs in references]
-    assert ref_clip_scores(plain, said, doubled) == pytest.approx(found)
+    assert beside_references(plain, said, doubled) == pytest.approx(found)
     order = draw.permutation(count)
-    assert clip_scores(images[order], said[order]) == pytest.approx(plain[order])
+    assert plain_scores(images[order], said[order]) == pytest.approx(plain[order])
     with_itself = [np.concatenate([refs, one[None]]) for refs, one in zip(references, said, strict=True)]
-    assert (ref_clip_scores(plain, said, with_itself) >= found - 1e-9).all()
+    assert (beside_references(plain, said, with_itself) >= found - 1e-9).all()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +83,8 @@ def test_a_judge_takes_features_as_they_are(photos: Corpus, encoder) -> None:  #
     references = {example.image_id: example.captions for example in photos.examples}
     scores = score(captions, references, "words", ["BLEU"])
     judge = ClipJudge("judge", encoder, photos)
-    found = judge.judged(scores, captions, references)
+    found = score(captions, references, "words", ["CLIPScore", "BLEU"], judge=judge)
+    assert {key: found.tables[key].value for key in scores.tables} == scores.values
     images = encoder.encode_image(tiny_images(3))
     images = images / images.norm(dim=-1, keepdim=True)
     texts = encoder.encode_text(["A photo depicts a dog", "A photo depicts snow", "A photo depicts a dog"])
@@ -95,10 +105,26 @@ def test_broken_photos_and_cnns_give_no_clip_score(tmp_path: Path, encoder, monk
             dict.fromkeys(("x.png", "y.png"), "a"),
             dict.fromkeys(("x.png", "y.png"), ("b",)),
         )
-        ClipJudge("judge", encoder, broken).tables(["x.png", "y.png"], captions, references)
+        judge = ClipJudge("judge", encoder, broken)
+        score(captions, references, "words", ["CLIPScore"], judge=judge)
     monkeypatch.setattr(type(encoder), "reads_text", False)
     with pytest.raises(ScoringError, match="judge has no text tower"):
         ClipJudge("judge", encoder, broken)
+
+
+def test_a_photo_may_have_several_captions(photos: Corpus, encoder) -> None:  # type: ignore[no-untyped-def]
+    owners = {"first": "0.png", "second": "0.png", "third": "2.png"}
+    captions = {"first": "a dog", "second": "snow", "third": "a dog"}
+    references = dict.fromkeys(owners, ("a cat",))
+    judge = ClipJudge("judge", encoder, photos)
+    found = score(captions, references, "words", ["CLIPScore"], judge=judge, photos=owners).per_image
+    alone = {"0.png": captions["second"]}, {"0.png": ("a cat",)}
+    assert found["second"] == score(*alone, "words", ["CLIPScore"], judge=judge).per_image["0.png"]
+
+
+def test_without_an_encoder_it_is_refused() -> None:
+    with pytest.raises(ScoringError, match="CLIPScore needs an encoder"):
+        score({"a": "a dog"}, {"a": ["a cat"]}, "words", ["CLIPScore"])
 
 
 REFERENCES = {

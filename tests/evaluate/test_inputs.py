@@ -12,6 +12,8 @@ from clipcap_ext.errors import CaptionError, CorpusError, ScoringError, UsageErr
 from clipcap_ext.evaluate.dataset import load_split
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
 from clipcap_ext.evaluate.request import EvaluationRequest
+from clipcap_ext.metrics.java import find_java
+from clipcap_ext.metrics.spice import find_models
 
 IDS = ["b.jpg", "a.jpg", "c.jpg"]
 
@@ -131,6 +133,14 @@ def test_a_request_is_checked(change: dict, message: str) -> None:
 
 
 def test_who_needs_java() -> None:
-    assert EvaluationRequest(Path("."), metrics=("BLEU",)).needs_java
-    assert EvaluationRequest(Path("."), protocol="paper").needs_java
-    assert not EvaluationRequest(Path("."), protocol="words", metrics=("BLEU", "CIDEr-D")).needs_java
+    assert EvaluationRequest(Path("."), metrics=("BLEU",)).needs == [find_java]
+    assert EvaluationRequest(Path("."), protocol="paper").needs == [find_java]
+    assert EvaluationRequest(Path("."), metrics=("SPICE", "METEOR")).needs == [find_java, find_models]
+    assert EvaluationRequest(Path("."), protocol="words", metrics=("BLEU", "CIDEr-D")).needs == []
+
+
+def test_metrics_by_an_encoder_need_one() -> None:
+    with pytest.raises(UsageError, match=r"CLIPScore needs an encoder: name one with --clip-score"):
+        EvaluationRequest(Path("."), metrics=("CLIPScore", "BLEU"))
+    asked = EvaluationRequest(Path("."), metrics=("SPICE", "BLEU"), clip_score="tiny-clip")
+    assert asked.metrics == ("BLEU", "SPICE", "CLIPScore")

@@ -10,6 +10,12 @@ from clipcap_ext.corpus.layouts.karpathy import KARPATHY
 from clipcap_ext.corpus.layouts.metadata import METADATA
 from clipcap_ext.corpus.layouts.sidecar import SIDECAR
 
-LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (KARPATHY, KAGGLE, FLICKR_TOKEN, COCO, METADATA, SIDECAR)
-}
+_ALL = (
+    KARPATHY,
+    KAGGLE,
+    FLICKR_TOKEN,
+    COCO,
+    METADATA,
+    SIDECAR,
+)  # fmt: skip
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in _ALL}

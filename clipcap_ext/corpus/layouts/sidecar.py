@@ -3,13 +3,13 @@ line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from clipcap_ext.corpus.collecting import Collector, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
+from clipcap_ext.corpus.layouts.caption_files import FORMATS
 from clipcap_ext.engine.images.finding import find_images
-
-SUFFIXES = (".txt", ".caption")
 
 
 def find(place: Path) -> list[Path]:
@@ -25,10 +25,10 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
         name = image.relative_to(root).as_posix()
         text = _beside(image)
         if text is None:
-            collector.complain(name, f"has no {' or '.join(SUFFIXES)} file beside it.")
+            collector.complain(name, f"has no {' or '.join(FORMATS)} file beside it.")
             continue
         has_caption = False
-        for where, line in text_lines(text, collector):
+        for where, line in _lines(text, collector):
             collector.add(name, line, where)
             has_caption = True
         if not has_caption:
@@ -36,7 +36,25 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
 
 
 def _beside(image: Path) -> Path | None:
-    return next((path for path in map(image.with_suffix, SUFFIXES) if path.is_file()), None)
+    return next((path for path in map(image.with_suffix, FORMATS) if path.is_file()), None)
 
 
-SIDECAR = Layout("sidecar", "images with a .txt or .caption file of the same name beside them", find, read)
+def _lines(text: Path, collector: Collector) -> Iterator[tuple[str, str]]:
+    """(where, line) of each caption; what is not of its form is a problem."""
+    form = FORMATS[text.suffix]
+    if form.is_plain:
+        yield from text_lines(text, collector)
+        return
+    try:
+        said = form.decode(text.read_bytes())
+    except ValueError as error:
+        collector.complain(text.name, f"is not {form.what}: {error}.")
+        return
+    for number, line in enumerate(said.splitlines(), 1):
+        if line.strip():
+            yield f"{text.name}:{number}", line
+
+
+SIDECAR = Layout(
+    "sidecar", f"images with a {' or '.join(FORMATS)} file of the same name beside them", find, read
+)

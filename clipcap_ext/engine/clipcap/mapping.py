@@ -12,14 +12,16 @@ from torch import Tensor, nn
 class MlpMapper(nn.Module):
     """Linear - tanh - Linear: (B, clip_dim) -> (B, prefix_length, n_embd)."""
 
-    def __init__(self, clip_dim: int, n_embd: int, prefix_length: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, clip_dim: int, n_embd: int, prefix_length: int, mapper_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         hidden = n_embd * prefix_length // 2
         self.prefix_length, self.n_embd = prefix_length, n_embd
         self.model = nn.Sequential(
             nn.Linear(clip_dim, hidden), nn.Tanh(), nn.Linear(hidden, n_embd * prefix_length)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(mapper_dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, clip_dim) -> (B, prefix_length, n_embd)."""
@@ -92,12 +94,12 @@ class TransformerMapper(nn.Module):
         n_embd: int,
         prefix_length: int,
         clip_length: int,
-        num_layers: int = 8,
-        num_heads: int = 8,
+        mapper_layers: int = 8,
+        mapper_heads: int = 8,
     ) -> None:
         super().__init__()
         self.clip_length, self.n_embd = clip_length, n_embd
-        self.transformer = _Transformer(n_embd, num_heads, num_layers)
+        self.transformer = _Transformer(n_embd, mapper_heads, mapper_layers)
         self.linear = nn.Linear(clip_dim, clip_length * n_embd)
         self.prefix_const = nn.Parameter(torch.randn(prefix_length, n_embd))
 

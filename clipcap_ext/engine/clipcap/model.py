@@ -9,42 +9,23 @@ from typing import Any
 from torch import Tensor, nn
 
 from clipcap_ext.engine.clipcap.copying import CopyGate
-from clipcap_ext.engine.clipcap.mapping import MlpMapper, TransformerMapper
+from clipcap_ext.engine.clipcap.mappers import MapperConfig, build_mapper
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, build_gpt2, check_gpt2_sizes
 from clipcap_ext.errors import UsageError
 
-MAPPERS = ("mlp", "transformer")
-
 
 @dataclass(frozen=True)
-class ClipCapConfig:
+class ClipCapConfig(MapperConfig):
     """The architecture, all that is needed to rebuild the model before its weights are read."""
 
     clip_dim: int = 768
     prefix_length: int = 10
-    mapper: str = "mlp"
-    clip_length: int = 0  # transformer mapper only
-    mapper_layers: int = 0  # transformer mapper only
-    mapper_heads: int = 0  # transformer mapper only
-    mapper_dropout: float = 0.0  # MLP mapper only
     gpt2: Mapping[str, Any] = field(default_factory=lambda: dict(GPT2_SMALL))
     evidence: Mapping[str, Any] = field(default_factory=dict)  # EvidenceConfig's words; empty: none is read
 
     def __post_init__(self) -> None:
-        if self.mapper not in MAPPERS:
-            raise UsageError(f"mapper must be one of {', '.join(MAPPERS)}, not {self.mapper!r}.")
-        sizes = (self.clip_length, self.mapper_layers, self.mapper_heads)
-        if self.mapper == "transformer" and not all(size > 0 for size in sizes):
-            raise UsageError(
-                "A transformer mapper needs clip_length, mapper_layers and mapper_heads, each above 0."
-            )
-        if self.mapper == "mlp" and any(sizes):
-            raise UsageError(
-                "clip_length, mapper_layers and mapper_heads are the transformer mapper's: leave them 0."
-            )
-        if self.mapper == "transformer" and self.mapper_dropout:
-            raise UsageError("mapper_dropout belongs to the MLP mapper: leave it 0.")
+        self.check_mapper()
         if self.clip_dim < 1 or self.prefix_length < 1:
             raise UsageError("clip_dim and prefix_length must be at least 1.")
         check_gpt2_sizes(self.gpt2)
@@ -74,18 +55,7 @@ class ClipCapModel(nn.Module):
         n_embd = config.gpt2["n_embd"]
         evidence = config.evidence_config
         self.copy_gate = None if evidence is None else CopyGate(n_embd, evidence.gate_rank)
-        self.mapper: nn.Module
-        if config.mapper == "mlp":
-            self.mapper = MlpMapper(config.clip_dim, n_embd, config.prefix_length, config.mapper_dropout)
-        else:
-            self.mapper = TransformerMapper(
-                config.clip_dim,
-                n_embd,
-                config.prefix_length,
-                config.clip_length,
-                config.mapper_layers,
-                config.mapper_heads,
-            )
+        self.mapper = build_mapper(config, config.clip_dim, config.prefix_length, n_embd)
 
     @property
     def copy_embeddings(self) -> Tensor:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clipcap_ext.engine.clipcap.mapper_shapes import norm
+from clipcap_ext.engine.clipcap.mappers import MAPPERS, MapperConfig
 from clipcap_ext.engine.published.pickle_reading import TensorSpec
 from clipcap_ext.errors import CheckpointError
 
 GPT2_SMALL_EMBD = 768
 HEAD_WIDTH = 64  # of every GPT-2 that was published
-MAPPER_HEADS = 8  # of every published transformer mapper
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 WRAPPED = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
 BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")  # constants that old versions of transformers kept
@@ -26,7 +27,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class PublishedLayout:
+class PublishedLayout(MapperConfig):
     """What a state dict is. kind: clipcap, or sbg for a GPT-2 alone. tuned: GPT-2 is in it, not only the
     mapper.
 
@@ -35,12 +36,8 @@ class PublishedLayout:
     """
 
     kind: str
-    mapper: str = ""
     clip_dim: int = 0
     prefix_length: int = 0
-    clip_length: int = 0
-    mapper_layers: int = 0
-    mapper_heads: int = 0
     n_embd: int = 0
     n_layer: int = 0
     n_head: int = 0
@@ -57,8 +54,8 @@ class PublishedLayout:
 
     def model(self, gpt2: Mapping[str, int]) -> dict[str, Any]:
         """The architecture of the ClipCap, in ClipCapConfig's words."""
-        mapper = ("clip_dim", "prefix_length", "mapper", "clip_length", "mapper_layers", "mapper_heads")
-        return {**{key: getattr(self, key) for key in mapper}, "gpt2": dict(gpt2)}
+        sizes = {"clip_dim": self.clip_dim, "prefix_length": self.prefix_length}
+        return {**sizes, **self.mapper_shape, "gpt2": dict(gpt2)}
 
     def __str__(self) -> str:
         gpt2 = f"GPT-2 of {self.n_layer} layers, {self.n_embd} wide, {self.vocab_size} tokens"
@@ -106,7 +103,7 @@ def infer_layout(specs: Mapping[str, TensorSpec], where: str) -> PublishedLayout
         mapper["tuned"] = any(name.startswith("gpt2.") for name in ours)
         layout = PublishedLayout("clipcap", **mapper)
     elif "transformer.wte.weight" in ours:
-        body, layout = "transformer.", PublishedLayout("sbg")
+        body, layout = "transformer.", PublishedLayout("sbg", mapper="")
     else:
         shown = ", ".join(name[:60] for name in sorted(specs)[:3])
         raise CheckpointError(
@@ -124,12 +121,8 @@ def expected_shapes(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
     wanted: dict[str, tuple[int, ...]] = {}
     if layout.tuned:
         wanted |= _gpt2_shapes(layout, "transformer." if layout.kind == "sbg" else "gpt2.transformer.")
-    if layout.mapper == "mlp":
-        hidden, out = layout.n_embd * layout.prefix_length // 2, layout.n_embd * layout.prefix_length
-        wanted |= _linear("mapper.model.0", layout.clip_dim, hidden) | _linear("mapper.model.2", hidden, out)
-    elif layout.mapper == "transformer":
-        wanted |= _transformer_shapes(layout)
-    return wanted
+    published = MAPPERS[layout.mapper].published if layout.kind == "clipcap" else None
+    return wanted if published is None else wanted | published.shapes(vars(layout))
 
 
 def names_text(names: Iterable[str]) -> str:
@@ -140,20 +133,21 @@ def names_text(names: Iterable[str]) -> str:
 
 
 def _mapper_sizes(ours: Mapping[str, TensorSpec], where: str) -> dict[str, Any]:
-    embeds = ours.get("gpt2.transformer.wte.weight")
-    if "mapper.prefix_const" in ours:
-        (prefix_length, n_embd), (rows, clip_dim) = (
-            _matrix(ours, f"mapper.{n}", where) for n in ("prefix_const", "linear.weight")
+    """Which mapper it is, and its sizes."""
+    published = {name: kind.published for name, kind in MAPPERS.items() if kind.published}
+    known = [name for name, told in published.items() if told.marker in ours]
+    if len(known) != 1:
+        markers = ", ".join(told.marker for told in published.values())
+        raise CheckpointError(
+            f"{where}: the architecture cannot be told: {len(known)} of {markers} (in our words) are there, "
+            "and one would tell the mapper."
         )
-        layers = _count(ours, r"mapper\.transformer\.layers\.(\d+)\.")
-        return {
-            "mapper": "transformer", "clip_dim": clip_dim, "prefix_length": prefix_length, "n_embd": n_embd,
-            "clip_length": rows // n_embd, "mapper_layers": layers, "mapper_heads": MAPPER_HEADS,
-        }  # fmt: skip
-    _, clip_dim = _matrix(ours, "mapper.model.0.weight", where)
-    out, _ = _matrix(ours, "mapper.model.2.weight", where)
-    n_embd = embeds.shape[-1] if embeds and embeds.shape else GPT2_SMALL_EMBD
-    return {"mapper": "mlp", "clip_dim": clip_dim, "prefix_length": out // n_embd, "n_embd": n_embd}
+    embeds = ours.get("gpt2.transformer.wte.weight")
+    n_embd = embeds.shape[-1] if embeds and embeds.shape and embeds.shape[-1] else GPT2_SMALL_EMBD
+    sizes = published[known[0]].read(
+        lambda name: _matrix(ours, name, where), lambda pattern: _count(ours, pattern), n_embd
+    )
+    return {"mapper": known[0], **sizes}
 
 
 def _gpt2_sizes(ours: Mapping[str, TensorSpec], body: str, where: str) -> dict[str, int]:
@@ -187,42 +181,20 @@ def _count(ours: Mapping[str, TensorSpec], pattern: str) -> int:
     return len({match[1] for match in map(re.compile(pattern).match, ours) if match})
 
 
-def _linear(name: str, inputs: int, outputs: int, bias: bool = True) -> dict[str, tuple[int, ...]]:
-    """A torch Linear's shapes: the weight is outputs by inputs."""
-    return {f"{name}.weight": (outputs, inputs)} | ({f"{name}.bias": (outputs,)} if bias else {})
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
 def _gpt2_shapes(layout: PublishedLayout, body: str) -> dict[str, tuple[int, ...]]:
     width = layout.n_embd
     wanted: dict[str, tuple[int, ...]] = {
         f"{body}wte.weight": (layout.vocab_size, width), f"{body}wpe.weight": (layout.n_positions, width),
     }  # fmt: skip
-    wanted |= _norm(f"{body}ln_f", width)
+    wanted |= norm(f"{body}ln_f", width)
     for layer in (f"{body}h.{number}." for number in range(layout.n_layer)):
-        wanted |= _norm(f"{layer}ln_1", width) | _norm(f"{layer}ln_2", width)
+        wanted |= norm(f"{layer}ln_1", width) | norm(f"{layer}ln_2", width)
         parts = {"attn.c_attn": (1, 3), "attn.c_proj": (1, 1), "mlp.c_fc": (1, 4), "mlp.c_proj": (4, 1)}
         for name, (inputs, outputs) in parts.items():  # GPT-2 keeps its weights inputs by outputs
             wanted |= {
                 f"{layer}{name}.weight": (inputs * width, outputs * width),
                 f"{layer}{name}.bias": (outputs * width,),
             }
-    return wanted
-
-
-def _transformer_shapes(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
-    width = layout.n_embd
-    wanted: dict[str, tuple[int, ...]] = {"mapper.prefix_const": (layout.prefix_length, width)}
-    wanted |= _linear("mapper.linear", layout.clip_dim, layout.clip_length * width)
-    for layer in (f"mapper.transformer.layers.{number}." for number in range(layout.mapper_layers)):
-        wanted |= _norm(f"{layer}norm1", width) | _norm(f"{layer}norm2", width)
-        wanted |= _linear(f"{layer}attn.to_queries", width, width, bias=False)
-        wanted |= _linear(f"{layer}attn.to_keys_values", width, 2 * width, bias=False)
-        wanted |= _linear(f"{layer}attn.project", width, width)
-        wanted |= _linear(f"{layer}mlp.fc1", width, 2 * width) | _linear(f"{layer}mlp.fc2", 2 * width, width)
     return wanted
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
-SHOWN = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
+from clipcap_ext.metrics.known import main_keys
 
 
 def gap_paragraph(results: Mapping[str, Any]) -> str:
@@ -23,7 +23,9 @@ def gap_paragraph(results: Mapping[str, Any]) -> str:
     if not attempts:
         return ""
     shown = [
-        name for name in SHOWN if all(name in attempt["protocols"]["paper"]["values"] for attempt in attempts)
+        name
+        for name in main_keys()
+        if all(name in attempt["protocols"]["paper"]["values"] for attempt in attempts)
     ]
     gaps = {name: [_gap(attempt, name) for attempt in attempts] for name in shown}
     said = ", ".join(

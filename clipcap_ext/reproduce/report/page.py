@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clipcap_ext.metrics.known import DEFAULT_METRICS, keys_of
 from clipcap_ext.reproduce.report.gap import gap_paragraph
 from clipcap_ext.reproduce.report.stand_in_words import what_differs
 
-COLUMNS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 HEAD = """# Results
 
 Written by `python -m clipcap_ext.reproduce` from `results.json` beside it; do not edit it by hand.
@@ -63,8 +63,9 @@ def _columns(table: Row) -> list[str]:
         name for row in table["rows"] for attempt in row["attempts"] if "protocols" in attempt
         for name in attempt["protocols"]["standard"]["values"]
     }  # fmt: skip
-    extra = sorted((said | ours) - set(COLUMNS))
-    return [name for name in (*COLUMNS, *extra) if name in said | ours]
+    usual = keys_of(DEFAULT_METRICS)
+    extra = sorted((said | ours) - set(usual))
+    return [name for name in (*usual, *extra) if name in said | ours]
 
 
 def _figures(table: Row, columns: list[str]) -> Iterator[str]:

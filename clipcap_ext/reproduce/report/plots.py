@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
+from clipcap_ext.metrics.known import main_keys
+
 Row = Mapping[str, Any]
-METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D")
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#9c6b4e", "#97bbf5", "#9498a0")
 SETTINGS: dict[RcKeyType, Any] = {
     "svg.hashsalt": "clipcap-ext", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
@@ -73,7 +74,7 @@ def _label(row: Row, attempt: Row, made: list[tuple[Row, Row]]) -> str:
 
 def _metrics(axes: Any, made: list[tuple[Row, Row]]) -> None:
     """Bars with intervals, a group a metric; the paper's figure as a short line."""
-    metrics = [name for name in METRICS if all(name in _values(row, attempt) for row, attempt in made)]
+    metrics = [name for name in main_keys() if all(name in _values(row, attempt) for row, attempt in made)]
     width = 0.8 / len(made)
     for place, (row, attempt) in enumerate(made):
         values = _values(row, attempt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from clipcap_ext.engine.clipcap.mappers import MapperConfig
 from clipcap_ext.errors import UsageError
 from clipcap_ext.options import option
 from clipcap_ext.train.captioner_config import decoding_copy
@@ -12,7 +13,7 @@ from clipcap_ext.train.language_model import LanguageModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptioningConfig(LanguageModelConfig):
+class CaptioningConfig(MapperConfig, LanguageModelConfig):
     """Options of training a ClipCap."""
 
     task: ClassVar[str] = "clipcap"
@@ -27,12 +28,7 @@ class CaptioningConfig(LanguageModelConfig):
     feature_noise: float = option(
         0.0, "Deviation of noise added to training features, over their norm.", low=0
     )
-    mapper: str = option("mlp", "Mapping network.", choices=("mlp", "transformer"))
     prefix_length: int = option(10, "Embeds that stand for the image in front of the caption.", low=1)
-    clip_length: int = option(0, "Rows the features are projected to (transformer mapper only).", low=0)
-    mapper_layers: int = option(0, "Layers of the transformer mapper.", low=0)
-    mapper_heads: int = option(0, "Heads of the transformer mapper.", low=0)
-    mapper_dropout: float = option(0.0, "Dropout inside the MLP mapper.", low=0, high=0.9)
     gpt2: str = option(
         "gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch."
     )
@@ -65,6 +61,7 @@ class CaptioningConfig(LanguageModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_mapper()
         self._check_evidence()
         if self.gpt2 != "scratch" and self.sizes_given:
             raise UsageError(

@@ -132,11 +132,8 @@ def _load_start(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, 
     for."""
     folder = Path(config.start)
     model, tokenizer = load_clipcap(folder, read_config(folder)), load_tokenizer(folder)
-    asked = {
-        name: getattr(config, name)
-        for name in ("mapper", "prefix_length", "clip_length", "mapper_layers", "mapper_heads")
-    }
-    asked |= {name: getattr(config, name) for name in config.sizes_given} | {"clip_dim": clip_dim}
+    asked = {**config.mapper_shape, "prefix_length": config.prefix_length, "clip_dim": clip_dim}
+    asked |= {name: getattr(config, name) for name in config.sizes_given}
     held = {**model.config.to_dict(), **model.config.gpt2}
     differing = [f"{name} {held[name]}, not {value}" for name, value in asked.items() if held[name] != value]
     if differing:
@@ -186,8 +183,6 @@ def pretrained_gpt2(folder: Path) -> Gpt2:
 def _architecture(config: CaptioningConfig, clip_dim: int, gpt2: dict[str, int]) -> ClipCapConfig:
     dropout = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), config.dropout)
     return ClipCapConfig(
-        clip_dim=clip_dim, prefix_length=config.prefix_length, mapper=config.mapper,
-        clip_length=config.clip_length,
-        mapper_layers=config.mapper_layers, mapper_heads=config.mapper_heads,
-        mapper_dropout=config.mapper_dropout, gpt2={**gpt2, **dropout}, evidence=config.evidence_words,
+        clip_dim=clip_dim, prefix_length=config.prefix_length, gpt2={**gpt2, **dropout},
+        evidence=config.evidence_words, **config.mapper_fields,
     )  # fmt: skip

@@ -4,12 +4,12 @@ opens."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.wording import POLICIES
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.prompts import MODES
@@ -19,7 +19,7 @@ from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_updates, model_form
 from clipcap_ext.webui.tab.header import Header, chosen, models_now
 
-CHOICES: Mapping[str, tuple[str, ...]] = {"send_mode": MODES, "policy": POLICIES, "extension": EXTENSIONS}
+CHOICES: Mapping[str, Iterable[str]] = {"send_mode": MODES, "policy": POLICIES, "extension": FORMATS}
 
 
 def wire_memory(
@@ -60,7 +60,7 @@ def stored(text: str) -> dict[str, Any]:
 def fits(name: str, value: Any) -> bool:
     """Whether a remembered value may be given back to that control."""
     if name in CHOICES:
-        return value in CHOICES[name]
+        return value in tuple(CHOICES[name])
     if name in ("recursive", "with_picture"):
         return isinstance(value, bool)
     return isinstance(value, str)

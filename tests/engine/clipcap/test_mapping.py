@@ -48,7 +48,7 @@ def test_transformer_has_the_published_names() -> None:
 def test_transformer_is_the_paper_step_by_step() -> None:
     torch.manual_seed(0)
     dim, heads, clip_length, prefix_length = 8, 2, 3, 5
-    mapper = TransformerMapper(6, dim, prefix_length, clip_length, num_layers=2, num_heads=heads)
+    mapper = TransformerMapper(6, dim, prefix_length, clip_length, mapper_layers=2, mapper_heads=heads)
     features = torch.randn(2, 6)
     x = torch.cat(
         (mapper.linear(features).view(2, clip_length, dim), mapper.prefix_const.expand(2, -1, -1)), dim=1

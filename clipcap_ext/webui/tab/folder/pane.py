@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.batch.sidecar import EXTENSIONS
+from clipcap_ext.batch.folder import FolderTask
+from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.wording import POLICIES
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able, forgotten
@@ -88,7 +89,10 @@ def _build_task(context: Context) -> dict[str, Any]:
             policies, value="skip", label=words("Where a caption exists"), elem_id=elem_id("policy")
         )
         extension = gr.Radio(
-            list(EXTENSIONS), value=".txt", label=words("Caption files"), elem_id=elem_id("extension")
+            list(FORMATS),
+            value=FolderTask.extension,
+            label=words("Caption files"),
+            elem_id=elem_id("extension"),
         )
     with gr.Row():
         trigger = gr.Textbox(label=words("Trigger word"), elem_id=elem_id("trigger"))
