@@ -10,7 +10,7 @@ import numpy as np
 from clipcap_ext import __version__
 from clipcap_ext.engine.clip.similarity import TIE, exact_cosines, rivals
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
-from clipcap_ext.metrics.signature import signature_word
+from clipcap_ext.metrics.metric import signature_word
 from clipcap_ext.metrics.table import MetricTable, mean_table
 
 CUTS = (1, 5, 10)
