@@ -46,8 +46,7 @@ class Option:
 
 
 def option(
-    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf,
-    choices: Collection[str] = (),
+    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: Collection[str] = ()
 ) -> Any:
     """A dataclass field with its Option."""
     return option_field(Option(default, help, low, high, choices=choices))

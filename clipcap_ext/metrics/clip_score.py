@@ -36,6 +36,4 @@ def ref_clip_scores(plain: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     return np.divide(2 * plain * nearest, total, out=np.zeros_like(total), where=total > 0)
 
 
-CLIP_SCORE = Metric(
-    KEY, f"clipscore:w{WEIGHT}:{{judge}}", clip_score, judged=True, keys=(KEY, REFERENCE_KEY)
-)
+CLIP_SCORE = Metric(KEY, f"clipscore:w{WEIGHT}:{{judge}}", clip_score, judged=True, keys=(KEY, REFERENCE_KEY))

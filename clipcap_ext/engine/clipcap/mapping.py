@@ -12,9 +12,7 @@ from torch import Tensor, nn
 class MlpMapper(nn.Module):
     """Linear - tanh - Linear: (B, clip_dim) -> (B, prefix_length, n_embd)."""
 
-    def __init__(
-        self, clip_dim: int, n_embd: int, prefix_length: int, mapper_dropout: float = 0.0
-    ) -> None:
+    def __init__(self, clip_dim: int, n_embd: int, prefix_length: int, mapper_dropout: float = 0.0) -> None:
         super().__init__()
         hidden = n_embd * prefix_length // 2
         self.prefix_length, self.n_embd = prefix_length, n_embd
