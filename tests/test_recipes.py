@@ -1,6 +1,6 @@
-"""The recipes of a mapper, a metric, a corpus format and a sidecar format in docs/extending.md, written line
-by line into a copy of the package and used there from end to end. None changes more than two source files.
-"""
+"""The recipes of a mapper, a metric, a host, a corpus format and a sidecar format in docs/extending.md,
+written line by line into a copy of the package and used there from end to end. None changes more than two
+source files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import json
 from pathlib import Path
 
 import pytest
-from recipes import append, blocks, changed, copy_package, insert, run
+from recipes import ROOT, append, blocks, changed, copy_package, insert, run
 from tiny import tiny_images, write_tiny_encoder
 from tiny_tasks import CAPTIONING, write_flickr
 
 CLIPCAP, METRICS = "clipcap_ext/engine/clipcap/", "clipcap_ext/metrics/"
-LAYOUTS = "clipcap_ext/corpus/layouts/"
+LAYOUTS, HOSTS = "clipcap_ext/corpus/layouts/", "clipcap_ext/webui/hosts/"
 READ = """
 import json, sys
 from clipcap_ext.corpus import read_corpus
 print(json.dumps({one.image_id: one.captions for one in read_corpus(sys.argv[1], "sidecar").examples}))
+"""
+IN_ATELIER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from fake_modules import FakeHost, StrictLock
+
+program = FakeHost("AUTOMATIC1111", Path(sys.argv[2]))
+program.add("modules.atelier_queue", lock=StrictLock("scheduler", program.log))
+sys.modules.update(program.modules)
+from PIL import Image
+from clipcap_ext.service.service import CaptionService
+from clipcap_ext.webui.hosts import find_host
+
+with CaptionService(find_host()).work("a photo", 1, "tiny-flickr8k") as work:
+    result = work.caption([Image.new("RGB", (32, 32))], None)
+    print(find_host().name, program.state.job, bool(result.captions[0].text), program.log)
 """
 
 
@@ -53,9 +70,17 @@ def sidecar_format(package: Path) -> None:
     insert(path, ")  # fmt: skip\nFORMATS", row)
 
 
+def host(package: Path) -> None:
+    file, maker, row = blocks("A host")
+    (package / HOSTS / "atelier.py").write_text(file)
+    insert(package / HOSTS / "__init__.py", "# In the order in which they are asked", maker + "\n\n")
+    insert(package / HOSTS / "__init__.py", '    Family(("modules.modeldata"', row)
+
+
 RECIPES = {
     mapper: [CLIPCAP + "mappers.py", CLIPCAP + "mapping.py"],
     metric: [METRICS + "known.py", METRICS + "word_recall.py"],
+    host: [HOSTS + "__init__.py", HOSTS + "atelier.py"],
     corpus_format: [LAYOUTS + "__init__.py", LAYOUTS + "pairs.py"],
     sidecar_format: [LAYOUTS + "caption_files.py"],
 }
@@ -63,7 +88,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package as all four recipes leave it."""
+    """A folder with the package as all these recipes leave it."""
     folder = copy_package(tmp_path_factory.mktemp("recipes"))
     for recipe, files in RECIPES.items():
         before = changed(folder)
@@ -134,3 +159,8 @@ def test_a_new_sidecar_format_is_written_added_to_read_and_undone(package: Path,
     run(package, "-m", "clipcap_ext", "folder", "undo", pictures)
     assert (pictures / "0.json").read_text() == '{"caption": "mine", "more": 1}'
     assert not (pictures / "2.json").exists()
+
+
+def test_a_new_host_is_told_and_its_locks_are_held(package: Path, tmp_path: Path) -> None:
+    printed = run(package, "-c", IN_ATELIER, ROOT / "tests", tmp_path)
+    assert printed.strip() == "Atelier a photo True ['+queue', '+scheduler', '-scheduler']"
