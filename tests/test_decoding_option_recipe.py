@@ -33,7 +33,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_package(tmp_path_factory.mktemp("recipe"))
     option, rule, use = blocks("A decoding option")
     insert(folder / OPTIONS, "\n    def __post_init__(self)", option)
-    insert(folder / RULES, "    return found\n", use)
+    insert(folder / RULES, "    return restrictions\n", use)
     insert(folder / RULES, "from collections.abc import", "from collections import Counter\n")
     append(folder / RULES, rule)
     return folder
