@@ -54,7 +54,7 @@ def small() -> Iterator[None]:
         patch.setattr(
             stand_in, "_FROZEN", tuple(text.replace("heads=6", "heads=2") for text in stand_in._FROZEN)
         )
-        patch.setattr(scores, "METRICS", ("BLEU", "ROUGE-L", "CIDEr-D"))
+        patch.setattr(scores, "DEFAULT_METRICS", ("BLEU", "ROUGE-L", "CIDEr-D"))
         yield
 
 
