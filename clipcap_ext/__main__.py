@@ -45,12 +45,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, streams: Streams | None = None) -> int:
     """Run a command; 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     told = streams or Streams.standard()
 
     def work() -> int:
-        args = parser().parse_args(words)
-        args.command_line = words
+        args = parser().parse_args(given)
+        args.command_line = given
         return args.run(args, told)
 
     return exit_code(work, told.say)

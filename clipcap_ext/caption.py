@@ -157,8 +157,8 @@ class DecodingOptions:
 
     def _way_to(self, option: DecodingOption) -> str:
         """What to set for a strategy that `option` acts in."""
-        choosing = {name: one for name, one in self.table().items() if one.chooses}
-        ways = [name for name, one in choosing.items() if set(one.acts_in) <= set(option.acts_in)]
+        choosing = {name: other for name, other in self.table().items() if other.chooses}
+        ways = [name for name, other in choosing.items() if set(other.acts_in) <= set(option.acts_in)]
         return " or ".join(f"set {name} above {choosing[name].default:g}" for name in ways)
 
     @classmethod

@@ -51,4 +51,4 @@ def printable(text: str) -> str:
 
     So are bytes that were no UTF-8, control characters, and marks that turn the direction of reading.
     """
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -64,7 +64,7 @@ def expect(
     `where`."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = " or ".join(WORDS.get(one, one.__name__) for one in kinds)
+        wanted = " or ".join(WORDS.get(kind, kind.__name__) for kind in kinds)
         raise error(f"{where}: {wanted} was expected, not {shown(value)}.")
     return value
 
@@ -93,9 +93,9 @@ def _check_depth(value: Any) -> None:
     for _ in range(MOST_DEPTH):
         level = [
             inner
-            for one in level
-            if isinstance(one, (dict, list))
-            for inner in (one.values() if isinstance(one, dict) else one)
+            for part in level
+            if isinstance(part, (dict, list))
+            for inner in (part.values() if isinstance(part, dict) else part)
             if isinstance(inner, (dict, list))
         ]
         if not level:
@@ -108,7 +108,7 @@ def _without_halves(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_without_halves(one) for one in value]
+        return [_without_halves(part) for part in value]
     if isinstance(value, dict):
-        return {_without_halves(key): _without_halves(one) for key, one in value.items()}
+        return {_without_halves(key): _without_halves(part) for key, part in value.items()}
     return value

@@ -52,15 +52,15 @@ def option(
     return option_field(Option(default, help, low, high, choices=choices))
 
 
-def option_field(said: Option) -> Any:
+def option_field(option: Option) -> Any:
     """A dataclass field that carries `said`."""
-    return field(default=said.default, metadata={"option": said})
+    return field(default=option.default, metadata={"option": option})
 
 
 def option_of(spec: Field[Any]) -> Option:
     """The Option of a field."""
-    said: Option = spec.metadata["option"]
-    return said
+    option: Option = spec.metadata["option"]
+    return option
 
 
 def kind_of(spec: Field[Any]) -> type:
@@ -77,19 +77,19 @@ def check_fields(config: Any) -> None:
 
 def checked(spec: Field[Any], value: Any) -> Any:
     """`value` as the field holds it; UsageError says what it must be."""
-    said, kind = option_of(spec), kind_of(spec)
+    option, kind = option_of(spec), kind_of(spec)
     may_be_none = str(spec.type).endswith(OR_NONE)
     if value is None and may_be_none:
         return None
-    if said.choices and value not in said.choices:
-        raise UsageError(f"{spec.name} must be one of {', '.join(said.choices)}, not {value!r}.")
+    if option.choices and value not in option.choices:
+        raise UsageError(f"{spec.name} must be one of {', '.join(option.choices)}, not {value!r}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = _float(value)
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        words = KIND_WORDS[kind] + (" or left out" if may_be_none else "")
-        raise UsageError(f"{spec.name} must be {words}, not {value!r}.")
-    if isinstance(value, (int, float)) and kind is not bool and not said.holds(value):
-        raise UsageError(f"{spec.name} must be {said.bounds()}, not {value}.")
+        kind_text = KIND_WORDS[kind] + (" or left out" if may_be_none else "")
+        raise UsageError(f"{spec.name} must be {kind_text}, not {value!r}.")
+    if isinstance(value, (int, float)) and kind is not bool and not option.holds(value):
+        raise UsageError(f"{spec.name} must be {option.bounds()}, not {value}.")
     return value
 
 

@@ -18,7 +18,7 @@ from clipcap_ext.engine.checkpoint.safefile import read_safetensors
 from clipcap_ext.engine.clip.imagenet import LITE0, read_lite0
 from clipcap_ext.engine.clip.loading import WEIGHTS_FILE
 from clipcap_ext.engine.concepts.classifier import ConceptReader, floats, save_concepts
-from clipcap_ext.engine.concepts.table import TABLE_FILE, read_table
+from clipcap_ext.engine.concepts.concept_table import TABLE_FILE, read_table
 
 TRUNK = "visual.trunk."
 

@@ -88,7 +88,10 @@ def _captioned(read: Sequence[Outcome], caption_images: CaptionImages) -> Iterat
         raise
     except CaptionError as error:
         if len(readable) == 1:
-            yield from (Outcome(one.path, problem=one.problem or str(error), image=one.image) for one in read)
+            yield from (
+                Outcome(picture.path, problem=picture.problem or str(error), image=picture.image)
+                for picture in read
+            )
             return
     for outcome in read:
         if outcome.image is None:

@@ -65,12 +65,12 @@ Entry = Begin | Write | Finish | Undo
 def line_of(entry: Entry) -> bytes:
     """The entry as one line of ASCII, whatever letters it holds, with its end."""
     if isinstance(entry, Begin):
-        said: dict[str, Any] = {"begin": dict(entry.settings), **vars(entry.owner)}
+        fields: dict[str, Any] = {"begin": dict(entry.settings), **vars(entry.owner)}
     elif isinstance(entry, Write):
-        said = {"write": entry.sidecar, "old": _said(entry.old), "new": _said(entry.new)}
+        fields = {"write": entry.sidecar, "old": _said(entry.old), "new": _said(entry.new)}
     else:
-        said = {"finish": True} if isinstance(entry, Finish) else {"undo": True, "kept": entry.kept}
-    return json.dumps(said).encode("ascii") + b"\n"
+        fields = {"finish": True} if isinstance(entry, Finish) else {"undo": True, "kept": entry.kept}
+    return json.dumps(fields).encode("ascii") + b"\n"
 
 
 def entry_of(line: bytes) -> Entry:
@@ -78,20 +78,20 @@ def entry_of(line: bytes) -> Entry:
     if len(line) > MAX_LINE:
         raise ValueError("it is too long")
     try:  # no parse_json: names that are not UTF-8 come as lone surrogates, and have to stay
-        said = json.loads(line)
+        fields = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError("it is cut short or no JSON") from error
-    if not isinstance(said, dict):
+    if not isinstance(fields, dict):
         raise ValueError("it is no JSON object")
-    if "begin" in said:
-        return Begin(_settings(said["begin"]), _owner(said))
-    if "write" in said:
-        old = said.get("old")
-        return Write(_name(said["write"]), None if old is None else _bytes(old), _bytes(said.get("new")))
-    if said.get("finish") is True:
+    if "begin" in fields:
+        return Begin(_settings(fields["begin"]), _owner(fields))
+    if "write" in fields:
+        old = fields.get("old")
+        return Write(_name(fields["write"]), None if old is None else _bytes(old), _bytes(fields.get("new")))
+    if fields.get("finish") is True:
         return Finish()
-    if said.get("undo") is True:
-        return Undo(max(0, _whole(said.get("kept"))))
+    if fields.get("undo") is True:
+        return Undo(max(0, _whole(fields.get("kept"))))
     raise ValueError("it speaks of nothing known")
 
 
@@ -104,44 +104,44 @@ def _said(content: bytes | None) -> str | dict[str, str] | None:
         return {"base64": base64.b64encode(content).decode("ascii")}
 
 
-def _bytes(said: object) -> bytes:
+def _bytes(value: object) -> bytes:
     """`_said` turned back."""
     try:
-        if isinstance(said, str):
-            return said.encode("utf-8")
-        if isinstance(said, dict) and isinstance(said.get("base64"), str):
-            return base64.b64decode(said["base64"], validate=True)
+        if isinstance(value, str):
+            return value.encode("utf-8")
+        if isinstance(value, dict) and isinstance(value.get("base64"), str):
+            return base64.b64decode(value["base64"], validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise ValueError("its text is damaged") from error
     raise ValueError("it holds no text")
 
 
-def _name(said: object) -> str:
+def _name(value: object) -> str:
     """A caption file below the folder, by this system's idea of a path."""
-    if not isinstance(said, str) or not said or "\0" in said:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("it names no file")
-    path = PurePath(said)
+    path = PurePath(value)
     if path.is_absolute() or path.drive or path.root or ".." in path.parts:
-        raise ValueError(f"it names {said!r}, which lies outside the folder")
+        raise ValueError(f"it names {value!r}, which lies outside the folder")
     if path.suffix not in FORMATS:
-        raise ValueError(f"it names {said!r}, which is no caption file")
-    return said
+        raise ValueError(f"it names {value!r}, which is no caption file")
+    return value
 
 
-def _settings(said: object) -> dict[str, Scalar]:
-    if not isinstance(said, dict) or not all(isinstance(one, Scalar) for one in said.values()):
+def _settings(value: object) -> dict[str, Scalar]:
+    if not isinstance(value, dict) or not all(isinstance(setting, Scalar) for setting in value.values()):
         raise ValueError("its settings are none")
-    return said
+    return value
 
 
-def _owner(said: Mapping[str, Any]) -> Owner:
-    machine, since = said.get("machine"), said.get("since")
+def _owner(fields: Mapping[str, Any]) -> Owner:
+    machine, since = fields.get("machine"), fields.get("since")
     return Owner(
-        _whole(said.get("process")),
+        _whole(fields.get("process")),
         machine if isinstance(machine, str) else "",
         since if isinstance(since, str) else "",
     )
 
 
-def _whole(said: object) -> int:
-    return said if isinstance(said, int) and not isinstance(said, bool) else 0
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

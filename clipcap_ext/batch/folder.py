@@ -97,7 +97,7 @@ class Plan:
     @property
     def to_write(self) -> list[PlannedFile]:
         """The pictures that will be captioned."""
-        return [one for one in self.files if not one.skip and not one.problem]
+        return [file for file in self.files if not file.skip and not file.problem]
 
 
 def note_of(model: str, options: DecodingOptions) -> str:
@@ -184,8 +184,8 @@ def folder_from_text(text: str) -> Path:
     if not strip_wrapping(text):
         raise UsageError("No folder was named.")
     path = pasted_path(text)
-    found = expand_wildcards(path)
-    if len(found) > 1:
-        named = ", ".join(sorted(one.name for one in found)[:5])
-        raise UsageError(f"{path} stands for {len(found)} folders or files ({named} ...): name one folder.")
-    return found[0]
+    folders = expand_wildcards(path)
+    if len(folders) > 1:
+        named = ", ".join(sorted(folder.name for folder in folders)[:5])
+        raise UsageError(f"{path} stands for {len(folders)} folders or files ({named} ...): name one folder.")
+    return folders[0]

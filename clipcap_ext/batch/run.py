@@ -48,7 +48,7 @@ def run_plan(
         yield from _results(plan, ask, _leave)
         return
     with open_journal(task.root, disk) as journal:
-        for folder in {one.sidecar.parent for one in plan.to_write}:
+        for folder in {file.sidecar.parent for file in plan.to_write}:
             tidy(folder)
         journal.begin(task.settings())
         states: Counter[str] = Counter()
@@ -77,15 +77,15 @@ def _results(plan: Plan, ask: Ask, put: Put) -> Iterator[FileResult]:
 
     Where several pictures want one caption file, the first that can be read gets it.
     """
-    todo = {one.image: one for one in plan.to_write}
+    todo = {file.image: file for file in plan.to_write}
     rivals: dict[Path, list[PlannedFile]] = {}
-    for one in plan.files:
-        if one.problem:
-            yield _result(one, "failed", one.problem)
-        elif one.rival_of is not None and one.rival_of in todo:
-            rivals.setdefault(one.rival_of, []).append(one)
-        elif one.skip:
-            yield _result(one, "skipped", one.skip)
+    for file in plan.files:
+        if file.problem:
+            yield _result(file, "failed", file.problem)
+        elif file.rival_of is not None and file.rival_of in todo:
+            rivals.setdefault(file.rival_of, []).append(file)
+        elif file.skip:
+            yield _result(file, "skipped", file.skip)
     while todo:
         again: dict[Path, PlannedFile] = {}
         for outcome in ask(list(todo)):
@@ -96,7 +96,7 @@ def _results(plan: Plan, ask: Ask, put: Put) -> Iterator[FileResult]:
                 again[others[0].image] = replace(planned, image=others[0].image)
                 rivals[others[0].image] = others[1:]
             else:
-                yield from (_result(one, "skipped", one.skip) for one in others)
+                yield from (_result(file, "skipped", file.skip) for file in others)
         if todo:  # stopped
             return
         todo = again

@@ -39,10 +39,10 @@ def status_of(task: FolderTask) -> FolderStatus:
     """Look at a folder as `task` would; CaptionError if it or its journal cannot be read."""
     journal = Journal(task.root)
     plan = plan_folder(task)
-    own = [one for one in plan.files if not one.problem and one.rival_of is None and one.picture]
-    missing = sum(one.held is None for one in own)
-    empty = sum(one.held is not None and one.old is not None and not bare(one.old) for one in own)
-    problems = (*(one.problem for one in plan.files if one.problem), *plan.collisions, *plan.damages)
+    own = [file for file in plan.files if not file.problem and file.rival_of is None and file.picture]
+    missing = sum(file.held is None for file in own)
+    empty = sum(file.held is not None and file.old is not None and not bare(file.old) for file in own)
+    problems = (*(file.problem for file in plan.files if file.problem), *plan.collisions, *plan.damages)
     return FolderStatus(len(own) - missing - empty, empty, missing, problems, journal.runs, journal.busy())
 
 

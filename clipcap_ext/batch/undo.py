@@ -61,11 +61,11 @@ def undo(folder: Path, runs: int | None = 1, disk: Disk = DISK) -> Undone:
     count = 0
     with open_journal(folder, disk) as journal:
         while (last := journal.history.last()) is not None and (runs is None or count < runs):
-            found = _take_back(folder, last.writes, disk)
-            fates.update(found)
-            if any(fate.what == "failed" for fate in found.values()):
+            outcome = _take_back(folder, last.writes, disk)
+            fates.update(outcome)
+            if any(fate.what == "failed" for fate in outcome.values()):
                 break
-            journal.undone(sum(fate.what != "restored" for fate in found.values()))
+            journal.undone(sum(fate.what != "restored" for fate in outcome.values()))
             count += 1
         return Undone(fates, count, journal.history.count(), tuple(journal.problems))
 

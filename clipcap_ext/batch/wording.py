@@ -78,7 +78,7 @@ class Wording:
 def _filled(template: str, image: Path) -> str:
     folder = _REPEATS.sub("", Path(os.path.abspath(image)).parent.name)
     own = {"{name}": image.stem, "{folder}": folder}
-    return re.sub(r"\{(?:name|folder)\}", lambda found: own[found[0]], template).strip()
+    return re.sub(r"\{(?:name|folder)\}", lambda match: own[match[0]], template).strip()
 
 
 def _begins_with(text: str, trigger: str) -> bool:

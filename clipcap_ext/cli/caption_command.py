@@ -129,9 +129,9 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     if caption is None:
         return {"path": str(outcome.path), "error": outcome.problem}
     candidates = [
-        {"text": one.text, "avg_logprob": round(one.avg_logprob, DIGITS)}
-        | ({} if one.similarity is None else {"similarity": round(one.similarity, DIGITS)})
-        for one in caption.candidates
+        {"text": item.text, "avg_logprob": round(item.avg_logprob, DIGITS)}
+        | ({} if item.similarity is None else {"similarity": round(item.similarity, DIGITS)})
+        for item in caption.candidates
     ]
     record = {
         "path": str(outcome.path),
@@ -141,8 +141,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     }
     if caption.keywords:
         record["keywords"] = [
-            {"text": one.text, "facet": one.facet, "similarity": round(one.similarity, DIGITS)}
-            for one in caption.keywords
+            {"text": item.text, "facet": item.facet, "similarity": round(item.similarity, DIGITS)}
+            for item in caption.keywords
         ]
     return record
 
@@ -152,11 +152,11 @@ def _lines(path: Path, caption: Caption, explain: bool) -> list[str]:
     if not explain:
         return [f"{name}\t{candidate.text}" for candidate in caption.candidates]
     lines = []
-    for one in caption.candidates:
-        similarity = "" if one.similarity is None else f"\tsimilarity {one.similarity:.3f}"
-        lines.append(f"{name}\t{one.text}\tlog-probability {one.avg_logprob:.3f}{similarity}")
+    for item in caption.candidates:
+        similarity = "" if item.similarity is None else f"\tsimilarity {item.similarity:.3f}"
+        lines.append(f"{name}\t{item.text}\tlog-probability {item.avg_logprob:.3f}{similarity}")
     return lines + [
-        f"{name}\tkeyword {one.text}\t{one.facet}\t{one.similarity:.3f}" for one in caption.keywords
+        f"{name}\tkeyword {item.text}\t{item.facet}\t{item.similarity:.3f}" for item in caption.keywords
     ]
 
 
@@ -164,12 +164,12 @@ def _how_to_go_on(tally: _Tally, args: argparse.Namespace) -> str:
     stopped = f"Stopped after {tally.done} of {tally.total} pictures."
     if tally.last is None:
         return f"{stopped} Nothing was written; run the same command to start again."
-    words, skip = [], False
+    kept, skip = [], False
     for word in args.command_line:  # without the --after of the run before
         if not skip and not word.startswith("--after="):
             skip = word == "--after"
-            words += [] if skip else [word]
+            kept += [] if skip else [word]
         else:
             skip = False
-    command = shlex.join(["python", "-m", "clipcap_ext", *words, f"--after={tally.last}"])
+    command = shlex.join(["python", "-m", "clipcap_ext", *kept, f"--after={tally.last}"])
     return f"{stopped} To go on with the rest:\n  {command}"

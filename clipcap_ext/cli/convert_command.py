@@ -86,6 +86,6 @@ def _encoder(name: str | None, file: Path) -> EncoderConfig | None:
     try:
         find_encoder_folder(name, file.parent)
     except ModelNotFound:
-        published = {one.model: one for one in ENCODERS.values()}
+        published = {encoder.model: encoder for encoder in ENCODERS.values()}
         return published.get(name, EncoderConfig(name, "openai"))
     return EncoderConfig(name, "")

@@ -122,5 +122,5 @@ class _Json:
     def done(self, name: str, folder: Path) -> None:
         self._write({"name": name, "folder": str(folder)})
 
-    def _write(self, said: dict[str, Any]) -> None:
-        self._streams.result(json.dumps(said, ensure_ascii=False))
+    def _write(self, line: dict[str, Any]) -> None:
+        self._streams.result(json.dumps(line, ensure_ascii=False))

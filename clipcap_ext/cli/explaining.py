@@ -68,13 +68,13 @@ def explain_pictures(
     with streams.progress(len(paths), "picture") as bar:
         for path in paths:
             try:
-                said = work.explain(open_image(path), options, edit_of(args))
+                explanation = work.explain(open_image(path), options, edit_of(args))
                 outcome, text = (
-                    Outcome(path, said.caption),
-                    _json(path, said) if args.json else _text(path, said),
+                    Outcome(path, explanation.caption),
+                    _json(path, explanation) if args.json else _text(path, explanation),
                 )
                 if args.svg is not None:
-                    _draw(args.svg / f"{path.stem}.svg", path, said)
+                    _draw(args.svg / f"{path.stem}.svg", path, explanation)
             except ImageError as error:
                 outcome = Outcome(path, problem=str(error))
                 text = json_line({"path": str(path), "error": str(error)}) if args.json else ""
@@ -84,21 +84,21 @@ def explain_pictures(
             bar.update()
 
 
-def _json(path: Path, said: Explanation) -> str:
-    record = said.to_dict()
+def _json(path: Path, explanation: Explanation) -> str:
+    record = explanation.to_dict()
     caption = record.pop("caption")
     record = {"path": str(path), "caption": caption.pop("text"), **caption, **record}
     return json_line(to_digits(record, DIGITS))
 
 
-def _text(path: Path, said: Explanation) -> str:
+def _text(path: Path, explanation: Explanation) -> str:
     from clipcap_ext.engine.sbg.drawing import draw_text, explanation_lines
 
-    return f"{path}\n{draw_text(explanation_lines(said))}"
+    return f"{path}\n{draw_text(explanation_lines(explanation))}"
 
 
-def _draw(target: Path, path: Path, said: Explanation) -> None:
+def _draw(target: Path, path: Path, explanation: Explanation) -> None:
     from clipcap_ext.engine.sbg.drawing import draw_svg, explanation_lines
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, draw_svg(explanation_lines(said), f"{path.name}: {said.caption.text}"))
+    write_whole(target, draw_svg(explanation_lines(explanation), f"{path.name}: {explanation.caption.text}"))

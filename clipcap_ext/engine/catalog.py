@@ -16,7 +16,7 @@ from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, mo
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
-from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, find_published
+from clipcap_ext.engine.published.published_models import PUBLISHED, PublishedModel, find_published
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 from clipcap_ext.files import recover_folder, tidy
 
@@ -124,11 +124,11 @@ def how_to_fetch(model: PublishedModel, *, folders: Sequence[Path] = ()) -> str:
     )
 
 
-def command_for(words: str, *, folders: Sequence[Path] = ()) -> str:
+def command_for(asked: str, *, folders: Sequence[Path] = ()) -> str:
     """What to type for `words`, a command and its arguments, to be done where models are looked for here."""
     place = models_folders(folders)[0]
     chosen = "" if place == default_models_dir() else f" --models-dir {shlex.quote(str(place))}"
-    return f"python -m clipcap_ext {words}{chosen}"
+    return f"python -m clipcap_ext {asked}{chosen}"
 
 
 def find_encoder_folder(name: str, beside: Path, *, folders: Sequence[Path] = ()) -> Path:

@@ -18,17 +18,17 @@ from clipcap_ext.flags import given_decoding
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    return exit_code(lambda: _compare(words[1:]) if words[:1] == [WORD] else _run(words))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return exit_code(lambda: _compare(given[1:]) if given[:1] == [WORD] else _run(given))
 
 
-def _compare(words: Sequence[str]) -> int:
-    print(compare_command(words))
+def _compare(arguments: Sequence[str]) -> int:
+    print(compare_command(arguments))
     return DONE
 
 
-def _run(words: Sequence[str]) -> int:
-    args = parser().parse_args(words)
+def _run(arguments: Sequence[str]) -> int:
+    args = parser().parse_args(arguments)
     if args.out is not None:
         check_writable(args.out)
     results = _evaluate(args)

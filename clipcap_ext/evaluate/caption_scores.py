@@ -67,8 +67,8 @@ def _human(references: Mapping[str, Sequence[str]], request: EvaluationRequest) 
 
 
 def _notes(images: int, request: EvaluationRequest) -> list[str]:
-    said = [METRICS[name].alone for name in request.metrics]
-    return [note for note in said if note] if images == 1 else []
+    notes = [METRICS[name].alone for name in request.metrics]
+    return [note for note in notes if note] if images == 1 else []
 
 
 def _with_intervals(scores: Scores, request: EvaluationRequest) -> dict[str, dict[str, Any]]:
@@ -79,8 +79,8 @@ def _with_intervals(scores: Scores, request: EvaluationRequest) -> dict[str, dic
 
 
 def _control(name: str, captions: Mapping[str, str], scores: Scores) -> dict[str, Any]:
-    said = {"caption": next(iter(captions.values()))} if name == CONSTANT else {}
-    return {**said, "results": scores.values, "signature": f"{scores.signature}|control:{name}"}
+    constant = {"caption": next(iter(captions.values()))} if name == CONSTANT else {}
+    return {**constant, "results": scores.values, "signature": f"{scores.signature}|control:{name}"}
 
 
 def _statistics(scores: Scores) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def typical_caption(captions: Mapping[str, str]) -> str:
     having = Counter(word for text in captions.values() for word in set(text.lower().split()))
 
     def typical(text: str) -> tuple[float, float, str]:
-        words = text.lower().split()
-        return -counts[text], -sum(having[word] for word in words) / max(len(words), 1), text
+        tokens = text.lower().split()
+        return -counts[text], -sum(having[word] for word in tokens) / max(len(tokens), 1), text
 
     return min(counts, key=typical)

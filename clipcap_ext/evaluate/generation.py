@@ -32,11 +32,11 @@ def caption_examples(
     with ThreadPoolExecutor(WORKERS) as pool:
         for start in range(0, len(examples), batch_size):
             opened = list(pool.map(_open, examples[start : start + batch_size]))
-            problems += [found for _, found in opened if isinstance(found, Problem)]
+            problems += [problem for _, problem in opened if isinstance(problem, Problem)]
             good = [(example, image) for example, image in opened if not isinstance(image, Problem)]
             made = captioner.caption([image for _, image in good], options) if good else []
             captions.update(
-                (example.image_id, one.text) for (example, _), one in zip(good, made, strict=True)
+                (example.image_id, caption.text) for (example, _), caption in zip(good, made, strict=True)
             )
             progress(min(start + batch_size, len(examples)), len(examples))
     if not captions:

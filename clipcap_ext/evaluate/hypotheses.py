@@ -22,16 +22,16 @@ def read_hypotheses(path: Path, image_ids: Collection[str], numbering: Sequence[
     """
     rows = _read_rows(path)
     names = _names(image_ids)
-    found = [(_resolve(row["image_id"], names, numbering), row) for row in rows]
+    resolved = [(_resolve(row["image_id"], names, numbering), row) for row in rows]
     wanted = set(image_ids)
-    unknown = [row["image_id"] for image_id, row in found if image_id not in wanted]
+    unknown = [row["image_id"] for image_id, row in resolved if image_id not in wanted]
     _refuse(path, "captions of images that are not in this split", unknown)
     _refuse(
         path,
         "more than one caption for",
-        [key for key, n in Counter(key for key, _ in found).items() if n > 1],
+        [key for key, n in Counter(key for key, _ in resolved).items() if n > 1],
     )
-    captions = {str(image_id): row["caption"] for image_id, row in found}
+    captions = {str(image_id): row["caption"] for image_id, row in resolved}
     _refuse(
         path,
         f"no caption for {len(wanted - captions.keys())} of {len(wanted)} images:",

@@ -53,9 +53,9 @@ class ClipJudge:
         """
         seen = self._look(photos)  # (n, clip_dim)
         self._read([*texts, *(text for group in groups for text in group)])
-        said = np.stack([self._texts[text] for text in texts])  # (n, clip_dim)
+        texts_seen = np.stack([self._texts[text] for text in texts])  # (n, clip_dim)
         heard = [np.stack([self._texts[text] for text in group]) for group in groups]
-        return paired_cosines(seen, said), nearest_cosines(said, heard)
+        return paired_cosines(seen, texts_seen), nearest_cosines(texts_seen, heard)
 
     def _look(self, image_ids: Sequence[str]) -> np.ndarray:
         missing = [image_id for image_id in image_ids if image_id not in self._images]

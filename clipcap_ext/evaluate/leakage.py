@@ -41,7 +41,7 @@ def training_overlap(folders: Iterable[Path], examples: Sequence[Example]) -> Tr
     if not seen:
         return TrainingOverlap(0, ())
     return TrainingOverlap(
-        len(seen), tuple(one.image_id for one in examples if _fingerprint(one.path) in seen)
+        len(seen), tuple(example.image_id for example in examples if _fingerprint(example.path) in seen)
     )
 
 

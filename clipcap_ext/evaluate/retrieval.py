@@ -11,7 +11,7 @@ from clipcap_ext import __version__
 from clipcap_ext.engine.clip.similarity import TIE, exact_cosines, rivals
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.metric import signature_word
-from clipcap_ext.metrics.table import MetricTable, mean_table
+from clipcap_ext.metrics.metric_table import MetricTable, mean_table
 
 CUTS = (1, 5, 10)
 
@@ -38,8 +38,10 @@ def retrieval_tables(images: np.ndarray, texts: np.ndarray, owners: Sequence[int
 
 def _of_queries(hits: np.ndarray, owner: np.ndarray, images: int) -> MetricTable:
     """Recall over texts, resampled by image: rows are the hits and the texts of an image."""
-    found, asked = np.bincount(owner, hits, images), np.bincount(owner, minlength=images).astype(float)
-    return MetricTable(float(hits.mean()), found / asked, np.stack([found, asked], axis=1), _hits_of_asked)
+    hit_counts, asked = np.bincount(owner, hits, images), np.bincount(owner, minlength=images).astype(float)
+    return MetricTable(
+        float(hits.mean()), hit_counts / asked, np.stack([hit_counts, asked], axis=1), _hits_of_asked
+    )
 
 
 def _hits_of_asked(sums: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
 from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, find_gpt2, find_tokenizer
-from clipcap_ext.engine.published.table import GPT2_REPO, TOKENIZER_FILES, PublishedModel
+from clipcap_ext.engine.published.published_models import GPT2_REPO, TOKENIZER_FILES, PublishedModel
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient

@@ -113,12 +113,12 @@ def state_of(path: Path) -> State | None:
 
 
 def _states(folder: Path, paths: Iterable[str]) -> dict[str, State]:
-    found = {path: state_of(folder / path) for path in paths}
-    return {path: state for path, state in found.items() if state is not None}
+    states = {path: state_of(folder / path) for path in paths}
+    return {path: state for path, state in states.items() if state is not None}
 
 
-def _record_of(said: Any, folder: Path, where: str) -> Record:
-    table = expect(said, dict, f"{where} record", DownloadError)
+def _record_of(entry: Any, folder: Path, where: str) -> Record:
+    table = expect(entry, dict, f"{where} record", DownloadError)
     repo = expect(table.get("repo"), str, f"{where} repo", DownloadError)
     if table.get("format") != FORMAT or not REPO.fullmatch(repo):
         raise DownloadError(f"{where} format is not {FORMAT}, or its repo is not OWNER/NAME.")

@@ -64,19 +64,19 @@ def plan_removal(name: str, models_dir: Path) -> Removal:
     tidy(store.root)
     record = store.records.of_model(name)
     repo = record.repo if record else _repository(name, store.records)
-    found = [*store.fetched(repo), *store.made(name), *_files_of_model(record)]
+    files = [*store.fetched(repo), *store.made(name), *_files_of_model(record)]
     folder = record.folder if record else store.path_of(repo, "")
     known = record or (store.records.of_repo(repo) if repo else None)
     gone = [path for path in known.paths if not os.path.lexists(path)] if known else []
     # a removal that was killed may have left an empty folder and the record of it
-    if not found and not (known and len(gone) == len(known.files) and os.path.lexists(folder)):
+    if not files and not (known and len(gone) == len(known.files) and os.path.lexists(folder)):
         raise CheckpointError(_refusal(name, models_dir, record))
-    for path in (*gone, *found):
+    for path in (*gone, *files):
         check_inside(models_dir, path)
-    beside = [path for path in sorted(folder.rglob("*")) if not path.is_dir() and path not in set(found)]
-    size = sum(path.lstat().st_size for path in found)
+    beside = [path for path in sorted(folder.rglob("*")) if not path.is_dir() and path not in set(files)]
+    size = sum(path.lstat().st_size for path in files)
     clip = _clip_beside(name, store)
-    return Removal(name, models_dir, folder, repo, tuple(found), size, tuple(beside), tuple(gone), *clip)
+    return Removal(name, models_dir, folder, repo, tuple(files), size, tuple(beside), tuple(gone), *clip)
 
 
 def _clip_beside(name: str, store: Store) -> tuple[str, int]:

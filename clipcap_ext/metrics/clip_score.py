@@ -6,7 +6,7 @@ import numpy as np
 
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.metric import Metric, Scored
-from clipcap_ext.metrics.table import MetricTable, mean_table
+from clipcap_ext.metrics.metric_table import MetricTable, mean_table
 
 WEIGHT, PREFIX = 2.5, "A photo depicts "
 KEY, REFERENCE_KEY = "CLIPScore", "RefCLIPScore"

@@ -13,7 +13,7 @@ import numpy as np
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
 from clipcap_ext.metrics.metric import Compute, Metric, of_tokens
-from clipcap_ext.metrics.table import MetricTable
+from clipcap_ext.metrics.metric_table import MetricTable
 
 JAR = "meteor/meteor-1.5.jar"
 TIMEOUT = 1800.0  # seconds; loading the paraphrase table takes about ten, a thousand images about ten more
@@ -116,8 +116,8 @@ class MeteorProcess:
         self._process.kill()
         self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", errors="replace").strip()[-500:]
-        reason = said or "it gave no reason"
+        words = self._errors.read().decode("utf-8", errors="replace").strip()[-500:]
+        reason = words or "it gave no reason"
         return ScoringError(f"METEOR stopped without an answer: {reason} (it needs 2 GB of memory).")
 
 

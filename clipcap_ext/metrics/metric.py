@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.metrics.table import CorpusValue, MetricTable
+from clipcap_ext.metrics.metric_table import CorpusValue, MetricTable
 
 
 class Judge(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.metric import Metric, of_tokens
-from clipcap_ext.metrics.table import CorpusValue, MetricTable, mean_table
+from clipcap_ext.metrics.metric_table import CorpusValue, MetricTable, mean_table
 
 ORDERS = 4
 _TINY, _SMALL = 1e-15, 1e-9  # pycocoevalcap's guards against a division by zero

@@ -46,10 +46,10 @@ def _run(lines: Sequence[str], timeout: float) -> list[str]:
         ) from error
     received = done.stdout.decode("utf-8").rstrip("\n").split("\n")
     if done.returncode or len(received) != len(lines):
-        said = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
+        errors = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
         raise ScoringError(
             f"The PTB tokenizer gave {len(received)} lines for {len(lines)} texts (exit code "
-            f"{done.returncode}): {said}"
+            f"{done.returncode}): {errors}"
         )
     return received
 

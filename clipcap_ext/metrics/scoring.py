@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.known import DEFAULT_METRICS, find_metrics
 from clipcap_ext.metrics.metric import Compute, Judge, Metric, Scored
+from clipcap_ext.metrics.metric_table import MetricTable
 from clipcap_ext.metrics.protocols import get_protocol
 from clipcap_ext.metrics.signature import signature
-from clipcap_ext.metrics.table import MetricTable
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,22 @@ def score_systems(
     signed = signature(prepare, [metric.part(judge) for metric in chosen], len(ids), data, split)
     people = [references[image_id] for image_id in ids]
     with ExitStack() as programs:
-        started = {one.name: programs.enter_context(one.start()) for one in chosen if one.start is not None}
+        started = {
+            metric.name: programs.enter_context(metric.start())
+            for metric in chosen
+            if metric.start is not None
+        }
         refs = _prepare_references(people, prepare.prepare_references)
         captions = {name: [system[image_id] for image_id in ids] for name, system in systems.items()}
-        texts = iter(prepare.prepare_hypotheses([text for said in captions.values() for text in said]))
+        texts = iter(
+            prepare.prepare_hypotheses(
+                [text for texts_of_system in captions.values() for text in texts_of_system]
+            )
+        )
         owners = [photos[image_id] for image_id in ids] if photos else ids
         seen = {
-            name: Scored([next(texts) for _ in ids], refs, said, people, owners, judge)
-            for name, said in captions.items()
+            name: Scored([next(texts) for _ in ids], refs, captions_of_system, people, owners, judge)
+            for name, captions_of_system in captions.items()
         }
         tables = _tables(seen, chosen, started)
     return {
@@ -102,14 +110,14 @@ def _tables(
     systems: Mapping[str, Scored], metrics: Sequence[Metric], started: Mapping[str, Compute]
 ) -> dict[str, dict[str, MetricTable]]:
     """System -> key -> table, in the metrics' order; programs that are still starting are asked last."""
-    found: dict[str, dict[str, MetricTable]] = {name: {} for name in systems}
-    for metric in sorted(metrics, key=lambda one: one.name in started):
+    tables: dict[str, dict[str, MetricTable]] = {name: {} for name in systems}
+    for metric in sorted(metrics, key=lambda late: late.name in started):
         compute = started.get(metric.name, metric.compute)
         assert compute is not None  # it has start or compute
         for name, scored in systems.items():
-            found[name] |= compute(scored)
+            tables[name] |= compute(scored)
     keys = [key for metric in metrics for key in metric.keys]
-    return {name: {key: tables[key] for key in keys} for name, tables in found.items()}
+    return {name: {key: by_key[key] for key in keys} for name, by_key in tables.items()}
 
 
 def _prepare_references(

@@ -12,5 +12,5 @@ from clipcap_ext.metrics.protocols import Protocol
 def signature(protocol: Protocol, parts: Iterable[str], images: int, data: str, split: str) -> str:
     """Such as `cap|data:flickr8k|split:karpathy-test|n:1000|tok:ptb|bleu:closest|meteor:1.5|v:0.1.0`; `parts`
     are the metrics' own."""
-    said = ["cap", f"data:{signature_word(data)}", f"split:{signature_word(split)}", f"n:{images}"]
-    return "|".join([*said, f"tok:{protocol.tokenizer}", *parts, f"v:{__version__}"])
+    whole = ["cap", f"data:{signature_word(data)}", f"split:{signature_word(split)}", f"n:{images}"]
+    return "|".join([*whole, f"tok:{protocol.tokenizer}", *parts, f"v:{__version__}"])

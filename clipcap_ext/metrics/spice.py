@@ -15,7 +15,7 @@ import numpy as np
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
 from clipcap_ext.metrics.metric import Metric, of_tokens
-from clipcap_ext.metrics.table import MetricTable, mean_table
+from clipcap_ext.metrics.metric_table import MetricTable, mean_table
 
 JAR = "spice/spice-1.0.jar"
 MODELS = ("spice/lib/stanford-corenlp-3.6.0.jar", "spice/lib/stanford-corenlp-3.6.0-models.jar")
@@ -26,7 +26,7 @@ OPENED = " ".join(
 )
 
 
-def find_models() -> None:
+def check_models() -> None:
     """ScoringError if CoreNLP, half a gigabyte that pycocoevalcap does not bring, is not where SPICE looks
     for it."""
     folder = toolkit_file(JAR).parents[1]
@@ -42,17 +42,17 @@ def find_models() -> None:
 
 def spice(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, MetricTable]:
     """SPICE, the F-score over scene-graph tuples, from 0 to 1; corpus value is the mean."""
-    find_models()
+    check_models()
     pairs = zip(hypotheses, references, strict=True)
     asked = [{"image_id": row, "test": text, "refs": list(refs)} for row, (text, refs) in enumerate(pairs)]
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "given.json", Path(folder) / "made.json"
         given.write_text(json.dumps(asked), encoding="utf-8")
         _run(given, made)
-        said = _answers(made, len(asked))
+        answers = _answers(made, len(asked))
     return {
         "SPICE": mean_table(
-            np.array([float(said[row]["scores"]["All"]["f"] or 0.0) for row in range(len(asked))])
+            np.array([float(answers[row]["scores"]["All"]["f"] or 0.0) for row in range(len(asked))])
         )
     }
 
@@ -80,21 +80,23 @@ def _run(given: Path, made: Path) -> None:
             f"SPICE gave no answer in {TIMEOUT:.0f} s; score fewer images at a time."
         ) from error
     if done.returncode or not made.is_file():
-        said = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
-        raise ScoringError(f"SPICE stopped (exit code {done.returncode}): {said} (it needs 8 GB of memory).")
+        errors = done.stderr.decode("utf-8", errors="replace").strip()[-500:]
+        raise ScoringError(
+            f"SPICE stopped (exit code {done.returncode}): {errors} (it needs 8 GB of memory)."
+        )
 
 
 def _answers(made: Path, count: int) -> dict[int, Any]:
     try:
-        said = {int(row["image_id"]): row for row in json.loads(made.read_text(encoding="utf-8"))}
-        complete = set(said) == set(range(count)) and all(
-            "f" in row["scores"]["All"] for row in said.values()
+        by_image = {int(row["image_id"]): row for row in json.loads(made.read_text(encoding="utf-8"))}
+        complete = set(by_image) == set(range(count)) and all(
+            "f" in row["scores"]["All"] for row in by_image.values()
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ScoringError(f"SPICE's answer cannot be read: {error!r}.") from error
     if not complete:
-        raise ScoringError(f"SPICE answered for {len(said)} of {count} images.")
-    return said
+        raise ScoringError(f"SPICE answered for {len(by_image)} of {count} images.")
+    return by_image
 
 
-SPICE = Metric("SPICE", "spice:1.0", of_tokens(spice), needs=(find_java, find_models))
+SPICE = Metric("SPICE", "spice:1.0", of_tokens(spice), needs=(find_java, check_models))

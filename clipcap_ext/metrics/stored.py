@@ -10,7 +10,7 @@ import numpy as np
 
 from clipcap_ext.errors import ScoringError
 from clipcap_ext.metrics.known import METRICS
-from clipcap_ext.metrics.table import CorpusValue, MetricTable, mean_table
+from clipcap_ext.metrics.metric_table import CorpusValue, MetricTable, mean_table
 
 DIGITS = 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipcap_ext.engine.published.table import find_published
+from clipcap_ext.engine.published.published_models import find_published
 from clipcap_ext.reproduce.recipes import Recipe
 
 OUT = "reproduced"
@@ -14,11 +14,11 @@ DATA = {"nocaps": "nocaps/nocaps_val_4500_captions.json"}
 def making(recipe: Recipe, stand_in: bool, seeds: Sequence[int] = (0,), table: str = "") -> str:
     """The one command of a row; its data set is looked for in a folder of the table's name."""
     table = table or recipe.table.name
-    words = ["python -m clipcap_ext.reproduce", f"--table {table}", f"--row {recipe.row.name}"]
-    words += [f"--data {DATA.get(table, table)}", f"--out {OUT}"]
-    words += ["--stand-in"] if stand_in else []
-    words += [f"--seeds {','.join(map(str, seeds))}"] if list(seeds) != [0] else []
-    return " ".join(words)
+    parts = ["python -m clipcap_ext.reproduce", f"--table {table}", f"--row {recipe.row.name}"]
+    parts += [f"--data {DATA.get(table, table)}", f"--out {OUT}"]
+    parts += ["--stand-in"] if stand_in else []
+    parts += [f"--seeds {','.join(map(str, seeds))}"] if list(seeds) != [0] else []
+    return " ".join(parts)
 
 
 def completing(recipe: Recipe) -> str:

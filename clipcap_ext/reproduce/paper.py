@@ -38,10 +38,10 @@ class PaperTable:
 
 def read_tables() -> dict[str, PaperTable]:
     """Every table by name."""
-    said = json.loads(FILE.read_text(encoding="utf-8"))
+    tables = json.loads(FILE.read_text(encoding="utf-8"))
     return {
         name: PaperTable(name, **{**table, "rows": tuple(PaperRow(**row) for row in table["rows"])})
-        for name, table in said.items()
+        for name, table in tables.items()
     }
 
 

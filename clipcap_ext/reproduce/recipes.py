@@ -46,12 +46,12 @@ class Recipe:
 
 def recipes(table: str, row: str | None = None) -> list[Recipe]:
     """The recipes of a table, or of one row of it; UsageError for a name that is not there."""
-    found = _flickr(find_table(table)) if table in FLICKR else _coco(find_table(table))
+    all_rows = _flickr(find_table(table)) if table in FLICKR else _coco(find_table(table))
     if row is None:
-        return found
-    if row not in (names := [one.row.name for one in found]):
+        return all_rows
+    if row not in (names := [recipe.row.name for recipe in all_rows]):
         raise UsageError(f"The table {table} has no row {row!r}; it has: {', '.join(names)}.")
-    return [one for one in found if one.row.name == row]
+    return [recipe for recipe in all_rows if recipe.row.name == row]
 
 
 def _flickr(table: PaperTable) -> list[Recipe]:

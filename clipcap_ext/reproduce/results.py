@@ -97,7 +97,7 @@ def _protocol(runs: Sequence[Mapping[str, Any]], protocol: str, row: PaperRow) -
     values: dict[str, Any] = {}
     for part in runs[0]["protocols"][protocol]:
         kept = [run["protocols"][protocol][part] for run in runs]
-        for metric, figures in together([one["statistics"] for one in kept]).items():
+        for metric, figures in together([seed["statistics"] for seed in kept]).items():
             values[f"{metric} {part}".strip()] = figures
     if protocol == row.protocol:
         for name in row.values.keys() & values.keys():
@@ -111,19 +111,19 @@ def together(statistics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     Every seed's captions are resampled alike, so the interval is of the mean of the seeds; it does not hold
     what other seeds would give.
     """
-    seeds = [restored(one) for one in statistics]
+    seeds = [restored(seed) for seed in statistics]
     weights = Bootstrap().weights(len(next(iter(seeds[0].values())).per_image))
     tail = (1 - Bootstrap().level) / 2
-    found = {}
+    joined = {}
     for metric in seeds[0]:
         own = [tables[metric].value for tables in seeds]
         drawn = np.mean([tables[metric].resampled(weights) for tables in seeds], axis=0)
         low, high = np.quantile(drawn, [tail, 1 - tail])
-        found[metric] = {
+        joined[metric] = {
             "value": _rounded(np.mean(own)), "interval": [_rounded(low), _rounded(high)],
             "seeds": [_rounded(value) for value in own],
         }  # fmt: skip
-    return found
+    return joined
 
 
 def _lengths(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -47,8 +47,8 @@ class Request:
     @property
     def recipes(self) -> list[Recipe]:
         """The rows, as they will be made."""
-        found = recipes(self.table, self.row)
-        return [stand_in(one) for one in found] if self.stand_in else found
+        chosen = recipes(self.table, self.row)
+        return [stand_in(recipe) for recipe in chosen] if self.stand_in else chosen
 
     @property
     def places(self) -> Places:
@@ -139,11 +139,11 @@ def page_of(results: dict[str, Any], drawn: dict[str, str]) -> str:
 def read_results(path: Path) -> dict[str, Any]:
     """Read results.json; UsageError if it is not there, CaptionError if it is another file."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"There is no {RESULTS} in {path.parent}: make a row first.") from error
     except ValueError as error:
         raise CaptionError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+    if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise CaptionError(f"{path} was not written by this version of reproduce.")
-    return said
+    return results

@@ -100,12 +100,12 @@ def _domains(data: Path, captions: Mapping[str, str]) -> dict[str, list[str]]:
     """nocaps' domains: name -> image ids. Other data sets have none."""
     if not (data.is_file() and data.suffix == ".json"):
         return {}
-    said = json.loads(data.read_text(encoding="utf-8"))
-    found: dict[str, list[str]] = {}
-    for image in said.get("images", []):
+    annotations = json.loads(data.read_text(encoding="utf-8"))
+    by_domain: dict[str, list[str]] = {}
+    for image in annotations.get("images", []):
         if "domain" in image and image.get("file_name") in captions:
-            found.setdefault(image["domain"], []).append(image["file_name"])
-    return {domain: sorted(ids) for domain, ids in sorted(found.items())}
+            by_domain.setdefault(image["domain"], []).append(image["file_name"])
+    return {domain: sorted(ids) for domain, ids in sorted(by_domain.items())}
 
 
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
@@ -117,9 +117,9 @@ def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
 def read_scores(path: Path) -> dict[str, Any]:
     """Read one scored run; CheckpointError if it is none."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        scores = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON: {error}. Remove it and run the row again.") from error
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+    if not isinstance(scores, dict) or scores.get("format") != FORMAT:
         raise CheckpointError(f"{path} was not written by this version: remove it and run the row again.")
-    return said
+    return scores

@@ -41,8 +41,8 @@ class Workshop:
 
     def weights(self, recipe: Recipe, seed: int) -> Weights:
         """Find the row's weights or train them; CheckpointError says what is not here."""
-        if recipe.published and (found := published_here(recipe.published)):
-            return Weights(found)
+        if recipe.published and (here := published_here(recipe.published)):
+            return Weights(here)
         folder = self.places.run(recipe, seed)
         if not is_finished(folder):
             if recipe.weights_of:

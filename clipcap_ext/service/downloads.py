@@ -61,13 +61,13 @@ class Downloads:
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""
         models = [model for model in list_to_fetch(folders=[self.models_dir]) if model.repo]
-        found = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
+        sizes = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
         for entry in list_models(folders=[self.models_dir]):
             if entry.config is None or entry.problem:
                 continue
             if entry.config.encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
-                found.append((entry.name, self._clip_size(entry.config.encoder)))
-        return found
+                sizes.append((entry.name, self._clip_size(entry.config.encoder)))
+        return sizes
 
     def removable(self) -> list[str]:
         """The models that were downloaded."""

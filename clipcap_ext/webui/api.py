@@ -124,13 +124,14 @@ def add_api(
         model = known_name(service, pick(asked.model))
         options = options_for(service, model, asked.options)
         read = decode_images(pictures(asked))
-        images = [one for one in read if not isinstance(one, ImageError)]
+        images = [picture for picture in read if not isinstance(picture, ImageError)]
         if not images:
-            raise next(one for one in read if isinstance(one, ImageError))
+            raise next(picture for picture in read if isinstance(picture, ImageError))
         result = service.caption(images, model, options)
         captions = iter(result.captions)
         items = [
-            problem_item(one) if isinstance(one, ImageError) else caption_item(next(captions)) for one in read
+            problem_item(picture) if isinstance(picture, ImageError) else caption_item(next(captions))
+            for picture in read
         ]
         return CaptionResponse(
             caption=items[0].caption, captions=items, model=result.model, device=result.device,
@@ -190,11 +191,11 @@ def caption_item(caption: Caption) -> CaptionItem:
     """Our words in the form of the wire."""
     candidates = [
         CandidateItem(
-            text=one.text,
-            avg_logprob=round(one.avg_logprob, DIGITS),
-            similarity=None if one.similarity is None else round(one.similarity, DIGITS),
+            text=candidate.text,
+            avg_logprob=round(candidate.avg_logprob, DIGITS),
+            similarity=None if candidate.similarity is None else round(candidate.similarity, DIGITS),
         )
-        for one in caption.candidates
+        for candidate in caption.candidates
     ]
     return CaptionItem(caption=caption.text, candidates=candidates)
 

@@ -151,7 +151,7 @@ def task_of(asked: FolderCaptionRequest, note: str) -> FolderTask:
 def job_item(job: FolderJob) -> JobItem:
     """A job in the form of the wire."""
     states = job.states
-    failures = [f"{one.image}: {one.text}" for one in job.results if one.state == "failed"]
+    failures = [f"{result.image}: {result.text}" for result in job.results if result.state == "failed"]
     problem = "" if job.run.error is None else str(job.run.error)
     return JobItem(
         state=job.state, total=len(job.plan.files), written=states["done"], skipped=states["skipped"],
@@ -159,10 +159,10 @@ def job_item(job: FolderJob) -> JobItem:
     )  # fmt: skip
 
 
-def sound(said: Any) -> Any:
+def sound(value: Any) -> Any:
     """The same with the odd bytes of file names escaped: JSON over HTTP is UTF-8."""
-    if isinstance(said, str):
-        return said.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(said, list):
-        return [sound(one) for one in said]
-    return {name: sound(one) for name, one in said.items()} if isinstance(said, dict) else said
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [sound(part) for part in value]
+    return {name: sound(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -82,7 +82,7 @@ class FolderJobs:
                 self._jobs[place] = before
                 raise FolderBusy(f"{task.root} is being captioned: wait for it, or stop it.")
             job = self._jobs[place] = FolderJob(self._service, plan, model, options)
-            for old in [one for one, job in self._jobs.items() if job.run.ended][:-MOST]:
+            for old in [name for name, job in self._jobs.items() if job.run.ended][:-MOST]:
                 del self._jobs[old]
             return job
 

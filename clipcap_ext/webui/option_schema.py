@@ -22,9 +22,9 @@ def options_schema() -> dict[str, Any]:
 def _property(name: str, kind: type) -> dict[str, Any]:
     option = DecodingOptions.table()[name]
     acts = f" Acts in: {', '.join(option.acts_in)}."
-    said: dict[str, Any] = {
+    schema: dict[str, Any] = {
         "type": TYPES[kind], "title": option.control.label, "description": option.help + acts,
     }  # fmt: skip
     bounds = {"minimum": option.low, "maximum": option.high}
-    said |= {word: bound for word, bound in bounds.items() if math.isfinite(bound)}
-    return said | ({"enum": list(option.choices)} if option.choices else {})
+    schema |= {word: bound for word, bound in bounds.items() if math.isfinite(bound)}
+    return schema | ({"enum": list(option.choices)} if option.choices else {})

@@ -96,11 +96,16 @@ def _utf16(data: bytes, order: str) -> str:
 
 def _strangeness(text: str) -> int:
     """How many characters no writer puts into a prompt: unassigned, private, control, broken."""
-    odd = sum(unicodedata.category(one) in ("Cn", "Co", "Cs", "Cc") and one not in "\n\r\t" for one in text)
+    odd = sum(
+        unicodedata.category(character) in ("Cn", "Co", "Cs", "Cc") and character not in "\n\r\t"
+        for character in text
+    )
     return odd + text.count("\ufffd")
 
 
 def _reads_as_words(text: str) -> bool:
     """Whether there are ASCII spaces or commas in it, or nearly nothing but ASCII."""
-    ascii_part = sum(one.isascii() for one in text)
-    return any(one in " ,\n" for one in text) or (len(set(text)) > 3 and ascii_part >= 0.9 * len(text))
+    ascii_part = sum(character.isascii() for character in text)
+    return any(character in " ,\n" for character in text) or (
+        len(set(text)) > 3 and ascii_part >= 0.9 * len(text)
+    )

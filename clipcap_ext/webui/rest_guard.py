@@ -117,9 +117,9 @@ def too_large_body() -> TooLarge:
 def told(error: RequestValidationError) -> str:
     """What is wrong with the fields, a few of them, without what they held."""
     lines = [
-        f"{printable('.'.join(str(part) for part in one['loc'][1:]) or 'the body')[:60]}: "
-        f"{printable(one['msg'])[:120]}"
-        for one in list(error.errors())[:5]
+        f"{printable('.'.join(str(part) for part in fault['loc'][1:]) or 'the body')[:60]}: "
+        f"{printable(fault['msg'])[:120]}"
+        for fault in list(error.errors())[:5]
     ]
     return "; ".join(lines)
 

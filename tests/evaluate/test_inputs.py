@@ -13,7 +13,7 @@ from clipcap_ext.evaluate.dataset import load_split
 from clipcap_ext.evaluate.hypotheses import read_hypotheses
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.metrics.java import find_java
-from clipcap_ext.metrics.spice import find_models
+from clipcap_ext.metrics.spice import check_models
 
 IDS = ["b.jpg", "a.jpg", "c.jpg"]
 
@@ -135,7 +135,7 @@ def test_a_request_is_checked(change: dict, message: str) -> None:
 def test_who_needs_java() -> None:
     assert EvaluationRequest(Path("."), metrics=("BLEU",)).needs == [find_java]
     assert EvaluationRequest(Path("."), protocol="paper").needs == [find_java]
-    assert EvaluationRequest(Path("."), metrics=("SPICE", "METEOR")).needs == [find_java, find_models]
+    assert EvaluationRequest(Path("."), metrics=("SPICE", "METEOR")).needs == [find_java, check_models]
     assert EvaluationRequest(Path("."), protocol="words", metrics=("BLEU", "CIDEr-D")).needs == []
 
 

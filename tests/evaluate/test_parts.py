@@ -22,8 +22,8 @@ from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_tables
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
+from clipcap_ext.metrics.metric_table import mean_table
 from clipcap_ext.metrics.overlap import bleu, rouge_l
-from clipcap_ext.metrics.table import mean_table
 
 
 @given(st.integers(2, 60), st.integers(0, 1000))

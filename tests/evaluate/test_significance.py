@@ -17,8 +17,8 @@ from clipcap_ext.evaluate.report.compare import compare
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.evaluate.statistics.significance import differences
 from clipcap_ext.metrics import score
+from clipcap_ext.metrics.metric_table import MetricTable, mean_table
 from clipcap_ext.metrics.stored import restored, stored
-from clipcap_ext.metrics.table import MetricTable, mean_table
 
 QUICK = Bootstrap(samples=300, seed=1)
 

@@ -86,7 +86,7 @@ def test_without_its_models_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.java
 def test_the_real_one() -> None:
     try:
-        spice.find_models()
+        spice.check_models()
     except ScoringError as error:
         pytest.skip(str(error))
     found = score({"a": "a brown dog runs"}, {"a": ["a brown dog runs in the snow"]}, "words", ["SPICE"])

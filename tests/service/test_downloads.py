@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clipcap_ext.engine.published.table import PUBLISHED
+from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.errors import Cancelled, DownloadError, UsageError
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.records import Records

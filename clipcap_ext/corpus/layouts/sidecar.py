@@ -46,11 +46,11 @@ def _lines(text: Path, collector: Collector) -> Iterator[tuple[str, str]]:
         yield from text_lines(text, collector)
         return
     try:
-        said = form.decode(text.read_bytes())
+        content = form.decode(text.read_bytes())
     except ValueError as error:
         collector.complain(text.name, f"is not {form.what}: {error}.")
         return
-    for number, line in enumerate(said.splitlines(), 1):
+    for number, line in enumerate(content.splitlines(), 1):
         if line.strip():
             yield f"{text.name}:{number}", line
 

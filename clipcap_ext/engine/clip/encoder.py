@@ -17,7 +17,7 @@ from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
-from clipcap_ext.engine.concepts.table import ConceptTable
+from clipcap_ext.engine.concepts.concept_table import ConceptTable
 
 if TYPE_CHECKING:
     from PIL import Image

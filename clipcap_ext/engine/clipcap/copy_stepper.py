@@ -32,10 +32,10 @@ class CopyStepper(Stepper):
 
     def step(self, tokens: Tensor) -> Tensor:
         """tokens (rows,) -> float32 logits (rows, V) on the CPU for the token after them."""
-        self._said = [(*said, token) for said, token in zip(self._said, tokens.tolist(), strict=True)]
+        self._said = [(*history, token) for history, token in zip(self._said, tokens.tolist(), strict=True)]
         return super().step(tokens)
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        rows = [openings(said, slots) for said, slots in zip(self._said, self._slots, strict=True)]
-        found = together(rows).to(hidden.device)
-        return self._gate.raised(super()._logits(hidden), hidden, found, self._embeddings)
+        rows = [openings(history, slots) for history, slots in zip(self._said, self._slots, strict=True)]
+        opened = together(rows).to(hidden.device)
+        return self._gate.raised(super()._logits(hidden), hidden, opened, self._embeddings)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS
-from clipcap_ext.engine.concepts.table import Concept, ConceptTable
 
 GOES_ON = len(MARKS)  # the kind of an opening inside a word; before it the kinds are MARKS' places
 Ids = tuple[int, ...]
@@ -88,24 +88,24 @@ class CopyWords:
 
 def openings(history: Sequence[int], slots: Sequence[Slot]) -> list[Opening]:
     """What may come next of words that `history` has not said; inside a word only that word's next piece."""
-    found: list[Opening] = []
+    opened: list[Opening] = []
     for slot in slots:
         if any(_holds(history, word) for word in slot.said_as):
             continue
-        inside = [one for word in slot.written for one in _going_on(history, word)]
-        found += inside or [Opening(word[0], slot.mark, word) for word in slot.beginnings(history)]
-    return found
+        inside = [opening for word in slot.written for opening in _going_on(history, word)]
+        opened += inside or [Opening(word[0], slot.mark, word) for word in slot.beginnings(history)]
+    return opened
 
 
 def together(rows: Sequence[Sequence[Opening]]) -> Openings:
     """The openings of several rows, as the gate takes them."""
-    flat = [(row, one) for row, some in enumerate(rows) for one in some]
-    longest = max((len(one.word) for _, one in flat), default=1)
-    words = [(*one.word, *[-1] * (longest - len(one.word))) for _, one in flat]
+    flat = [(row, opening) for row, openings_of_row in enumerate(rows) for opening in openings_of_row]
+    longest = max((len(opening.word) for _, opening in flat), default=1)
+    words = [(*opening.word, *[-1] * (longest - len(opening.word))) for _, opening in flat]
     return Openings(
         torch.tensor([row for row, _ in flat], dtype=torch.long),
-        torch.tensor([one.token for _, one in flat], dtype=torch.long),
-        torch.tensor([one.kind for _, one in flat], dtype=torch.long),
+        torch.tensor([opening.token for _, opening in flat], dtype=torch.long),
+        torch.tensor([opening.kind for _, opening in flat], dtype=torch.long),
         torch.tensor(words, dtype=torch.long).view(len(flat), longest),
     )
 
@@ -125,17 +125,18 @@ class CopyGate(nn.Module):
         with torch.no_grad():
             self.mark.bias.copy_(torch.tensor([1.0, 0.5, 0.0, 4.0]))
 
-    def raised(self, logits: Tensor, hidden: Tensor, found: Openings, embeddings: Tensor) -> Tensor:
+    def raised(self, logits: Tensor, hidden: Tensor, openings: Openings, embeddings: Tensor) -> Tensor:
         """logits (L, V) with the openings of their rows raised; hidden (L, n_embd), embeddings (V,
         n_embd)."""
-        if not len(found.places):
+        if not len(openings.places):
             return logits
-        there = (found.words >= 0).unsqueeze(-1)  # (N, P, 1)
-        meaning = (embeddings[found.words.clamp_min(0)] * there).sum(1) / there.sum(1)  # (N, n_embd)
-        fits = (self.query(hidden)[found.places] * self.key(meaning)).sum(-1) / self.query.out_features**0.5
-        gate = self.mark(hidden)[found.places].gather(1, found.kinds[:, None])[:, 0]
-        gate = gate + fits * (found.kinds < GOES_ON)
-        return logits.index_put((found.places, found.tokens), gate.to(logits.dtype), accumulate=True)
+        there = (openings.words >= 0).unsqueeze(-1)  # (N, P, 1)
+        meaning = (embeddings[openings.words.clamp_min(0)] * there).sum(1) / there.sum(1)  # (N, n_embd)
+        alike = (self.query(hidden)[openings.places] * self.key(meaning)).sum(-1)
+        fits = alike / self.query.out_features**0.5
+        gate = self.mark(hidden)[openings.places].gather(1, openings.kinds[:, None])[:, 0]
+        gate = gate + fits * (openings.kinds < GOES_ON)
+        return logits.index_put((openings.places, openings.tokens), gate.to(logits.dtype), accumulate=True)
 
 
 def _ids(tokenizer: BpeTokenizer, words: dict[str, None]) -> tuple[Ids, ...]:

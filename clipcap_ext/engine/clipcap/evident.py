@@ -15,8 +15,8 @@ from clipcap_ext.engine.clipcap.copy_stepper import CopyStepper
 from clipcap_ext.engine.clipcap.copying import CopyWords
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.clipcap.prompting import Marked, marked_words, prompt_embeds
+from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
-from clipcap_ext.engine.concepts.table import ConceptTable
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.errors import UsageError
 
@@ -44,7 +44,7 @@ class EvidenceReader:
                 f"{features.shape[-1]}: make them anew with this model's encoder."
             )
         seen = strongest(features[:, start:], self.table.words, self.config)
-        return [marked_words(some, self.tokenizer, self.config) for some in seen]
+        return [marked_words(evidence, self.tokenizer, self.config) for evidence in seen]
 
     def decode(
         self, features: Tensor, options: DecodingOptions, *, keys: Sequence[str],
@@ -55,7 +55,7 @@ class EvidenceReader:
             return []
         told = self.marked(features) if evidence is None else evidence
         embeds, mask = prompt_embeds(self.model, features, self.tokenizer, told)
-        slots = [self.words.slots(some) for some in told]
+        slots = [self.words.slots(marked) for marked in told]
 
         def stepper(lm: nn.Module, embeds: Tensor, mask: Tensor | None) -> CopyStepper:
             return CopyStepper(self.model, embeds, mask, slots)

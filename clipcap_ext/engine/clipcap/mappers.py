@@ -72,7 +72,9 @@ class MapperConfig:
         for spec in fields(MapperConfig):
             mine = spec.name in ("mapper", *kind.sizes, *kind.extras)
             if not mine and getattr(self, spec.name) != spec.default:
-                owners = [name for name, one in MAPPERS.items() if spec.name in one.sizes + one.extras]
+                owners = [
+                    name for name, mapper in MAPPERS.items() if spec.name in mapper.sizes + mapper.extras
+                ]
                 whose = f"it belongs to {' and '.join(owners)}"
                 raise UsageError(
                     f"{spec.name} does nothing with mapper={self.mapper} ({whose}): leave it {spec.default}."

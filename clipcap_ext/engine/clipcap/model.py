@@ -41,8 +41,10 @@ class ClipCapConfig(MapperConfig):
 
     def to_dict(self) -> dict[str, Any]:
         """The plain dictionary kept in a checkpoint's config.json."""
-        said = {**asdict(self), "gpt2": dict(self.gpt2), "evidence": dict(self.evidence)}
-        return said if self.evidence else {name: value for name, value in said.items() if name != "evidence"}
+        plain = {**asdict(self), "gpt2": dict(self.gpt2), "evidence": dict(self.evidence)}
+        if not self.evidence:
+            del plain["evidence"]
+        return plain
 
 
 class ClipCapModel(nn.Module):

@@ -18,7 +18,7 @@ Marked = tuple[tuple[str, str], ...]  # words with their marks, the surest first
 def marked_words(seen: Sequence[Evidence], tokenizer: BpeTokenizer, config: EvidenceConfig) -> Marked:
     """An image's evidence as it is told to the model: the last words left out where the tokens would be too
     many."""
-    return fitting([(one.word, config.mark(one.probability)) for one in seen], tokenizer, config)
+    return fitting([(word.word, config.mark(word.probability)) for word in seen], tokenizer, config)
 
 
 def fitting(marked: Sequence[tuple[str, str]], tokenizer: BpeTokenizer, config: EvidenceConfig) -> Marked:
@@ -39,9 +39,9 @@ def prompt_embeds(
     longest = max(len(row) for row in ids)
     embeds = prefix.new_zeros(len(ids), prefix.shape[1] + longest, prefix.shape[2])
     mask = torch.zeros(embeds.shape[:2], dtype=torch.long, device=prefix.device)
-    for row, some in enumerate(ids):
-        start = longest - len(some)
-        words = model.gpt2.transformer.wte(torch.tensor(some, device=prefix.device))
-        embeds[row, start:] = torch.cat((prefix[row], words))
+    for row, row_ids in enumerate(ids):
+        start = longest - len(row_ids)
+        evidence_embeds = model.gpt2.transformer.wte(torch.tensor(row_ids, device=prefix.device))
+        embeds[row, start:] = torch.cat((prefix[row], evidence_embeds))
         mask[row, start:] = 1
     return embeds, None if bool(mask.all()) else mask

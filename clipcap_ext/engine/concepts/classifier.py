@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
-from clipcap_ext.engine.concepts.table import TABLE_FILE, ConceptTable, read_table, write_table
+from clipcap_ext.engine.concepts.concept_table import TABLE_FILE, ConceptTable, read_table, write_table
 from clipcap_ext.errors import CheckpointError
 
 CLASSIFIER_FILE = "concepts.safetensors"
@@ -79,10 +79,12 @@ def read_concepts(folder: Path) -> ConceptReader | None:
 
 def save_concepts(folder: Path, reader: ConceptReader) -> None:
     """Write concepts.json and concepts.safetensors (float16) into an encoder folder."""
-    write_safetensors(folder / CLASSIFIER_FILE, {name: one.half() for name, one in floats(reader).items()})
+    write_safetensors(
+        folder / CLASSIFIER_FILE, {name: tensor.half() for name, tensor in floats(reader).items()}
+    )
     write_table(folder / TABLE_FILE, reader.table)
 
 
 def floats(module: nn.Module) -> dict[str, Tensor]:
     """The weights that a file keeps."""
-    return {name: one for name, one in module.state_dict().items() if one.is_floating_point()}
+    return {name: tensor for name, tensor in module.state_dict().items() if tensor.is_floating_point()}

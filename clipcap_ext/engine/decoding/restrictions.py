@@ -72,9 +72,9 @@ class RepetitionPenalty:
 
     def apply(self, logits: Tensor, histories: Sequence[History], step: int) -> None:
         """Divide the logits of a row's own tokens by the penalty, or multiply those below 0, each once."""
-        said = torch.tensor(histories, dtype=torch.long)  # (rows, step)
-        scores = logits.gather(1, said)
-        logits.scatter_(1, said, torch.where(scores < 0, scores * self.penalty, scores / self.penalty))
+        tokens = torch.tensor(histories, dtype=torch.long)  # (rows, step)
+        scores = logits.gather(1, tokens)
+        logits.scatter_(1, tokens, torch.where(scores < 0, scores * self.penalty, scores / self.penalty))
 
 
 class RestrictedStepper:

@@ -11,7 +11,12 @@ from clipcap_ext.engine.clip.sources import HUB_FOLDER
 from clipcap_ext.engine.published.conversion import convert_file, ensure_converted
 from clipcap_ext.engine.published.inspection import ORIGIN, converted_folder
 from clipcap_ext.engine.published.parts import PublishedParts
-from clipcap_ext.engine.published.table import GPT2_REPO, PUBLISHED, TOKENIZER_FILES, PublishedModel
+from clipcap_ext.engine.published.published_models import (
+    GPT2_REPO,
+    PUBLISHED,
+    TOKENIZER_FILES,
+    PublishedModel,
+)
 
 
 def known_parts(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -> PublishedParts:

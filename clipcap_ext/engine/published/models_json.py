@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.engine.published.table import PUBLISHED, PublishedModel, find_published
+from clipcap_ext.engine.published.published_models import PUBLISHED, PublishedModel, find_published
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.foreign_json import read_json_file
 

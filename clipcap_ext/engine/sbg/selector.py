@@ -116,11 +116,12 @@ class KeywordSelector:
         if not seen:
             reason = f"the encoder's classifier saw nothing with a probability of {least}"
             return Branch(CONCEPT, False, reason)
-        words = tuple(one.word for one in seen)
+        words = tuple(evidence.word for evidence in seen)
         table = self._tables[self.constants.bare]
         cosines = look[self.constants.bare][table.rows(words)].tolist()
         answers = tuple(
-            Answer(one.word, cosine, one.probability, True) for one, cosine in zip(seen, cosines, strict=True)
+            Answer(evidence.word, cosine, evidence.probability, True)
+            for evidence, cosine in zip(seen, cosines, strict=True)
         )
         return Branch(CONCEPT, True, reason, groups=answers, keywords=words)
 

@@ -41,7 +41,7 @@ def human_line(
 
 
 def _line(scored: Sequence[Scores], name: str) -> dict[str, float]:
-    tables = [one.tables[name] for one in scored]
+    tables = [scores.tables[name] for scores in scored]
     scores = levels(np.stack([table.per_image for table in tables]))  # (people, n)
     chosen = np.argmax(scores, axis=0)  # (n,) the person that an image's oracle takes, of equals the first
     rows = np.stack([table.rows for table in tables])[chosen, np.arange(len(chosen))]  # (n, k)

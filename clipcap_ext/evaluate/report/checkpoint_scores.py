@@ -30,5 +30,5 @@ def is_same_score(old: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether both are of one signature and one decoding; an option that is younger than a row was at its
     default then."""
     own = asdict(DecodingOptions())
-    first, second = ({**own, **one.get("decoding", {})} for one in (old, row))
+    first, second = ({**own, **scored.get("decoding", {})} for scored in (old, row))
     return old.get("signature") == row.get("signature") and first == second

@@ -21,9 +21,9 @@ WORD = "compare"
 COMPARED = ("name", "split", "protocol")  # of the data: alike in both
 
 
-def compare_command(words: Sequence[str]) -> str:
+def compare_command(arguments: Sequence[str]) -> str:
     """Run `compare` on its words: what is to be printed. UsageError for files that cannot be compared."""
-    args = _parser().parse_args(words)
+    args = _parser().parse_args(arguments)
     if args.out is not None:
         check_writable(args.out)
     if args.resamples < 1:
@@ -39,12 +39,12 @@ def compare(first: Path, second: Path, bootstrap: Bootstrap) -> dict[str, Any]:
     comparable."""
     read = [_read(first), _read(second)]
     _check_comparable(first, second, *read)
-    kept = [_statistics(path, one) for path, one in zip((first, second), read, strict=True)]
-    found = differences(kept[0], kept[1], bootstrap)
+    kept = [_statistics(path, result) for path, result in zip((first, second), read, strict=True)]
+    compared = differences(kept[0], kept[1], bootstrap)
     return {
         **provenance(), "kind": "comparison",
-        "systems": [{"file": path.name, **_said_of(one)} for path, one in zip((first, second), read,
-        strict=True)], "differences": {one.metric: _figures(one) for one in found},
+        "systems": [{"file": path.name, **_said_of(result)} for path, result in zip((first, second), read,
+        strict=True)], "differences": {gap.metric: _figures(gap) for gap in compared},
         "bootstrap": {**vars(bootstrap), "method": "paired: both systems on the same resampled images"},
     }  # fmt: skip
 
@@ -53,13 +53,15 @@ def comparison_table(compared: Mapping[str, Any]) -> str:
     """A comparison for a terminal."""
     level = f"{compared['bootstrap']['level']:.0%} interval"
     rows = [["", "first", "second", "difference", level, "p bootstrap", "p randomisation"]]
-    for metric, said in compared["differences"].items():
-        low, high = said["interval"]
+    for metric, figures in compared["differences"].items():
+        low, high = figures["interval"]
         rows.append([
-            metric, f"{said['first']:.4f}", f"{said['second']:.4f}", f"{said['difference']:+.4f}",
-            f"{low:+.4f} - {high:+.4f}", f"{said['p_bootstrap']:.4f}", f"{said['p_randomisation']:.4f}",
+            metric, f"{figures['first']:.4f}", f"{figures['second']:.4f}", f"{figures['difference']:+.4f}",
+            f"{low:+.4f} - {high:+.4f}", f"{figures['p_bootstrap']:.4f}", f"{figures['p_randomisation']:.4f}",
         ])  # fmt: skip
-    names = [f"{place}: {one['file']}, {one['signature']}" for place, one in _named(compared["systems"])]
+    names = [
+        f"{place}: {system['file']}, {system['signature']}" for place, system in _named(compared["systems"])
+    ]
     return "\n".join([*aligned(rows), *names])
 
 
@@ -81,21 +83,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    said = read_json(path)
-    if not isinstance(said, dict) or said.get("format") != FORMAT or said.get("kind") != "captions":
+    results = read_json(path)
+    if not isinstance(results, dict) or results.get("format") != FORMAT or results.get("kind") != "captions":
         raise UsageError(f"{path} is no results.json of scored captions: make one with --out.")
-    if "image_statistics" not in said:
+    if "image_statistics" not in results:
         raise UsageError(
             f"{path} holds no image statistics, for an older version wrote it: score the captions again."
         )
-    data = expect(said.get("data"), dict, f"{path}, data", UsageError)
+    data = expect(results.get("data"), dict, f"{path}, data", UsageError)
     for what in COMPARED:
         expect(data.get(what), str, f"{path}, data, {what}", UsageError)
     for name in ("images", "image_statistics"):
-        expect(said.get(name), dict, f"{path}, {name}", UsageError)
+        expect(results.get(name), dict, f"{path}, {name}", UsageError)
     for name in ("signature", "date"):
-        expect(said.get(name), str, f"{path}, {name}", UsageError)
-    return said
+        expect(results.get(name), str, f"{path}, {name}", UsageError)
+    return results
 
 
 def _statistics(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,15 +108,17 @@ def _statistics(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"{path} holds image statistics that no metric here wrote: score again.") from error
 
 
-def _check_comparable(first: Path, second: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+def _check_comparable(
+    first: Path, second: Path, results: Mapping[str, Any], other: Mapping[str, Any]
+) -> None:
     for what in COMPARED:
-        if one["data"][what] != other["data"][what]:
+        if results["data"][what] != other["data"][what]:
             raise UsageError(
-                f"{first} is of {what} {one['data'][what]!r} and {second} of {other['data'][what]!r}: "
+                f"{first} is of {what} {results['data'][what]!r} and {second} of {other['data'][what]!r}: "
                 "systems are compared on the same images under the same protocol."
             )
-    if one["images"].keys() != other["images"].keys():
-        lacking = sorted(one["images"].keys() ^ other["images"].keys())
+    if results["images"].keys() != other["images"].keys():
+        lacking = sorted(results["images"].keys() ^ other["images"].keys())
         raise UsageError(
             f"{len(lacking)} images are in one of {first} and {second} alone, such as {lacking[0]}."
         )
@@ -126,9 +130,9 @@ def _said_of(results: Mapping[str, Any]) -> dict[str, Any]:
     return {"signature": results["signature"], "date": results["date"], "fingerprint": fingerprint}
 
 
-def _figures(one: Difference) -> dict[str, Any]:
+def _figures(difference: Difference) -> dict[str, Any]:
     return {
-        "first": one.first, "second": one.second, "difference": one.difference,
-        "interval": list(one.interval),
-        "p_bootstrap": one.p_bootstrap, "p_randomisation": one.p_randomisation,
+        "first": difference.first, "second": difference.second, "difference": difference.difference,
+        "interval": list(difference.interval),
+        "p_bootstrap": difference.p_bootstrap, "p_randomisation": difference.p_randomisation,
     }  # fmt: skip

@@ -18,10 +18,10 @@ def results_table(results: Mapping[str, Any]) -> str:
     for metric, figures in results["results"].items():
         low, high = figures["interval"]
         beside = [f"{results['controls'][name]['results'][metric]:.4f}" for name in controls]
-        said = human.get(metric, {})
-        beside += [f"{said[which]:.4f}" if said else "" for which in ("one", "best") if people]
+        by_people = human.get(metric, {})
+        beside += [f"{by_people[which]:.4f}" if by_people else "" for which in ("one", "best") if people]
         rows.append([metric, f"{figures['value']:.4f}", f"{low:.4f} - {high:.4f}", *beside])
-    return "\n".join([*aligned(rows), *_said_of(results), results["signature"]])
+    return "\n".join([*aligned(rows), *_statistics_lines(results), results["signature"]])
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -29,15 +29,16 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return [_line(row, _widths(rows)) for row in rows]
 
 
-def _said_of(results: Mapping[str, Any]) -> list[str]:
+def _statistics_lines(results: Mapping[str, Any]) -> list[str]:
     lines = []
     if "statistics" in results:
-        said = results["statistics"]
-        length, frequent = said["length"], said["most_frequent"]
+        statistics = results["statistics"]
+        length, frequent = statistics["length"], statistics["most_frequent"]
         lines.append(
-            f"{said['captions']} captions of {length['mean']:.1f} words ({length['min']} to "
-            f"{length['max']}), {said['vocabulary']} different words; {said['duplicates']} captions repeat "
-            f"another, most often ({frequent['times']} times): {frequent['caption']}"
+            f"{statistics['captions']} captions of {length['mean']:.1f} words ({length['min']} to "
+            f"{length['max']}), {statistics['vocabulary']} different words; "
+            f"{statistics['duplicates']} captions repeat another, most often ({frequent['times']} times): "
+            f"{frequent['caption']}"
         )
     overlap = results.get("model", {}).get("training_images", {}).get("scored", 0)
     if overlap:

@@ -52,8 +52,8 @@ def folder_fingerprint(folder: Path) -> str:
         if path.is_file():
             content = path.read_bytes()
             if name == "config.json":
-                said = {key: value for key, value in json.loads(content).items() if key != "scores"}
-                content = json.dumps(said, sort_keys=True).encode()
+                kept = {key: value for key, value in json.loads(content).items() if key != "scores"}
+                content = json.dumps(kept, sort_keys=True).encode()
             digest.update(name.encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()[:32]
 

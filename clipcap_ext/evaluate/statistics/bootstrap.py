@@ -36,7 +36,7 @@ class Bootstrap:
             return {}
         weights = self.weights(len(next(iter(tables.values())).per_image))
         tail = (1 - self.level) / 2
-        found = {
+        by_metric = {
             name: np.quantile(table.resampled(weights), [tail, 1 - tail]) for name, table in tables.items()
         }
-        return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+        return {name: (float(low), float(high)) for name, (low, high) in by_metric.items()}

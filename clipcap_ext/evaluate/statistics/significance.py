@@ -58,17 +58,17 @@ def _difference(
 ) -> Difference:
     if len(first.per_image) != len(second.per_image):
         raise ScoringError(f"{name}: {len(first.per_image)} images against {len(second.per_image)}.")
-    found = second.value - first.value
+    gap = second.value - first.value
     drawn = second.resampled(weights) - first.resampled(weights)
     mixed = second.corpus_value((1 - swaps) @ second.rows + swaps @ first.rows)
     mixed = mixed - first.corpus_value((1 - swaps) @ first.rows + swaps @ second.rows)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Difference(
-        name, first.value, second.value, (float(low), float(high)), _p_value(drawn - drawn.mean(), found),
-        _p_value(mixed, found),
+        name, first.value, second.value, (float(low), float(high)), _p_value(drawn - drawn.mean(), gap),
+        _p_value(mixed, gap),
     )  # fmt: skip
 
 
-def _p_value(chance: np.ndarray, found: float) -> float:
-    """How often chance alone goes as far as `found`; numbers that differ by rounding alone count as equal."""
-    return float((np.sum(np.abs(chance) >= abs(found) - 1e-12) + 1) / (len(chance) + 1))
+def _p_value(chance: np.ndarray, gap: float) -> float:
+    """How often chance alone goes as far as `gap`; numbers that differ by rounding alone count as equal."""
+    return float((np.sum(np.abs(chance) >= abs(gap) - 1e-12) + 1) / (len(chance) + 1))

@@ -17,8 +17,8 @@ def text_statistics(tokens: Sequence[str]) -> dict[str, Any]:
     another.
     """
     captions = [text.split() for text in tokens]
-    lengths = np.array([len(words) for words in captions])
-    words = Counter(word for caption in captions for word in caption)
+    lengths = np.array([len(caption) for caption in captions])
+    counts = Counter(word for caption in captions for word in caption)
     pairs = Counter(pair for caption in captions for pair in pairwise(caption))
     texts = Counter(tokens)
     most, times = min(texts.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -28,8 +28,8 @@ def text_statistics(tokens: Sequence[str]) -> dict[str, Any]:
             "mean": float(lengths.mean()), "sd": float(lengths.std()), "min": int(lengths.min()),
             "max": int(lengths.max()),
         },
-        "vocabulary": len(words),
-        "distinct_1": _share(len(words), words.total()),
+        "vocabulary": len(counts),
+        "distinct_1": _share(len(counts), counts.total()),
         "distinct_2": _share(len(pairs), pairs.total()),
         "distinct_captions": len(texts),
         "duplicates": len(captions) - len(texts),

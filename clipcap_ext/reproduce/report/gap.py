@@ -28,8 +28,9 @@ def gap_paragraph(results: Mapping[str, Any]) -> str:
         if all(name in attempt["protocols"]["paper"]["values"] for attempt in attempts)
     ]
     gaps = {name: [_gap(attempt, name) for attempt in attempts] for name in shown}
-    said = ", ".join(
-        f"{name} {mean(found):+.3f} ({min(found):+.3f} to {max(found):+.3f})" for name, found in gaps.items()
+    added = ", ".join(
+        f"{name} {mean(values):+.3f} ({min(values):+.3f} to {max(values):+.3f})"
+        for name, values in gaps.items()
     )
     rows = f"{len(attempts)} rows of ours" if len(attempts) > 1 else "the one row of ours"
     return (
@@ -37,7 +38,7 @@ def gap_paragraph(results: Mapping[str, Any]) -> str:
         "the data set has them and scores without a tokenizer, so the final full stop counts as a word that "
         "nearly always matches. The standard protocol tokenises as the COCO toolkit does and drops "
         f"punctuation. Nothing but this differs between the two lines of a row below. Over {rows}, the "
-        f"paper's protocol adds to the same captions: {said}. A difference of that size between two papers "
+        f"paper's protocol adds to the same captions: {added}. A difference of that size between two papers "
         "can be their scorers alone."
     )
 

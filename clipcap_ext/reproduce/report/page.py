@@ -58,14 +58,14 @@ def _table(table: Row, plots: list[str]) -> Iterator[str]:
 
 def _columns(table: Row) -> list[str]:
     """The toolkit's metrics if something of ours is shown, and always those that the paper gives."""
-    said = {name for row in table["rows"] for name in row["paper"]}
+    in_paper = {name for row in table["rows"] for name in row["paper"]}
     ours = {
         name for row in table["rows"] for attempt in row["attempts"] if "protocols" in attempt
         for name in attempt["protocols"]["standard"]["values"]
     }  # fmt: skip
     usual = keys_of(DEFAULT_METRICS)
-    extra = sorted((said | ours) - set(usual))
-    return [name for name in (*usual, *extra) if name in said | ours]
+    extra = sorted((in_paper | ours) - set(usual))
+    return [name for name in (*usual, *extra) if name in in_paper | ours]
 
 
 def _figures(table: Row, columns: list[str]) -> Iterator[str]:

@@ -24,7 +24,7 @@ _SBG = re.compile(r"sbg-\d+")
 
 def table_plots(results: Row) -> dict[str, str]:
     """File name -> SVG, for every table with a scored row."""
-    found: dict[str, str] = {}
+    drawn: dict[str, str] = {}
     for name, table in results["tables"].items():
         made = [
             (row, attempt) for row in table["rows"] for attempt in row["attempts"] if "protocols" in attempt
@@ -33,16 +33,16 @@ def table_plots(results: Row) -> dict[str, str]:
         for kind, draw in drawings.items():
             chosen = _chosen(kind, made)
             if chosen:
-                found[f"{name}-{kind}.svg"] = _svg(draw, chosen, table["title"])
-    return found
+                drawn[f"{name}-{kind}.svg"] = _svg(draw, chosen, table["title"])
+    return drawn
 
 
 def _chosen(kind: str, made: list[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
     if kind == "candidates":
         return [(row, attempt) for row, attempt in made if _SBG.fullmatch(row["name"])]
     if kind == "loss":
-        one = {str(attempt["curve"]): (row, attempt) for row, attempt in reversed(made)}  # a training, once
-        return [pair for pair in reversed(list(one.values())) if pair[1]["curve"]]
+        once = {str(attempt["curve"]): (row, attempt) for row, attempt in reversed(made)}  # a training, once
+        return [pair for pair in reversed(list(once.values())) if pair[1]["curve"]]
     return made
 
 
@@ -85,8 +85,10 @@ def _metrics(axes: Any, made: list[tuple[Row, Row]]) -> None:
                   [high - h for h, (_, high) in zip(heights, ends, strict=True)]]  # fmt: skip
         label = _label(row, attempt, made)
         axes.bar(at, heights, width * 0.92, yerr=spread, label=label, error_kw={"elinewidth": 0.8})
-        said = [(x, row["paper"][name]) for x, name in zip(at, metrics, strict=True) if name in row["paper"]]
-        axes.hlines([y for _, y in said], [x - width / 2 for x, _ in said], [x + width / 2 for x, _ in said],
+        paper = row["paper"]
+        marks = [(x, paper[name]) for x, name in zip(at, metrics, strict=True) if name in paper]
+        lefts, rights = ([x + sign * width / 2 for x, _ in marks] for sign in (-1, 1))
+        axes.hlines([y for _, y in marks], lefts, rights,
                     colors="black", linewidth=1.4,
                     label="the paper" if place == len(made) - 1 else None)  # fmt: skip
     axes.set_xticks(range(len(metrics)), metrics)
@@ -99,16 +101,18 @@ def _values(row: Row, attempt: Row) -> Row:
 
 def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
     for row, attempt in made:
-        ends = [one for one in attempt["curve"] if "val_loss" in one]
-        steps = [one for one in attempt["curve"] if "loss" in one]
+        ends = [entry for entry in attempt["curve"] if "val_loss" in entry]
+        steps = [entry for entry in attempt["curve"] if "loss" in entry]
         epoch = ends[0]["step"] / (ends[0]["epoch"] + 1)  # steps of one
         label = "SBG" if _SBG.fullmatch(row["name"]) else _label(row, attempt, made)
-        at = [one["step"] / epoch for one in ends]
+        at = [entry["step"] / epoch for entry in ends]
         (line,) = axes.plot(
-            at, [one["val_loss"] for one in ends], marker="o", ms=4, lw=0.8, ls="--", label=label
+            at, [entry["val_loss"] for entry in ends], marker="o", ms=4, lw=0.8, ls="--", label=label
         )
         axes.plot(
-            [one["step"] / epoch for one in steps], [one["loss"] for one in steps], color=line.get_color()
+            [entry["step"] / epoch for entry in steps],
+            [entry["loss"] for entry in steps],
+            color=line.get_color(),
         )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
@@ -116,13 +120,13 @@ def _loss(axes: Any, made: list[tuple[Row, Row]]) -> None:
 
 
 def _lengths(axes: Any, made: list[tuple[Row, Row]]) -> None:
-    order = list(dict.fromkeys(one["words"] for _, attempt in made for one in attempt["lengths"]))
+    order = list(dict.fromkeys(group["words"] for _, attempt in made for group in attempt["lengths"]))
     order.sort(key=lambda text: (text.startswith("over"), _numbers(text)))
     for row, attempt in made:
-        found = {one["words"]: one["CIDEr-D"] for one in attempt["lengths"]}
-        present = [words for words in order if words in found]
-        heights = [found[words] for words in present]
-        at = [order.index(words) for words in present]
+        cider = {group["words"]: group["CIDEr-D"] for group in attempt["lengths"]}
+        present = [length for length in order if length in cider]
+        heights = [cider[length] for length in present]
+        at = [order.index(length) for length in present]
         axes.plot(at, heights, marker="o", ms=3, label=_label(row, attempt, made))
     axes.set_xticks(range(len(order)), order)
     axes.set_xlabel("words of the caption")
@@ -138,18 +142,23 @@ def _candidates(axes: Any, made: list[tuple[Row, Row]]) -> None:
     numbers = [_numbers(row["name"])[0] for row, _ in made]
     for place, metric in enumerate(("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L")):
         figures = [
-            found for _, attempt in made if (found := attempt["protocols"]["paper"]["values"].get(metric))
+            figure for _, attempt in made if (figure := attempt["protocols"]["paper"]["values"].get(metric))
         ]
         if len(figures) < len(made):
             continue
         axes.plot(
-            numbers, [one["value"] for one in figures], marker="o", ms=3, color=COLOURS[place], label=metric
+            numbers,
+            [figure["value"] for figure in figures],
+            marker="o",
+            ms=3,
+            color=COLOURS[place],
+            label=metric,
         )
-        axes.fill_between(numbers, [one["interval"][0] for one in figures],
-        [one["interval"][1] for one in figures],
+        axes.fill_between(numbers, [figure["interval"][0] for figure in figures],
+        [figure["interval"][1] for figure in figures],
                           color=COLOURS[place], alpha=0.15, linewidth=0)  # fmt: skip
-        said = [row["paper"].get(metric) for row, _ in made]
-        axes.plot(numbers, said, ls="--", color=COLOURS[place], label=f"{metric}, the paper")
+        published = [row["paper"].get(metric) for row, _ in made]
+        axes.plot(numbers, published, ls="--", color=COLOURS[place], label=f"{metric}, the paper")
     axes.set_xticks(numbers)
     axes.set_xlabel("captions sampled (N), the nearest to the image kept")
     axes.set_ylabel("score, the paper's protocol")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipcap_ext.engine.concepts.table import Concept, ConceptTable
+from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 
 # what else may stand where a thing of this kind stands; other kinds stay among themselves
 NEAR = {
@@ -37,7 +37,7 @@ class ConceptWords:
             for text, is_plural in _spoken(concept):
                 self._forms.setdefault(text, _Form(number, is_plural))
         self._rivals = {
-            kind: [number for one in (kind, *NEAR.get(kind, ())) for number in kinds[one]]
+            kind: [number for near in (kind, *NEAR.get(kind, ())) for number in kinds[near]]
             for kind in list(kinds)
         }
         longest = sorted(map(re.escape, self._forms), key=len, reverse=True)
@@ -49,9 +49,9 @@ class ConceptWords:
 
     def rival(self, concept: int, rng: np.random.Generator) -> int:
         """Another concept, mostly one that might stand in its place."""
-        near = [one for one in self._rivals[self.concepts[concept].kind] if one != concept]
+        near = [other for other in self._rivals[self.concepts[concept].kind] if other != concept]
         if not near or rng.random() < FAR:
-            near = [one for one in range(len(self.concepts)) if one != concept]
+            near = [other for other in range(len(self.concepts)) if other != concept]
         return near[rng.integers(len(near))]
 
     def swapped(self, caption: str, old: int, new: int) -> str:

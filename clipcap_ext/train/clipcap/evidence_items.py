@@ -14,8 +14,8 @@ from torch import Tensor
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.copying import CopyWords, openings, together
 from clipcap_ext.engine.clipcap.prompting import Marked, fitting, marked_words
+from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig, evidence_text, strongest
-from clipcap_ext.engine.concepts.table import ConceptTable
 from clipcap_ext.train.clipcap.concept_words import ConceptWords
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.plain_captions import plain_caption
@@ -90,10 +90,10 @@ class EvidenceItems:
         prompts = self._tokenizer.encode_batch([evidence_text(marked) for marked in told])
         captions = [self.ids[item] for item in items]
         slots = [self._copy.slots(marked) for marked in told]
-        found = together(
+        opened = together(
             [
-                openings(ids[:at], some)
-                for ids, some in zip(captions, slots, strict=True)
+                openings(ids[:at], slots_of_row)
+                for ids, slots_of_row in zip(captions, slots, strict=True)
                 for at in range(len(ids))
             ]
         )
@@ -101,12 +101,12 @@ class EvidenceItems:
             "image_features": torch.stack([features for features, _ in looks]),
             **pad_ids([[*prompt, *ids] for prompt, ids in zip(prompts, captions, strict=True)]),
             "starts": torch.tensor([len(prompt) for prompt in prompts]),
-            "places": found.places, "tokens": found.tokens, "kinds": found.kinds, "words": found.words,
+            "places": opened.places, "tokens": opened.tokens, "kinds": opened.kinds, "words": opened.words,
         }  # fmt: skip
 
     def _marked(self, features: Tensor) -> list[Marked]:
         seen = strongest(features[:, self._width :], self._table.words, self._evidence)
-        return [marked_words(some, self._tokenizer, self._evidence) for some in seen]
+        return [marked_words(evidence, self._tokenizer, self._evidence) for evidence in seen]
 
     def _look(self, item: _Item, rng: np.random.Generator) -> tuple[Tensor, Marked]:
         if self._exact:
@@ -120,7 +120,7 @@ class EvidenceItems:
             features = self._features[item.row, view, : self._width]
         told = self._seen[view][item.row] if item.told is None else item.told
         if item.told is None:
-            told = tuple(one for one in told if rng.random() >= LEFT_OUT)
+            told = tuple(marked for marked in told if rng.random() >= LEFT_OUT)
         noise = torch.from_numpy(rng.standard_normal(self._width, dtype=np.float32))
         scale = (0.8 if item.blank else self._config.feature_noise) / self._width**0.5
         return torch.nn.functional.normalize(features + scale * noise, dim=-1), told
@@ -143,15 +143,15 @@ class EvidenceItems:
         return made + [self._plain(rng) for _ in range(plain)]
 
     def _swapped(self, item: _Item, rng: np.random.Generator) -> _Item:
-        said = self._words.said_in(item.text)
-        text, told = self._exchange(item.text, self._seen[0][item.row], said, rng)
+        concepts = self._words.said_in(item.text)
+        text, told = self._exchange(item.text, self._seen[0][item.row], concepts, rng)
         return _Item(text, item.row, told=told, blank=bool(rng.random() < BLANK))
 
     def _exchange(
-        self, text: str, told: Marked, said: Sequence[int], rng: np.random.Generator
+        self, text: str, told: Marked, concepts: Sequence[int], rng: np.random.Generator
     ) -> tuple[str, Marked]:
         """The caption with one of the concepts it says swapped for another, and its evidence likewise."""
-        old = said[int(rng.integers(len(said)))]
+        old = concepts[int(rng.integers(len(concepts)))]
         new = self._words.rival(old, rng)
         was, now = (self._table.words[number] for number in (old, new))
         marks = dict(told)
@@ -165,15 +165,15 @@ class EvidenceItems:
         assert self._without is not None
         row = int(rng.integers(len(self._without.texts)))
         text = self._without.texts[row]
-        said = self._words.said_in(text)
-        told = self._imagined(said, rng)
-        if said and rng.random() < 0.5:
-            text, told = self._exchange(text, told, said, rng)
+        concepts = self._words.said_in(text)
+        told = self._imagined(concepts, rng)
+        if concepts and rng.random() < 0.5:
+            text, told = self._exchange(text, told, concepts, rng)
         return _Item(text, row, of_text=True, told=told)
 
-    def _imagined(self, said: Sequence[int], rng: np.random.Generator) -> Marked:
+    def _imagined(self, concepts: Sequence[int], rng: np.random.Generator) -> Marked:
         """What a classifier might have seen of a caption's things, and now and then of others."""
-        seen = [number for number in said if rng.random() >= UNSEEN]
+        seen = [number for number in concepts if rng.random() >= UNSEEN]
         marked = [(self._table.words[number], MARKS[rng.choice(3, p=TEXT_MARKS)]) for number in seen]
         if rng.random() < WRONG:
             strange = self._table.words[rng.integers(len(self._table.words))]
@@ -200,7 +200,7 @@ def like_photos(texts: Tensor, photos: Tensor) -> Tensor:
 
 def _ordered(marked: Sequence[tuple[str, str]], most: int) -> Marked:
     """The surest first, one sure word at most: probabilities sum to one."""
-    found: list[tuple[str, str]] = []
+    ordered: list[tuple[str, str]] = []
     for word, mark in sorted(marked, key=lambda one: MARKS.index(one[1])):
-        found.append((word, MARKS[1] if mark == MARKS[0] and found else mark))
-    return tuple(found[:most])
+        ordered.append((word, MARKS[1] if mark == MARKS[0] and ordered else mark))
+    return tuple(ordered[:most])

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
-from clipcap_ext.engine.concepts.table import ConceptTable
+from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions
@@ -29,23 +29,25 @@ class EvidentTask(CaptionerTask, ItemTask):
     config: CaptioningConfig
 
     def __init__(
-        self, config: CaptioningConfig, found: EncodedSplits, table: ConceptTable,
+        self, config: CaptioningConfig, splits: EncodedSplits, table: ConceptTable,
         without: TextCaptions | None = None, parts_saw: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """found: the photos, concepts behind their features; parts_saw: what the parts it starts from were
         trained on."""
-        self._trained_on = (*found.saw, *parts_saw)
-        captions = {example.image_id: example.captions for example in found.train.examples}
-        features, val = found.train_features, found.val_features
+        self._trained_on = (*splits.saw, *parts_saw)
+        captions = {example.image_id: example.captions for example in splits.train.examples}
+        features, val = splits.train_features, splits.val_features
         texts = [[prepare_caption(text, config) for text in captions[name]] for name in features.image_ids]
-        data = DataFacts(found.train.name, len(texts), found.encoder_folder)
+        data = DataFacts(splits.train.name, len(texts), splits.encoder_folder)
         width = features.features.shape[-1] - len(table.concepts)
-        super().__init__(config, width, texts, data, found.val, val)
+        super().__init__(config, width, texts, data, splits.val, val)
         self.items = EvidenceItems(config, self.tokenizer, table, features.features, texts, without)
         self.lengths = self.items.lengths
-        said = {example.image_id: example.captions for example in found.val.examples}
-        heard = [[prepare_caption(text, config) for text in said[name]] for name in val.image_ids]
-        self._shown = EvidenceItems(config, self.tokenizer, table, val.features, heard, only_photos=True)
+        captions_of_val = {example.image_id: example.captions for example in splits.val.examples}
+        val_texts = [
+            [prepare_caption(text, config) for text in captions_of_val[name]] for name in val.image_ids
+        ]
+        self._shown = EvidenceItems(config, self.tokenizer, table, val.features, val_texts, only_photos=True)
         evidence = self.module.clipcap.config.evidence_config
         assert evidence is not None
         self._reader = EvidenceReader(self.module.clipcap, self.tokenizer, table, evidence)
@@ -56,8 +58,8 @@ class EvidentTask(CaptionerTask, ItemTask):
         cls, config: CaptioningConfig, data: Path, cache: Path, say: Callable[[str], None]
     ) -> EvidentTask:
         """Read the data set and encode its photos and the captions without photos."""
-        found = encode_splits(config, data, cache, say, views=config.views, concepts=True)
-        table = found.encoder.concept_table
+        splits = encode_splits(config, data, cache, say, views=config.views, concepts=True)
+        table = splits.encoder.concept_table
         if table is None:
             raise UsageError(
                 f"encoder={config.encoder} has no concepts.json: evidence=true needs an encoder with a "
@@ -65,9 +67,9 @@ class EvidentTask(CaptionerTask, ItemTask):
             )
         without = None
         if config.texts:
-            captions = read_photoless(Path(config.texts), found.image_ids)
-            without = encode_photoless(config, found.encoder, captions, found.train_features, say)
-        return cls(config, found, table, without, tuple(read_seen_photos(config.gpt2, config.start)))
+            captions = read_photoless(Path(config.texts), splits.image_ids)
+            without = encode_photoless(config, splits.encoder, captions, splits.train_features, say)
+        return cls(config, splits, table, without, tuple(read_seen_photos(config.gpt2, config.start)))
 
     @property
     def trained_on(self) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class CaptioningModule(nn.Module):
 
     def forward(
         self, image_features: Tensor, input_ids: Tensor, lengths: Tensor, starts: Tensor | None = None,
-        **found: Tensor,
+        **openings: Tensor,
     ) -> Tensor:  # fmt: skip
         """image_features (B, clip_dim); input_ids (B, T), padded on the right; lengths (B,) -> summed loss.
 
@@ -59,14 +59,14 @@ class CaptioningModule(nn.Module):
         if self._ignore_zero:
             labelled = labelled & (input_ids != IGNORED_TOKEN)
         prefix = self.clipcap.prefix_embeds(image_features)
-        logits = self.label_logits(prefix, input_ids, labelled, Openings(**found) if found else None)
+        logits = self.label_logits(prefix, input_ids, labelled, Openings(**openings) if openings else None)
         smoothing = self._smoothing if self.training else 0.0
         return functional.cross_entropy(
             logits, input_ids[labelled], label_smoothing=smoothing, reduction="sum"
         )
 
     def label_logits(
-        self, prefix: Tensor, input_ids: Tensor, labelled: Tensor, found: Openings | None = None
+        self, prefix: Tensor, input_ids: Tensor, labelled: Tensor, openings: Openings | None = None
     ) -> Tensor:
         """prefix (B, prefix_length, n_embd), input_ids (B, T), labelled (B, T) -> logits (labels,
         vocab_size), float32, with the openings `found` at them raised.
@@ -82,9 +82,9 @@ class CaptioningModule(nn.Module):
         predicting = hidden[:, prefix.shape[1] - 1 :][labelled]
         logits = self.clipcap.gpt2.lm_head(predicting).float()
         gate = self.clipcap.copy_gate
-        if gate is None or found is None:
+        if gate is None or openings is None:
             return logits
-        return gate.raised(logits, predicting, found, self.clipcap.copy_embeddings)
+        return gate.raised(logits, predicting, openings, self.clipcap.copy_embeddings)
 
 
 def build_clipcap(

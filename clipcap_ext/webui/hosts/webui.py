@@ -51,14 +51,14 @@ def passwords(pairs: Iterable[str]) -> dict[str, str]:
     Raises UsageError for one without a colon: a slip of the pen must neither open the door nor make an empty
     key.
     """
-    found = {}
+    by_user = {}
     for pair in pairs:
         user, colon, password = pair.partition(":")
         if colon:
-            found[user.strip()] = password
+            by_user[user.strip()] = password
         elif user.strip():
             raise UsageError("Users and passwords are written user:password; one of them has no colon.")
-    return found
+    return by_user
 
 
 class WebuiHost:

@@ -65,13 +65,13 @@ def follow(
 
 def flat(inputs: Inputs) -> dict[str, Any]:
     """Every component by a name of its own: `decoding.seed` is the seed of the mapping `decoding`."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for name, part in inputs.items():
         if isinstance(part, Mapping):
-            found |= {f"{name}.{inner}": component for inner, component in part.items()}
+            by_name |= {f"{name}.{inner}": component for inner, component in part.items()}
         else:
-            found[name] = part
-    return found
+            by_name[name] = part
+    return by_name
 
 
 def positional(handler: Callable[..., Any], inputs: Inputs, outputs: Sequence[Any]) -> Callable[..., Any]:

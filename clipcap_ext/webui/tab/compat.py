@@ -71,8 +71,8 @@ def uploaded_paths(files: Any) -> list[tuple[str, Path]]:
     """(the name it had, where it lies now) of each uploaded file."""
     if not files:
         return []
-    found = []
+    paths = []
     for file in files if isinstance(files, list) else [files]:
         path = Path(str(getattr(file, "name", file)))
-        found.append((Path(getattr(file, "orig_name", None) or path.name).name, path))
-    return found
+        paths.append((Path(getattr(file, "orig_name", None) or path.name).name, path))
+    return paths

@@ -35,13 +35,13 @@ class DecodingControls:
 
 def build_control(words: Words, name: str, control: Control, start: Any) -> Any:
     """A radio with translated choices over untranslated values, a slider, or a box for a number."""
-    said = {"label": words(control.label), "info": words(control.info), "elem_id": elem_id(name)}
+    looks = {"label": words(control.label), "info": words(control.info), "elem_id": elem_id(name)}
     if control.names:
         choices = [(words(text), value) for value, text in control.names.items()]
-        return gr.Radio(choices, value=start, **said)
+        return gr.Radio(choices, value=start, **looks)
     if control.low is None or control.high is None:
-        return gr.Number(start, precision=0, **said)
-    return gr.Slider(control.low, control.high, start, step=control.step, **said)
+        return gr.Number(start, precision=0, **looks)
+    return gr.Slider(control.low, control.high, start, step=control.step, **looks)
 
 
 def build_decoding(context: Context) -> DecodingControls:

@@ -94,9 +94,9 @@ def wire_downloads(
             yield controls.busy(bar(words, downloads))
         problem = problem_of(words, run)
         if problem:
-            found = lists(model)
-            del found[controls.choice]  # what was to be fetched stays chosen: Download tries again
-            yield {**controls.idle(problem), **found}
+            listing = lists(model)
+            del listing[controls.choice]  # what was to be fetched stays chosen: Download tries again
+            yield {**controls.idle(problem), **listing}
         else:
             ready = state("done", words("{name} is ready.", name=name))
             yield {**controls.idle(ready), **lists(str(name))}

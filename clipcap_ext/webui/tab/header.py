@@ -47,7 +47,7 @@ def chosen(context: Context, wanted: Any = "") -> str | None:
 
 def to_download(context: Context, name: str | None) -> bool:
     """Whether something has to come from the Hub before that model can caption."""
-    return any(name == one for one, _ in context.downloads.fetchable())
+    return any(name == model for model, _ in context.downloads.fetchable())
 
 
 def _usable(context: Context) -> list[str]:

@@ -51,10 +51,10 @@ def wire_memory(
 def stored(text: str) -> dict[str, Any]:
     """The store's JSON object; anything else counts as nothing remembered."""
     try:
-        found = json.loads(text or "{}")
+        values = json.loads(text or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def fits(name: str, value: Any) -> bool:

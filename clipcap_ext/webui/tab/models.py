@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
-from clipcap_ext.engine.published.table import PublishedModel
+from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.service.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.binding import Answer, on
 from clipcap_ext.webui.tab.compat import QUICK, QUIET

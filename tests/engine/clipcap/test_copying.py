@@ -17,8 +17,8 @@ from clipcap_ext.engine.clipcap.copying import GOES_ON, CopyGate, CopyWords, Ope
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.clipcap.prompting import fitting
+from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig
-from clipcap_ext.engine.concepts.table import Concept, ConceptTable
 from clipcap_ext.errors import UsageError
 
 TABLE = ConceptTable(

@@ -10,7 +10,7 @@ import pytest
 
 from clipcap_ext.engine.catalog import find_model, list_models, list_to_fetch
 from clipcap_ext.engine.published.models_json import FORMAT, read_own_models
-from clipcap_ext.engine.published.table import PUBLISHED
+from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.errors import CheckpointError
 
 

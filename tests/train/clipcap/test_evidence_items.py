@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
+from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS
-from clipcap_ext.engine.concepts.table import Concept, ConceptTable
 from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.train.clipcap.concept_words import ConceptWords, with_articles
 from clipcap_ext.train.clipcap.config import CaptioningConfig

@@ -41,16 +41,16 @@ def look(
     if going.error is not None:
         yield {**pane.idle(failure(words, going.error)), pane.table: ""}
         return
-    found = state("done" if plan.to_write else "idle", _counts(context, plan))
-    idle = pane.idle(found, looked if plan.to_write else None)
+    note = state("done" if plan.to_write else "idle", _counts(context, plan))
+    idle = pane.idle(note, looked if plan.to_write else None)
     yield {**idle, pane.table: _plan_table(context, plan, dict(going.results))}
 
 
 def _preview(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
-    paths, model = [one.image for one in plan.to_write[:PREVIEWED]], looked.asked.model
+    paths, model = [file.image for file in plan.to_write[:PREVIEWED]], looked.asked.model
     if not paths or model is None:
         return
-    old = {one.image: one.old for one in plan.to_write}
+    old = {file.image: file.old for file in plan.to_write}
     with context.service.work(context.words("Captioning"), len(paths), model, run.set_stage) as work:
         captioning = work.captioning(looked.options)
         for outcome in caption_files(paths, captioning, stopped=lambda: work.stopped):
@@ -65,7 +65,7 @@ def _counts(context: Context, plan: Plan) -> str:
     words = context.words
     counts = words(
         "{write} to write, {skip} to skip, {fail} that cannot be written.", write=len(plan.to_write),
-        skip=sum(bool(one.skip) for one in plan.files), fail=sum(bool(one.problem) for one in plan.files),
+        skip=sum(bool(file.skip) for file in plan.files), fail=sum(bool(file.problem) for file in plan.files),
     )  # fmt: skip
     if plan.collisions:
         counts += " " + words("Two pictures, one caption file:") + " " + "; ".join(plan.collisions)
@@ -74,9 +74,9 @@ def _counts(context: Context, plan: Plan) -> str:
 
 def _plan_table(context: Context, plan: Plan, previews: dict[Path, tuple[bool, str]]) -> str:
     words, rows, folder = context.words, [], plan.task.folder
-    for one in sorted(plan.files, key=lambda one: one.image not in previews)[:SHOWN]:
-        fine, text = previews.get(one.image, (not one.problem, one.skip or one.problem or "…"))
-        action = words("skip") if one.skip else words("write") if fine else words("cannot")
-        rows.append((str(one.image.relative_to(folder)), action, text.replace(f"{folder}/", "")))
+    for file in sorted(plan.files, key=lambda file: file.image not in previews)[:SHOWN]:
+        fine, text = previews.get(file.image, (not file.problem, file.skip or file.problem or "…"))
+        action = words("skip") if file.skip else words("write") if fine else words("cannot")
+        rows.append((str(file.image.relative_to(folder)), action, text.replace(f"{folder}/", "")))
     title = words("What would be written (the first pictures are captioned to show it)")
     return table((words("Picture"), words("What happens"), words("Text or reason")), rows, title)

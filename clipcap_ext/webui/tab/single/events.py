@@ -75,8 +75,8 @@ def picture_changed(
     readable = image is not None and not isinstance(image, Unreadable)
     another = shown.put(image if readable else None, status)
     prompt = prompt_of(infotext_of(image)) if readable else ""
-    found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
-    answer = {pane.status: status, pane.begin: able(readable), **found}
+    prompt_found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
+    answer = {pane.status: status, pane.begin: able(readable), **prompt_found}
     return {**answer, **_cleared(pane, caption, history)} if another else answer
 
 

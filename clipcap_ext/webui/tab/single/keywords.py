@@ -61,11 +61,11 @@ def keyword_updates(box: KeywordBox, keywords: Sequence[Keyword]) -> Answer:
 
 def chips_of(keywords: Sequence[Keyword]) -> str:
     """A button a keyword, its bar relative to the best; the script moves its text in and out of the box."""
-    best = max((one.similarity for one in keywords), default=0.0)
+    best = max((keyword.similarity for keyword in keywords), default=0.0)
     parts = []
-    for one in keywords:
-        width = 100 * max(one.similarity, 0) / best if best > 0 else 0
-        word, title = escape(one.text), f"{escape(one.facet)} {one.similarity:.2f}"
+    for keyword in keywords:
+        width = 100 * max(keyword.similarity, 0) / best if best > 0 else 0
+        word, title = escape(keyword.text), f"{escape(keyword.facet)} {keyword.similarity:.2f}"
         parts.append(
             f'<button type="button" class="clipcap_chip" aria-pressed="true" data-clipcap-keyword="{word}" '
             f'title="{title}" style="--clipcap-bar:{width:.0f}%">{word}</button>'

@@ -56,8 +56,8 @@ class SinglePane:
     @property
     def outputs(self) -> list[Any]:
         """What a run shows."""
-        said = [self.caption.text, self.caption.candidates, self.caption.history]
-        return [self.status, self.begin, self.stop, *said, *self.keywords.outputs]
+        parts = [self.caption.text, self.caption.candidates, self.caption.history]
+        return [self.status, self.begin, self.stop, *parts, *self.keywords.outputs]
 
     def busy(self, status: str) -> Answer:
         """A run goes on and can be stopped."""

@@ -89,13 +89,13 @@ def ending(context: Context, error: BaseException) -> str:
     return failure(context.words, error)
 
 
-def captioned(pane: SinglePane, said: Caption, before: str | None, history: list[str]) -> Answer:
+def captioned(pane: SinglePane, caption: Caption, before: str | None, history: list[str]) -> Answer:
     """A new caption in the box, its candidates and keywords, and what stood in the box before."""
     box = pane.caption
-    caption = {box.text: plain_caption(said.text), box.candidates: candidate_choices(said)}
+    shown = {box.text: plain_caption(caption.text), box.candidates: candidate_choices(caption)}
     return {
-        **caption, box.history: remembered(history, before),
-        **keyword_updates(pane.keywords, said.keywords),
+        **shown, box.history: remembered(history, before),
+        **keyword_updates(pane.keywords, caption.keywords),
     }  # fmt: skip
 
 
@@ -132,8 +132,8 @@ def result_line(context: Context, result: Result, seed: int | None) -> str:
 
 def candidate_choices(caption: Caption) -> Any:
     """The radio's new choices, best first; the script draws a bar from the number before each."""
-    texts = [(plain_caption(one.text), one) for one in caption.candidates]
-    choices = [(f"{_number(one)} {text}".strip(), text) for text, one in texts]
+    texts = [(plain_caption(candidate.text), candidate) for candidate in caption.candidates]
+    choices = [(f"{_number(candidate)} {text}".strip(), text) for text, candidate in texts]
     return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
 

@@ -52,9 +52,9 @@ class ConceptTable:
 def read_table(path: Path) -> ConceptTable:
     """Read concepts.json; CheckpointError if it is missing or of another form."""
     try:
-        said = read_json(path, "The concept table")
-        concepts = tuple(_concept(entry) for entry in said["concepts"])
-        return ConceptTable(concepts, said.get("source", {}))
+        table = read_json(path, "The concept table")
+        concepts = tuple(_concept(entry) for entry in table["concepts"])
+        return ConceptTable(concepts, table.get("source", {}))
     except (OSError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise CheckpointError(f"{path} is no concept table: {error}") from error
 

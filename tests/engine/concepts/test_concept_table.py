@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable, read_table, write_table
 from clipcap_ext.engine.concepts.evidence import Evidence, EvidenceConfig, evidence_text, strongest
-from clipcap_ext.engine.concepts.table import Concept, ConceptTable, read_table, write_table
 from clipcap_ext.errors import CheckpointError, UsageError
 
 TABLE = ConceptTable(
