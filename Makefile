@@ -5,7 +5,11 @@ COMPAT ?= oldest forge last4
 PY := .venv/bin/python
 TESTS ?= tests
 PYTEST_ARGS ?=
+WORKERS ?= auto
 UI_ARGS ?=
+
+# One process a core, one thread a process; the tests of one file stay in one process, for they share what is slow to make.
+RUN_TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui screenshots test test-browser test-ui-environments test-compat test-processors lint benchmarks clean
@@ -33,7 +37,7 @@ test-ui-environments:
 test: setup test-ui-environments  ## run the tests (TESTS=tests/engine for a part)
 	@command -v chromedriver >/dev/null || echo "no Chromium with chromedriver found: the tab's browser tests will be skipped"
 	@command -v java >/dev/null || echo "no Java runtime found: the METEOR and PTB tokenizer tests will be skipped"
-	@$(PY) -m pytest $(TESTS) $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(TESTS) $(PYTEST_ARGS)
 
 test-browser: setup test-ui-environments  ## try the tab in Chromium under gradio 3.41 and 4.40
 	@$(PY) -m pytest tests/webui/browser $(PYTEST_ARGS)
@@ -42,7 +46,7 @@ test-compat: $(COMPAT:%=test-compat-%)  ## run the engine's tests beside the Web
 
 test-compat-%:
 	@$(PYTHON) tools/environment.py compat $*
-	@.venv-$*/bin/python -m pytest tests/engine tests/hub $(PYTEST_ARGS)
+	@$(subst $(PY),.venv-$*/bin/python,$(RUN_TESTS)) tests/engine tests/hub $(PYTEST_ARGS)
 
 test-processors: setup  ## run the tests with AVX2 and with SSE, 1 and 2 threads (TESTS=tests/engine for a part)
 	@$(PY) tools/processors.py $(TESTS) $(PYTEST_ARGS)
