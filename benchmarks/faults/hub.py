@@ -9,7 +9,7 @@ import os
 import pickle
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,11 @@ class InProcess:
         from clipcap_ext.hub import worker
 
         asked = dict(said)
-        work = {"list": worker.list_files, "fetch": worker.fetch_file}[asked.pop("do")]
+        doing: dict[str, Callable[..., dict[str, Any]]] = {
+            "list": worker.list_files,
+            "fetch": worker.fetch_file,
+        }
+        work = doing[asked.pop("do")]
         try:
             self._said = work(**asked)
         except Exception as error:

@@ -8,7 +8,6 @@ from pathlib import Path
 from clipcap_ext.corpus.collecting import Collector, existing_files, first_line, text_lines
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
-from clipcap_ext.errors import CorpusError
 
 NAMES = ("captions.txt", "captions.csv", "captions.csv.gz", "captions.tsv", "results.csv")
 DELIMITERS = "|\t;,"  # the first of them that a header holds
