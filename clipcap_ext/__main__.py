@@ -14,7 +14,7 @@ from clipcap_ext.cli import download_command as downloading
 from clipcap_ext.cli import folder_command as folders
 from clipcap_ext.cli import models_command as listing
 from clipcap_ext.cli.streams import Streams
-from clipcap_ext.door import exit_code
+from clipcap_ext.exit_codes import exit_code
 from clipcap_ext.webui import command as ui
 
 COMMANDS = (captioning, folders, listing, downloading, converting, demo, ui)

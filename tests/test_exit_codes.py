@@ -11,7 +11,7 @@ import pytest
 from tiny import tiny_images
 
 from clipcap_ext import errors
-from clipcap_ext.door import code_of, exit_code
+from clipcap_ext.exit_codes import code_of, exit_code
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 

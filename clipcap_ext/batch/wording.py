@@ -10,17 +10,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import UsageError
 
 POLICIES = ("skip", "overwrite", "append", "prepend", "only-empty")
 ADDING = ("append", "prepend")  # those that keep the text that is there
 _CLOSING = tuple(",.;:!?)")
 _REPEATS = re.compile(r"^\d+_(?=.)")  # kohya's folders: 10_rex dog
-
-
-def plain_caption(text: str) -> str:
-    """A caption as people write it: the model's closing " ." is left out."""
-    return " ".join(text.split()).removesuffix(".").rstrip()
 
 
 def bare(text: str | None) -> str:

@@ -15,9 +15,9 @@ from clipcap_ext.caption import DIGITS, Caption
 from clipcap_ext.cli import explaining
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, json_line, one_line, uninterrupted
-from clipcap_ext.door import INTERRUPTED
 from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
+from clipcap_ext.exit_codes import INTERRUPTED
 from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options, positive
 
 EXAMPLES = """examples:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.cli.streams import Streams
-from clipcap_ext.door import INTERRUPTED
+from clipcap_ext.exit_codes import INTERRUPTED
 from clipcap_ext.hub.client import HubClient, Progress
 from clipcap_ext.hub.download import Download
 from clipcap_ext.service.standalone import StandaloneHost

@@ -24,8 +24,8 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli import folder_words as words
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, one_line, uninterrupted
-from clipcap_ext.door import DONE, FAILED, INTERRUPTED
 from clipcap_ext.engine.images.pasted import pasted_path
+from clipcap_ext.exit_codes import DONE, FAILED, INTERRUPTED
 from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options, positive
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from clipcap_ext.door import OutputError, no_room
+from clipcap_ext.exit_codes import OutputError, no_room
 
 # What would end a line, move a terminal's cursor, or turn its writing round.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clipcap_ext.door import DONE, exit_code, say_aside
 from clipcap_ext.errors import UsageError
+from clipcap_ext.exit_codes import DONE, exit_code, say_aside
 
 EPILOG = """The trainer takes DIR as --data. Processes share the work; it goes on where it was stopped:
   torchrun --nproc-per-node 4 -m clipcap_ext.corpus features ...

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from clipcap_ext.door import DONE, exit_code, say_aside
 from clipcap_ext.evaluate.arguments import parser, request_of
 from clipcap_ext.evaluate.report.compare import WORD, compare_command
 from clipcap_ext.evaluate.report.printed import results_table
 from clipcap_ext.evaluate.report.results import check_writable, write_results
+from clipcap_ext.exit_codes import DONE, exit_code, say_aside
 from clipcap_ext.flags import given_decoding
 
 

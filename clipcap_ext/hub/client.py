@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.errors import Cancelled
-from clipcap_ext.hub.remote import Listing, RemoteFile
+from clipcap_ext.hub.listing import Listing, RemoteFile
 
 POLL = 0.1  # seconds between looks at a running worker
 PACE = 5.0  # seconds over which the rate is taken

@@ -1,5 +1,5 @@
 """From a model's name to a checkpoint folder that captions: weights, vocabulary, encoder, each only if
-missing."""
+missing. Fetching and checking files is store.py's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from clipcap_ext.engine.published.published_models import GPT2_REPO, TOKENIZER_F
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient
-from clipcap_ext.hub.remote import Listing
+from clipcap_ext.hub.listing import Listing
 from clipcap_ext.hub.store import Store, Wanted
 
 OUR_FILES = (

@@ -10,7 +10,7 @@ from typing import Any
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import write_json
 from clipcap_ext.foreign_json import read_json_file
-from clipcap_ext.hub.remote import Listing, RemoteFile
+from clipcap_ext.hub.listing import Listing, RemoteFile
 
 FORMAT = "clipcap-ext-hub-1"
 

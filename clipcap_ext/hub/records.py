@@ -16,7 +16,7 @@ from clipcap_ext.engine.published.models_json import REPO
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import write_json
 from clipcap_ext.foreign_json import expect, read_json_file
-from clipcap_ext.hub.remote import check_path
+from clipcap_ext.hub.listing import check_path
 
 FORMAT = "clipcap-ext-download-1"
 FOLDER = "records"  # under the hub folder; a repository's own has "--" in its name

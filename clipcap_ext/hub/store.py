@@ -22,9 +22,9 @@ from clipcap_ext.files import put_in_place, tidy
 from clipcap_ext.hub.client import HubClient, HubFailure
 from clipcap_ext.hub.deletion import delete_files
 from clipcap_ext.hub.failures import Missing, disk_reason, download_error, reason_of
+from clipcap_ext.hub.listing import Listing, RemoteFile
 from clipcap_ext.hub.pins import Pins
 from clipcap_ext.hub.records import NAME, Records, folder_name
-from clipcap_ext.hub.remote import Listing, RemoteFile
 
 PINS_FILE = "pins.json"
 MAKING = "making"  # below the hub folder; a repository's own has "--" in its name

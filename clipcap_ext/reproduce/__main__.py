@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipcap_ext.door import DONE, FAILED, exit_code, say_aside
 from clipcap_ext.errors import UsageError
+from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from clipcap_ext.batch.wording import joined, plain_caption
+from clipcap_ext.batch.wording import joined
+from clipcap_ext.caption_text import plain_caption
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,4 +1,5 @@
-"""What a request must be before a route sees it: small enough, JSON, from here; it knows no captions.
+"""What a request must be before a route sees it: small enough, JSON, from here; it knows no captions. How
+small is said in payload.py.
 
 A body is never repeated in an answer. Where no password is set, a page of another site must not make the
 browser of this machine's user post here (Origin), nor reach this server under a name of its own (Host).

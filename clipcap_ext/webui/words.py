@@ -1,4 +1,5 @@
-"""The words on screen in the reader's language, from the same files that the WebUI reads (localizations/)."""
+"""The words on screen in the reader's language, from the same files that the WebUI reads (localizations/).
+The English texts stand where they are shown: at their widgets in tab/, in the table of decoding options."""
 
 from __future__ import annotations
 

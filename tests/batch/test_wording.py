@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clipcap_ext.batch.wording import POLICIES, Wording, joined, plain_caption
+from clipcap_ext.batch.wording import POLICIES, Wording, joined
+from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import UsageError
 
 IMAGE = Path("/photos/10_rex dog/a walk.png")

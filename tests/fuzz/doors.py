@@ -167,7 +167,7 @@ class Doors:
 
     def listing(self, chance: random.Random) -> None:
         from clipcap_ext.foreign_json import ForeignJsonError, parse_json
-        from clipcap_ext.hub.remote import Listing
+        from clipcap_ext.hub.listing import Listing
 
         sound = {
             "commit": "c0ffee" + "0" * 34,

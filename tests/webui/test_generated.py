@@ -12,8 +12,8 @@ import pytest
 from fake_modules import FAMILIES, FakeHost
 from PIL import Image
 
-from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Caption
+from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui.hosts import extension
 

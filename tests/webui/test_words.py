@@ -15,7 +15,7 @@ from clipcap_ext.webui.words import FOLDER, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
 SOURCES = [*sorted((WEBUI / "tab").rglob("*.py")), WEBUI.parent / "service" / "model_facts.py"]
-LANGUAGES = ("de_DE", "zh_CN")
+LANGUAGES = [language for language in languages() if language != "en_US"]
 
 
 def entries(language: str) -> dict[str, str]:
@@ -51,8 +51,8 @@ def places(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_there_are_three_languages() -> None:
-    assert languages() == sorted(["en_US", *LANGUAGES])
+def test_there_are_english_and_others() -> None:
+    assert {"de_DE", "en_US", "zh_CN"} <= set(languages())
     assert all(english == text for english, text in entries("en_US").items())
 
 

@@ -40,7 +40,8 @@ class BpeTokenizer:
         ]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`; ids beyond the vocabulary and special tokens are left out."""
+        """Text of `ids`; ids beyond the vocabulary and special tokens are left out. How a caption
+        ends is caption_text.py's."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
 
     @property

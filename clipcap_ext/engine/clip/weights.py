@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.engine.checkpoint.checksums import has_sha256
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
+from clipcap_ext.engine.checkpoint.verified_files import has_sha256
 from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.names import open_clip_state
 from clipcap_ext.engine.clip.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, DecodingOptions
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.decoding.beams import beam_search
 from clipcap_ext.engine.decoding.likeliest import highest
@@ -96,11 +97,6 @@ def search(
     if options.num_beams > 1:
         return beam_search(stepper, stops, options, steps)
     return _decode_rows(stepper, stops, options, steps, keys)
-
-
-def clean_caption(text: str) -> str:
-    """The paper's clean-up: the text up to the first full stop, white space collapsed, then " ."."""
-    return " ".join(text.split(".")[0].split()) + " ."
 
 
 def row_generator(seed: int, key: str, candidate: int) -> torch.Generator:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.engine.captioner import FeatureCaptioner
 from clipcap_ext.engine.checkpoint.vocabulary import EDGE, UNKNOWN, WordVocabulary
-from clipcap_ext.engine.decoding.decode import clean_caption, search
+from clipcap_ext.engine.decoding.decode import search
 from clipcap_ext.engine.decoding.stepper import Decoded
 from clipcap_ext.engine.merge_rnn.model import LSTMState, MergeRnnModel
 from clipcap_ext.errors import UsageError

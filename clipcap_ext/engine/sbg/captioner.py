@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_by_similarity
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
-from clipcap_ext.engine.decoding.decode import clean_caption, decode
+from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector

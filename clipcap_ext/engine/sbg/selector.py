@@ -20,7 +20,7 @@ import numpy as np
 from torch import Tensor
 
 from clipcap_ext.caption import Keyword
-from clipcap_ext.engine.clip.similarity import TIE, nearest_first
+from clipcap_ext.engine.clip.similarity import nearest_first
 from clipcap_ext.engine.concepts.evidence import Evidence, EvidenceConfig, strongest
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_table import LabelTable, build_table
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 SHARES = 2.0**32  # steps in which the likeliest answer's weight is counted
+SLACK = 1e-6  # a summed share that passes by no more has not passed: last digits differ between processors
 SHOWN = 5  # answers of a question that a tree keeps at least
 # subject -> (facet of the keywords, facet of the taxonomy); people have questions of their own
 BRANCHES = {
@@ -217,7 +218,7 @@ class KeywordSelector:
         included."""
         question = self._questions["words"]
         order, cosines, shares = self._rank(look, question)
-        passed = np.cumsum(shares[order]) > self.constants.words_probability + TIE
+        passed = np.cumsum(shares[order]) > self.constants.words_probability + SLACK
         count = int(passed.argmax()) + 1 if passed.any() else len(order)
         count = min(count, self.constants.words_most or count)
         return _answers(question, order, cosines, shares, count)

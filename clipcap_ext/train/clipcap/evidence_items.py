@@ -16,9 +16,9 @@ from clipcap_ext.engine.clipcap.copying import CopyWords, openings, together
 from clipcap_ext.engine.clipcap.prompting import Marked, fitting, marked_words
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig, evidence_text, strongest
+from clipcap_ext.train.clipcap.concept_captions import concept_caption
 from clipcap_ext.train.clipcap.concept_words import ConceptWords
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.clipcap.plain_captions import plain_caption
 from clipcap_ext.train.loop.batches import pad_ids
 
 SWAPPED_MARKS = (0.4, 0.35, 0.25)  # how often each of MARKS stands at a swapped thing that no classifier saw
@@ -182,7 +182,7 @@ class EvidenceItems:
         return _ordered(marked, self._evidence.most)
 
     def _plain(self, rng: np.random.Generator) -> _Item:
-        text, marked = plain_caption(self._words, rng)
+        text, marked = concept_caption(self._words, rng)
         told = tuple((self._table.words[number], mark) for number, mark in marked)
         return _Item(
             text, int(rng.integers(len(self._features))), told=told, blank=bool(rng.random() < BLANK)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from clipcap_ext.batch.wording import plain_caption
+from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.hosts import find_host
 from clipcap_ext.webui.prompts import merged_prompt

@@ -140,10 +140,12 @@ def archive(clip: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_openais_archive_in_the_folder_of_its_own_program(
     clip: nn.Module, archive: Path, monkeypatch: pytest.MonkeyPatch, no_network: list[str]
 ) -> None:
-    from clipcap_ext.engine.checkpoint import checksums
+    from clipcap_ext.engine.checkpoint import verified_files
 
     assert_same_features(clip)
-    monkeypatch.setattr(checksums, "file_sha256", lambda path: pytest.fail("it was read whole a second time"))
+    monkeypatch.setattr(
+        verified_files, "file_sha256", lambda path: pytest.fail("it was read whole a second time")
+    )
     load_encoder(WANTED)
 
 

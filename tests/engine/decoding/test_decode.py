@@ -19,9 +19,10 @@ from naive_decoding import (
 )
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
-from clipcap_ext.engine.decoding.decode import clean_caption, decode, decode_ids, search
+from clipcap_ext.engine.decoding.decode import decode, decode_ids, search
 from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL
 from clipcap_ext.errors import UsageError

@@ -23,11 +23,11 @@ from published import make_talk, published_mlp, published_transformer, save, sma
 from tiny import WORDS, write_tokenizer
 from torch import Tensor, nn
 
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.engine.checkpoint.config import EncoderConfig, read_config
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
-from clipcap_ext.engine.decoding.decode import clean_caption
 from clipcap_ext.engine.published import parts as published_parts
 from clipcap_ext.engine.published.conversion import convert_file, ensure_converted
 from clipcap_ext.engine.published.inspection import inspect_file, planned_config, unconverted_files

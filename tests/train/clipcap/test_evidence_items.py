@@ -17,12 +17,12 @@ from clipcap_ext.engine.checkpoint.tokenizer import train_bpe
 from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS
 from clipcap_ext.errors import CorpusError, UsageError
+from clipcap_ext.train.clipcap.concept_captions import concept_caption
 from clipcap_ext.train.clipcap.concept_words import ConceptWords, with_articles
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions, like_photos
 from clipcap_ext.train.clipcap.module import CaptioningModule, build_clipcap
 from clipcap_ext.train.clipcap.photoless import read_photoless
-from clipcap_ext.train.clipcap.plain_captions import plain_caption
 
 TABLE = ConceptTable(
     (
@@ -65,7 +65,7 @@ def test_a_rival_is_another_concept(concept: int, seed: int) -> None:
 
 @given(st.integers(0, 2**31))
 def test_a_plain_caption_says_all_of_its_evidence(seed: int) -> None:
-    text, marked = plain_caption(WORDS, np.random.default_rng(seed))
+    text, marked = concept_caption(WORDS, np.random.default_rng(seed))
     for number, _ in marked:
         assert TABLE.words[number] in text
     marks = [MARKS.index(mark) for _, mark in marked]

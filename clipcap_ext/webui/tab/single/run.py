@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from clipcap_ext.batch.wording import plain_caption
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result

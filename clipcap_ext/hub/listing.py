@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clipcap_ext.engine.checkpoint.checksums import git_blob_id
+from clipcap_ext.engine.checkpoint.verified_files import git_blob_id
 from clipcap_ext.errors import DownloadError
 from clipcap_ext.files import file_sha256
 from clipcap_ext.foreign_json import expect, shown

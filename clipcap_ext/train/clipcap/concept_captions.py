@@ -70,7 +70,7 @@ FIRST, FURTHER = (
 Marked = list[tuple[int, str]]  # concepts with their marks, the surest first
 
 
-def plain_caption(words: ConceptWords, rng: np.random.Generator) -> tuple[str, Marked]:
+def concept_caption(words: ConceptWords, rng: np.random.Generator) -> tuple[str, Marked]:
     """A caption of one to three concepts drawn from all, and the evidence it says."""
     count = 1 + int(rng.choice(3, p=HOW_MANY))
     chosen = [int(rng.integers(len(words.concepts)))]

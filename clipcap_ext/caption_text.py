@@ -1,0 +1,14 @@
+"""How a caption's text ends: as the models write it, with " .", and as people do, without; no
+model."""
+
+from __future__ import annotations
+
+
+def clean_caption(text: str) -> str:
+    """The paper's clean-up of what GPT-2 wrote: up to the first full stop, blanks collapsed, then " ."."""
+    return " ".join(text.split(".")[0].split()) + " ."
+
+
+def plain_caption(text: str) -> str:
+    """A caption as people write it: the model's closing " ." is left out."""
+    return " ".join(text.split()).removesuffix(".").rstrip()
