@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from clipcap_ext.batch.entry import Scalar, Write
+from clipcap_ext.batch.history import PastRun
 from clipcap_ext.batch.journal import Journal
 from clipcap_ext.batch.sidecar import is_infotext, read_sidecar, real_place, sidecar_of, text_of
 from clipcap_ext.batch.wording import ADDING, Wording, bare
@@ -87,12 +88,14 @@ class PlannedFile:
 @dataclass(frozen=True)
 class Plan:
     """Every picture of the folder. In words: `collisions`, caption files that two pictures want, and
-    `damages`, lines of the journal that were passed over."""
+    `damages`, lines of the journal that were passed over. interrupted: the last run there, if it is not
+    finished and had other settings, so that this one does not go on with it."""
 
     task: FolderTask
     files: tuple[PlannedFile, ...]
     collisions: tuple[str, ...] = ()
     damages: tuple[str, ...] = ()
+    interrupted: PastRun | None = None
 
     @property
     def to_write(self) -> list[PlannedFile]:
@@ -127,7 +130,15 @@ def plan_folder(task: FolderTask) -> Plan:
             files.append(PlannedFile(image, sidecar, skip=skip, problem=problem, picture=False))
         else:
             files.append(_planned(image, sidecar, task, before))
-    return Plan(task, tuple(files), tuple(collisions), tuple(journal.problems))
+    damages, interrupted = tuple(journal.problems), _interrupted(journal, task)
+    return Plan(task, tuple(files), tuple(collisions), damages, interrupted)
+
+
+def _interrupted(journal: Journal, task: FolderTask) -> PastRun | None:
+    last = journal.runs[-1] if journal.runs else None
+    if last is None or last.finished or last.settings == task.settings() or journal.busy():
+        return None
+    return last
 
 
 def _no_picture(image: Path) -> tuple[str, str]:

@@ -22,6 +22,13 @@ class PastRun:
         """How many caption files it wrote."""
         return len({write.sidecar for write in self.writes})
 
+    @property
+    def asked(self) -> str:
+        """Its settings in a line: the policy, the model with its decoding, and what else was set."""
+        settings = {name: str(value) for name, value in self.settings.items() if value != ""}
+        said = ", ".join([settings.pop("policy", ""), settings.pop("note", "")]).strip(", ")
+        return said + "".join(f", {name} {value!r}" for name, value in sorted(settings.items()))
+
 
 @dataclass
 class History:

@@ -109,6 +109,8 @@ def run_caption(args: argparse.Namespace, streams: Streams) -> int:
     plan = plan_folder(_task(args, note_of(args.model, options)))
     for line in (*plan.damages, *plan.collisions):
         streams.say(one_line(line))
+    if plan.interrupted is not None:
+        streams.say(words.interrupted(plan.interrupted))
     if not plan.files:
         streams.say(f"error: {one_line(str(plan.task.folder))}: this folder holds no pictures.")
         return FAILED

@@ -76,11 +76,16 @@ def say_status(status: FolderStatus, task: FolderTask, streams: Streams, as_json
 
 
 def _run_line(number: int, run: PastRun, busy: bool) -> str:
-    settings = {name: str(value) for name, value in run.settings.items() if value != ""}
-    how = ", ".join([settings.pop("policy", ""), settings.pop("note", "")]).strip(", ")
-    more = "".join(f", {name} {value!r}" for name, value in sorted(settings.items()))
     state = "" if run.finished else " · going on now" if busy else " · not finished"
-    return one_line(f"run {number}: {run.owner.since}: {run.files} caption files: {how}{more}{state}")
+    return one_line(f"run {number}: {run.owner.since}: {run.files} caption files: {run.asked}{state}")
+
+
+def interrupted(run: PastRun) -> str:
+    """What is said of a run that was interrupted, where another one is about to begin."""
+    return one_line(
+        f"The run of {run.owner.since} in this folder is not finished ({run.asked}); with the same settings "
+        "it goes on."
+    )
 
 
 def say_undone(undone: Undone, folder: Path, streams: Streams, as_json: bool) -> None:

@@ -30,33 +30,47 @@ class Downloads:
         self._run: Run | None = None
         self._name = ""
         self._cancel = threading.Event()
+        self._askers: set[object] = set()
 
     @property
     def running(self) -> Run | None:
         """The download that is going on, None if there is none."""
         return self._run
 
-    def start(self, name: str) -> Run:
-        """Begin, or join the one that fetches it already; UsageError while something else is fetched.
+    def start(self, name: str, asker: object = None) -> Run:
+        """Begin, or join the one that fetches it already, for `asker`; UsageError while something else is
+        fetched.
 
         The run's error is a CaptionError, Cancelled if it was stopped.
         """
         with self._lock:
             if self._run is not None and self._name == name:
+                self._askers.add(asker)
                 return self._run
             if self._run is not None:
                 raise UsageError(
                     f"{self._name} is being downloaded. Wait for it, or cancel it in the Models pane."
                 )
-            self._name = name
+            self._name, self._askers = name, {asker}
             self._cancel, self.progress, self.step = threading.Event(), None, ""
             self._run = Run(lambda run: self._work(name))
             return self._run
 
-    def cancel(self, name: str = "") -> None:
-        """Ask the running download to stop, or that of `name` if it is the one; what has arrived is kept."""
-        if not name or name == self._name:
-            self._cancel.set()
+    def cancel(self) -> None:
+        """Ask the running download to stop, whoever asked for it; what has arrived is kept."""
+        self._cancel.set()
+
+    def leave(self, asker: object) -> None:
+        """`asker` does not want it any more: it stops unless somebody else does."""
+        with self._lock:
+            if asker in self._askers:
+                self._askers.discard(asker)
+                if not self._askers:
+                    self._cancel.set()
+
+    def goes_on_without(self, asker: object) -> bool:
+        """Whether `asker` has left it, and somebody else still wants it."""
+        return bool(self._askers) and asker not in self._askers
 
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""

@@ -22,6 +22,7 @@ class Run:
         self.results: list[Any] = []
         self.value: Any = None
         self.error: BaseException | None = None
+        self.stopping = threading.Event()
         self._work = work
         self._start = time.monotonic()
         self._first: tuple[float, int] | None = None
@@ -34,8 +35,13 @@ class Run:
         return not self._thread.is_alive()
 
     def set_stage(self, stage: str) -> None:
-        """Name what is being done: waiting, loading, captioning, stopping."""
-        self.stage = stage
+        """Name what is being done: waiting, loading, captioning. It is stopping once it was asked to stop."""
+        self.stage = "stopping" if self.stopping.is_set() else stage
+
+    def stop(self) -> None:
+        """Ask the work to end soon, by `stopping`, which it looks at; never waits."""
+        self.stopping.set()
+        self.stage = "stopping"
 
     def add(self, result: Any) -> None:
         """One more is done."""

@@ -35,7 +35,6 @@ class CaptionService:
         self.host = host
         self._keeper = Keeper(host)
         self._lock = threading.Lock()
-        self._works: list[Work] = []
 
     def models(self) -> list[ModelEntry]:
         """The bundled captioners and the user's."""
@@ -53,10 +52,11 @@ class CaptionService:
     def caption(
         self, images: Sequence[Image.Image], model: str, options: DecodingOptions | None = None, *,
         keys: Sequence[str] | None = None, on_progress: Progress | None = None, score: bool = False,
+        stop: threading.Event | None = None,
     ) -> Result:  # fmt: skip
         """Caption images with the model of that name, BATCH_SIZE at a time; errors as in `Work.caption`."""
         results: list[Result] = []
-        with self.work("Captioning", len(images), model, on_progress) as work:
+        with self.work("Captioning", len(images), model, on_progress, stop) as work:
             for start in range(0, max(len(images), 1), BATCH_SIZE):
                 part = slice(start, start + BATCH_SIZE)
                 own_keys = None if keys is None else keys[part]
@@ -69,25 +69,20 @@ class CaptionService:
         )
 
     @contextmanager
-    def work(self, title: str, total: int, model: str, on_progress: Progress | None = None) -> Iterator[Work]:
-        """Hold the host's queue and the captioner for one job; Cancelled if it was stopped while it
-        waited."""
-        work = Work(self._keeper, model, on_progress)
-        self._works.append(work)
-        try:
-            with self.host.job(title, total) as work.job, self._lock:
-                try:
-                    yield work
-                finally:
-                    self._keeper.rest()
-        finally:
-            self._works.remove(work)
+    def work(
+        self, title: str, total: int, model: str, on_progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Work]:  # fmt: skip
+        """Hold the host's queue and the captioner for one job; Cancelled if it was stopped while it waited.
 
-    def stop(self) -> None:
-        """Ask everything that runs or waits to stop after the batch it is at; never waits."""
-        for work in list(self._works):
-            work.stop.set()
-            work.tell("stopping")
+        stop: set by whoever asked, to end this job after the batch it is at. No job can end another's.
+        """
+        work = Work(self._keeper, model, on_progress, stop=stop or threading.Event())
+        with self.host.job(title, total) as work.job, self._lock:
+            try:
+                yield work
+            finally:
+                self._keeper.rest()
 
     def unload(self) -> None:
         """Free the captioner, after the job that uses it, if one does; costs nothing where none is in

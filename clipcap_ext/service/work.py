@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clipcap_ext.service.host import Job
 
 T = TypeVar("T")
-Progress = Callable[[str], None]  # is told "loading", "captioning" and "stopping" as they begin
+Progress = Callable[[str], None]  # is told "loading" and "captioning" as they begin
 
 
 class OutOfMemory(CaptionError):
@@ -56,7 +56,11 @@ class Work:
 
     @property
     def stopped(self) -> bool:
-        """True once somebody asked to stop, here or with a button of the host."""
+        """True once whoever asked for this work wants it to stop, by `stop`, or the host does.
+
+        A host's own Interrupt is for all that it shows as running, ours included: what it means there is left
+        as it is.
+        """
         return self.stop.is_set() or (self.job is not None and self.job.stopped)
 
     def step(self, text: str = "") -> None:

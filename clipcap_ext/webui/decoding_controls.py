@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
@@ -82,13 +82,20 @@ class DecodingForm:
     def options(self, one: bool = False) -> DecodingOptions:
         """The options; a random seed is drawn here, so that it can be shown. `one`: only the best caption is
         wanted."""
+        asked = self.lasting(one)
+        left_to_chance = asked.strategy == "sampling" and asked.seed is None
+        return replace(asked, seed=secrets.randbelow(2**31)) if left_to_chance else asked
+
+    def lasting(self, one: bool = True) -> DecodingOptions:
+        """The options without what is drawn anew each time: the same for the same form, as a folder's journal
+        notes them. `one`: only the best caption is wanted."""
         chosen = {name: self.values[name] for name in self.acting() - {STRATEGY}}
         if "num_candidates" in chosen:
             chosen["num_candidates"] = self.candidates()
         if one and self.strategy == "beams" and self.values["rank_by"] == "logprob":
             chosen["num_candidates"] = 1  # the same best one, without the others' texts
         if chosen.get("seed", 0) < 0:
-            chosen["seed"] = secrets.randbelow(2**31)
+            chosen["seed"] = None
         return DecodingOptions(**chosen)
 
 

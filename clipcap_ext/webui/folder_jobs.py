@@ -25,14 +25,13 @@ class FolderJob:
     ) -> None:
         self.plan = plan
         self._service, self._model, self._options = service, model, options
-        self._stop = threading.Event()
         self.run = Run(self._work, total=len(plan.files))
 
     @property
     def state(self) -> str:
         """waiting, loading, captioning or stopping; then done, stopped or failed."""
         if not self.run.ended:
-            return "stopping" if self._stop.is_set() else self.run.stage
+            return self.run.stage
         if self.run.error is not None:
             return "failed"
         return "stopped" if self.run.value else "done"
@@ -49,20 +48,17 @@ class FolderJob:
 
     def stop(self) -> None:
         """Ask it to end after the batch it is at; never waits."""
-        self._stop.set()
+        self.run.stop()
 
     def _work(self, run: Run) -> bool:
         """Carry the plan out; whether it was stopped."""
-        service, plan = self._service, self.plan
-        with service.work("Captioning", len(plan.to_write), self._model, run.set_stage) as work:
-
-            def stopped() -> bool:
-                return self._stop.is_set() or work.stopped
-
-            for result in run_plan(plan, work.captioning(self._options), stopped=stopped):
+        asked = "Captioning", len(self.plan.to_write), self._model, run.set_stage, run.stopping
+        with self._service.work(*asked) as work:
+            captioning = work.captioning(self._options)
+            for result in run_plan(self.plan, captioning, stopped=lambda: work.stopped):
                 run.add(result)
                 work.step(result.text)
-            return stopped()
+            return work.stopped
 
 
 class FolderJobs:

@@ -262,3 +262,26 @@ def test_a_reader_that_goes_away_ends_a_run_without_a_word(tiny_folder: Path, ph
     )
     assert len(ran.stdout.splitlines()) == 1
     assert [one for one in ran.stderr.splitlines() if "loaded in" not in one and "written" not in one] == []
+
+
+def test_a_run_that_was_interrupted_is_told_before_another_one_begins(
+    quick: Terminal, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "3.jpg").unlink()
+    caption = ClipCapCaptioner.caption
+
+    def stops(self: object, *asked: object, **named: object) -> object:
+        if list(photos.glob("*.txt")):
+            raise KeyboardInterrupt
+        return caption(self, *asked, **named)
+
+    monkeypatch.setattr(ClipCapCaptioner, "caption", stops)
+    words = ["caption", photos, "--policy", "append", "--batch-size", "1"]
+    assert quick(*words).code == 130
+    monkeypatch.undo()
+    told = "is not finished (append, tiny-clipcap"
+    other = quick(*words, "--trigger", "sks", "--dry-run")
+    assert told in other.err and "with the same settings it goes on" in other.err
+    same = quick(*words)
+    assert "is not finished" not in same.err and "2 written, 1 skipped" in same.err
+    assert "is not finished" not in quick(*words, "--trigger", "sks").err

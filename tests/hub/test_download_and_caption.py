@@ -21,9 +21,11 @@ from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.binding import Answer
+from clipcap_ext.webui.tab.compat import able
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import chosen, facts_line, offered
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
@@ -49,8 +51,11 @@ def pane(context: Context) -> SinglePane:
         return build_single(context)
 
 
-def pressed(context: Context, pane: SinglePane, shown: Shown | None = None) -> Iterator[Answer]:
-    return caption_picture(context, pane, PICTURE, shown or Shown(), PAPER, None, [], DECODING)
+def pressed(
+    context: Context, pane: SinglePane, shown: Shown | None = None, mine: Asker | None = None
+) -> Iterator[Answer]:
+    asked = shown or Shown(), PAPER, None, [], DECODING, mine or Asker()
+    return caption_picture(context, pane, PICTURE, *asked)
 
 
 def until_bytes_come(pane: SinglePane, steps: Iterator[Answer]) -> None:
@@ -74,9 +79,10 @@ def test_one_press_downloads_and_captions(hub: FakeHub, context: Context, pane: 
 
 def test_stopped_it_says_so_and_goes_on_from_there(hub: FakeHub, context: Context, pane: SinglePane) -> None:
     hub.behaviour.bytes_per_second = 200_000
-    steps = pressed(context, pane)
+    mine = Asker()
+    steps = pressed(context, pane, mine=mine)
     until_bytes_come(pane, steps)
-    context.downloads.cancel(PAPER)
+    context.downloads.leave(mine)
     *_, last = steps
     assert "What has arrived is kept" in last[pane.status] and pane.caption.text not in last
     assert begin_word(context, PAPER) == "Download and caption"
@@ -84,6 +90,22 @@ def test_stopped_it_says_so_and_goes_on_from_there(hub: FakeHub, context: Contex
     *_, last = pressed(context, pane)
     assert " ms" in last[pane.status]
     assert any(asked.startswith("bytes=") and asked != "bytes=0-" for asked in hub.ranges)
+
+
+def test_who_stops_waiting_leaves_the_download_to_who_still_waits(
+    hub: FakeHub, context: Context, pane: SinglePane
+) -> None:
+    hub.behaviour.bytes_per_second = 200_000
+    leaver, other = Asker(), Asker()
+    steps, others = pressed(context, pane, mine=leaver), pressed(context, pane, mine=other)
+    until_bytes_come(pane, steps)
+    next(others)
+    context.downloads.leave(leaver)
+    *_, last = steps
+    assert "Stopped." in last[pane.status] and last[pane.begin] == able(True)
+    hub.behaviour.bytes_per_second = 0
+    *_, last = others
+    assert " ms" in last[pane.status]
 
 
 def test_a_failure_leaves_the_box_and_the_button_as_they_were(

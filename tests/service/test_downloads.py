@@ -51,12 +51,30 @@ def test_only_one_runs_and_cancel_ends_it(home: Path, monkeypatch: pytest.Monkey
     assert downloads.start(PAPER) is run  # whoever asks for it again waits for the same
     with pytest.raises(UsageError, match=f"{PAPER} is being downloaded. Wait for it, or cancel it"):
         downloads.start("sbg-flickr8k")
-    downloads.cancel("sbg-flickr8k")
-    time.sleep(0.1)
-    assert downloads.running is run  # that was not the one
-    downloads.cancel(PAPER)
+    downloads.cancel()
     until(lambda: downloads.running is None)
     assert isinstance(run.error, Cancelled)
+
+
+def test_a_download_ends_when_the_last_who_wanted_it_leaves(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(client: HubClient, repo: str, revision: str) -> None:
+        client.cancel.wait(60)
+        client.stop_if_cancelled()
+
+    monkeypatch.setattr(HubClient, "listing", hang)
+    downloads, one, other, stranger = Downloads(home / "models"), object(), object(), object()
+    run = downloads.start(PAPER, one)
+    assert downloads.start(PAPER, other) is run
+    downloads.leave(stranger)
+    downloads.leave(one)
+    time.sleep(0.1)
+    assert downloads.running is run and downloads.goes_on_without(one)
+    assert not downloads.goes_on_without(other)
+    downloads.leave(other)
+    until(lambda: downloads.running is None)
+    assert isinstance(run.error, Cancelled) and not downloads.goes_on_without(one)
 
 
 def test_a_failure_is_told_and_the_next_may_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

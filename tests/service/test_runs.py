@@ -31,6 +31,18 @@ def test_a_run_tells_how_far_it_is() -> None:
     assert (run.value, run.error) == ("done", None)
 
 
+def test_a_run_that_was_asked_to_stop_is_stopping_whatever_begins_in_it() -> None:
+    def work(run: Run) -> bool:
+        asked = run.stopping.wait(30)
+        run.set_stage("captioning")
+        return asked
+
+    run = Run(work)
+    run.stop()
+    list(run.watch(every=0.01))
+    assert run.value is True and run.stage == "stopping"
+
+
 def test_an_error_is_kept_for_the_page() -> None:
     def work(run: Run) -> None:
         raise ValueError("no")

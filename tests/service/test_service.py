@@ -199,7 +199,8 @@ def test_two_at_once_take_turns_and_get_their_own(world: World) -> None:
     assert most == [1]
 
 
-def test_stop_ends_what_runs_and_what_waits_but_nothing_later(world: World) -> None:
+@pytest.mark.parametrize("stopped", ["what runs", "what waits"])
+def test_stop_ends_the_work_of_who_asked_and_no_other(world: World, stopped: str) -> None:
     begun, go = threading.Event(), threading.Event()
 
     def hold(images: Sequence[Image.Image]) -> None:
@@ -207,26 +208,28 @@ def test_stop_ends_what_runs_and_what_waits_but_nothing_later(world: World) -> N
         go.wait(30)
 
     world.before = hold
-    errors: list[BaseException] = []
-    said: list[str] = []
+    ended: dict[str, object] = {}
+    stops = {name: threading.Event() for name in ("what runs", "what waits")}
 
-    def ask() -> None:
+    def ask(name: str) -> None:
         try:
-            world.service.caption(pictures(*range(1, 20)), "a", on_progress=said.append)
+            ended[name] = world.service.caption(pictures(*range(1, 20)), "a", stop=stops[name])
         except Cancelled as error:
-            errors.append(error)
+            ended[name] = error
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    [thread.start() for thread in threads]
+    threads = [threading.Thread(target=ask, args=(name,)) for name in stops]
+    threads[0].start()
     assert begun.wait(30)
-    while len(world.service._works) < 2:
-        threading.Event().wait(0.01)
-    world.service.stop()
-    assert said == ["loading", "captioning", "stopping", "stopping"]
+    threads[1].start()
+    stops[stopped].set()
     go.set()
     [thread.join(30) for thread in threads]
-    assert len(errors) == 2
-    assert world.loaded[0].batches == [BATCH_SIZE]
+    (other,) = set(stops) - {stopped}
+    assert isinstance(ended[stopped], Cancelled)
+    assert [caption.text for caption in ended[other].captions] == [str(width) for width in range(1, 20)]
+    own = [BATCH_SIZE] if stopped == "what runs" else []  # the batch it was at is done
+    rest = [BATCH_SIZE, BATCH_SIZE, 3]
+    assert world.loaded[0].batches == own + rest
     assert world.service.caption([picture(3)], "a").captions[0].text == "3"
 
 

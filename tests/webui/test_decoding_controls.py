@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clipcap_ext.batch.folder import note_of
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES, DecodingOption
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, most_candidates, rows
@@ -34,6 +36,22 @@ START = DecodingForm.start()
 
 def form(**values: Any) -> DecodingForm:
     return DecodingForm.of_values({**START.values, **values})
+
+
+@given(FORMS)
+def test_a_folder_s_journal_notes_a_form_as_the_terminal_does(form: DecodingForm) -> None:
+    """What a form means is the same each time, and what the flags of the same decoding mean."""
+    note = note_of("a", form.lasting())
+    assert note == note_of("a", form.lasting())
+    again = DecodingForm.of(form.lasting())
+    assert note_of("a", again.lasting()) == note
+    drawn = form.options(one=True)
+    assert replace(drawn, seed=form.lasting().seed) == form.lasting()
+
+
+@pytest.mark.parametrize("options", [DecodingOptions(), DecodingOptions(num_beams=3, length_penalty=0.5)])
+def test_a_model_s_own_decoding_is_noted_alike_in_the_tab_and_the_terminal(options: DecodingOptions) -> None:
+    assert note_of("a", DecodingForm.of(options).lasting()) == note_of("a", options)
 
 
 @given(FORMS, st.booleans())

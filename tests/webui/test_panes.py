@@ -3,7 +3,10 @@ brings."""
 
 from __future__ import annotations
 
+import io
+import threading
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +18,25 @@ pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py r
 
 import gradio as gr
 
+from clipcap_ext.__main__ import main
+from clipcap_ext.batch.folder import FolderTask, Plan, note_of, plan_folder
+from clipcap_ext.batch.run import run_plan
+from clipcap_ext.batch.wording import Wording
+from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.cli.streams import Streams
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
+from clipcap_ext.service.work import Work
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.folder.asked import Asked
 from clipcap_ext.webui.tab.folder.looking import look
 from clipcap_ext.webui.tab.folder.pane import build_folder
 from clipcap_ext.webui.tab.folder.writing import undo, write
@@ -71,7 +83,7 @@ def test_a_caption_comes_with_its_candidates_and_one_can_begin_again(
     context: Context, pane: SinglePane
 ) -> None:
     picture = tiny_images(1)[0]
-    steps = caption_picture(context, pane, picture, Shown(), MODEL, "by hand", [], DECODING)
+    steps = caption_picture(context, pane, picture, Shown(), MODEL, "by hand", [], DECODING, Asker())
     last = last_of(steps, pane.outputs)
     assert " ms" in last[pane.status]
     assert (last[pane.begin], last[pane.stop]) == (able(True), able(False))
@@ -84,7 +96,7 @@ def test_a_caption_comes_with_its_candidates_and_one_can_begin_again(
 def test_without_a_picture_or_a_model_it_says_so(
     context: Context, pane: SinglePane, image: Any, model: str | None, said: str
 ) -> None:
-    steps = caption_picture(context, pane, image, Shown(), model, None, [], DECODING)
+    steps = caption_picture(context, pane, image, Shown(), model, None, [], DECODING, Asker())
     last = last_of(steps, pane.outputs)
     assert said in last[pane.status] and pane.caption.text not in last
 
@@ -107,7 +119,7 @@ def test_uploads_are_captioned_and_a_broken_one_is_named(context: Context, tmp_p
         image.save(tmp_path / f"{number}.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     files = [str(tmp_path / name) for name in ("0.png", "broken.png", "1.png")]
-    last = last_of(caption_uploads(context, batch, files, MODEL, DECODING), batch.outputs)
+    last = last_of(caption_uploads(context, batch, files, MODEL, DECODING, Asker()), batch.outputs)
     rows = last[batch.rows]
     assert [(row.file_name, bool(row.text)) for row in rows] == [
         ("0.png", True), ("broken.png", False), ("1.png", True),
@@ -116,23 +128,111 @@ def test_uploads_are_captioned_and_a_broken_one_is_named(context: Context, tmp_p
     assert edited(rows, '{"0": "mine"}')[0].text == "mine"
 
 
+def test_a_closed_page_ends_its_own_batch_and_no_other(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def captioning(work: Work, options: object) -> Any:
+        def caption(images: Any) -> list[Caption]:
+            assert go.wait(60)
+            return [Caption("x", MODEL, (Candidate("x", 0.0),)) for _ in images]
+
+        return caption
+
+    monkeypatch.setattr(Work, "captioning", captioning)
+    with gr.Blocks():
+        batch = build_batch(context)
+    tiny_images(1)[0].save(tmp_path / "a.png")
+    files, pages = [str(tmp_path / "a.png")], (Asker(), Asker())
+    closed, open_page = (caption_uploads(context, batch, files, MODEL, DECODING, page) for page in pages)
+    next(closed)
+    next(open_page)
+    closed.close()
+    assert [page._runs[0].stopping.is_set() for page in pages] == [True, False]
+    go.set()
+    assert "1 of 1 captioned" in last_of(open_page, batch.outputs)[batch.status]
+
+
 def test_a_folder_is_looked_at_written_and_put_back(context: Context, tmp_path: Path) -> None:
     with gr.Blocks():
         pane = build_folder(context)
     tiny_images(1)[0].save(tmp_path / "dog.png")
     task = {name: "" for name in pane.task}
     task |= {"folder": str(tmp_path), "recursive": False, "extension": ".txt", "policy": "skip"}
-    found = last_of(look(context, pane, MODEL, task, DECODING), pane.outputs)
+    found = last_of(look(context, pane, MODEL, task, DECODING, Asker()), pane.outputs)
     assert "1 to write" in found[pane.status] and found[pane.write] == able(True)
     assert not (tmp_path / "dog.txt").exists()
     looked = found[pane.looked]
-    other = last_of(write(context, pane, looked, MODEL, {**task, "prefix": "a"}, DECODING), pane.outputs)
+    other = last_of(
+        write(context, pane, looked, MODEL, {**task, "prefix": "a"}, DECODING, Asker()), pane.outputs
+    )
     assert "look first again" in other[pane.status] and other[pane.looked] is None
-    done = last_of(write(context, pane, looked, MODEL, dict(task), dict(DECODING)), pane.outputs)
+    done = last_of(write(context, pane, looked, MODEL, dict(task), dict(DECODING), Asker()), pane.outputs)
     assert "1 written" in done[pane.status] and (tmp_path / "dog.txt").read_text().strip()
     assert "1 caption files" in undo(context, pane, str(tmp_path))[pane.status]
     assert not (tmp_path / "dog.txt").exists()
     assert "no run to undo" in undo(context, pane, str(tmp_path))[pane.status]
+
+
+def folder_of(pictures: int, folder: Path) -> dict[str, Any]:
+    """A folder of pictures, and the Folder pane's controls for it."""
+    for number, image in enumerate(tiny_images(pictures)):
+        image.save(folder / f"{number}.png")
+    texts = {"folder": str(folder), "extension": ".txt", "policy": "append"}
+    return {**dict.fromkeys(("prefix", "suffix", "trigger"), ""), "recursive": False, **texts}
+
+
+def typed(context: Context, part: str, folder: Path, *more: str) -> tuple[int, str]:
+    """`python -m clipcap_ext folder PART` on the same folder; its code and all it said."""
+    streams = Streams(io.StringIO(), io.StringIO())
+    model = ["--models-dir", str(context.host.models_dir), "--model", MODEL] if part == "caption" else []
+    code = main(["folder", part, str(folder), *more, *model], streams)
+    return code, streams.out.getvalue() + streams.err.getvalue()
+
+
+def stopped_after_one(plan: Plan) -> None:
+    with closing(run_plan(plan, one_caption, batch_size=1)) as results:
+        next(results)
+
+
+def one_caption(images: Any) -> list[Caption]:
+    return [Caption("x", MODEL, (Candidate("x", 0.0),)) for _ in images]
+
+
+def test_what_the_pane_began_and_did_not_end_is_told_and_continued_in_the_terminal(
+    context: Context, tmp_path: Path
+) -> None:
+    task = folder_of(3, tmp_path)
+    decoding = DecodingForm.of(context.service.default_options(MODEL)).values
+    stopped_after_one(plan_folder(Asked(MODEL, task, decoding).folder_task()))
+    code, said = typed(context, "status", tmp_path)
+    assert code == 0 and f"1 caption files: append, {MODEL}" in said and "not finished" in said
+    assert "DecodingForm" not in said
+    code, said = typed(context, "caption", tmp_path, "--policy", "append")
+    assert code == 0 and "2 written, 1 skipped, 0 failed" in said
+    assert (tmp_path / "0.txt").read_text() == "x", "written once"
+    assert "not finished" not in typed(context, "status", tmp_path)[1]
+
+
+def test_what_the_terminal_began_and_did_not_end_is_told_and_continued_in_the_pane(
+    context: Context, tmp_path: Path
+) -> None:
+    task = folder_of(3, tmp_path)
+    options = context.service.default_options(MODEL)
+    began = FolderTask(tmp_path, Wording("append"), note=note_of(MODEL, options))
+    stopped_after_one(plan_folder(began))
+    with gr.Blocks():
+        pane = build_folder(context)
+    decoding = DecodingForm.of(options).values
+    other = last_of(look(context, pane, MODEL, {**task, "trigger": "sks"}, decoding, Asker()), pane.outputs)
+    assert f"is not finished (append, {MODEL}" in other[pane.status] and "3 to write" in other[pane.status]
+    found = last_of(look(context, pane, MODEL, task, decoding, Asker()), pane.outputs)
+    assert "2 to write, 1 to skip" in found[pane.status] and "is not finished" not in found[pane.status]
+    steps = write(context, pane, found[pane.looked], MODEL, task, decoding, Asker())
+    assert "2 written, 1 skipped" in last_of(steps, pane.outputs)[pane.status]
+    assert (tmp_path / "0.txt").read_text() == "x", "written once"
+    assert "not finished" not in typed(context, "status", tmp_path)[1]
 
 
 def test_a_caption_is_sent_with_its_picture_and_taken_back(tiny_folder: Path) -> None:

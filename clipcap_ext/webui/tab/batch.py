@@ -17,6 +17,7 @@ from clipcap_ext.batch.export import ExportRow, export
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.service.runs import Run
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, hidden_text, uploaded_paths
@@ -41,6 +42,7 @@ class BatchPane:
     status: gr.HTML
     gallery: gr.HTML
     rows: gr.State
+    mine: gr.State
     edits: Any
     download: dict[str, gr.Button]
     payload: Any
@@ -88,6 +90,7 @@ def build_batch(context: Context) -> BatchPane:
     shown = gr.HTML("", elem_id=elem_id("gallery"))
     return BatchPane(
         files=files, start=start, stop=stop, status=status, gallery=shown, rows=gr.State([]),
+        mine=gr.State(Asker()),
         edits=hidden_text("edits"), download=download, payload=hidden_text("payload"),
     )  # fmt: skip
 
@@ -105,9 +108,10 @@ def wire_batch(context: Context, header: Header, controls: DecodingControls, pan
         return {pane.payload: download_payload(rows, edits, kind)}
 
     follow(pane.files.change, chosen, {"files": pane.files}, [pane.status, pane.start])
-    inputs = {"files": pane.files, "model": header.model, "decoding": controls.components}
+    mine = {"mine": pane.mine}
+    inputs = {"files": pane.files, "model": header.model, "decoding": controls.components, **mine}
     on(pane.start.click, partial(caption_uploads, context, pane), inputs, pane.outputs, **QUIET)
-    on(pane.stop.click, context.service.stop, {}, **QUICK)
+    on(pane.stop.click, Asker.stop, {"self": pane.mine}, **QUICK)
     for kind, button in pane.download.items():
         captioned = {"rows": pane.rows, "edits": pane.edits}
         made = on(button.click, partial(payload, kind), captioned, [pane.payload], **QUICK)
@@ -115,7 +119,7 @@ def wire_batch(context: Context, header: Header, controls: DecodingControls, pan
 
 
 def caption_uploads(
-    context: Context, pane: BatchPane, files: Any, model: str | None, decoding: Mapping[str, Any]
+    context: Context, pane: BatchPane, files: Any, model: str | None, decoding: Mapping[str, Any], mine: Asker
 ) -> Iterator[Answer]:
     """Caption the uploads, the gallery growing meanwhile."""
     words, uploads = context.words, uploaded_paths(files)
@@ -124,9 +128,10 @@ def caption_uploads(
         yield pane.idle(state("failed", text))
         return
     batch = Batch(context, uploads, model, DecodingForm.of_values(decoding).options(one=True))
-    yield {**pane.busy(progress(words, batch.run)), pane.gallery: "", pane.rows: [], pane.edits: ""}
+    mine.own(batch.run)
     shown = 0
     try:
+        yield {**pane.busy(progress(words, batch.run)), pane.gallery: "", pane.rows: [], pane.edits: ""}
         for _ in batch.run.watch():
             answer = pane.busy(progress(words, batch.run))
             if len(batch.cards) > shown * SHOW_EVERY:
@@ -134,7 +139,7 @@ def caption_uploads(
                 answer[pane.gallery] = gallery(batch.cards)
             yield answer
     except GeneratorExit:  # the page is gone, nobody will read the rest
-        context.service.stop()
+        batch.run.stop()
         raise
     ended = pane.idle(batch_end(context, batch.run, batch.rows))
     downloads = pane.takeaway(any(not row.problem for row in batch.rows))
@@ -157,7 +162,8 @@ class Batch:
     def _caption(self, run: Run, model: str, options: DecodingOptions) -> bool:
         """Whether it was stopped."""
         words, paths = self._context.words, list(self._names)
-        with self._context.service.work(words("Captioning"), len(paths), model, run.set_stage) as work:
+        asked = words("Captioning"), len(paths), model, run.set_stage, run.stopping
+        with self._context.service.work(*asked) as work:
             for outcome in caption_files(paths, work.captioning(options), stopped=lambda: work.stopped):
                 row = row_of(self._names[outcome.path], outcome)
                 thumbnail = "" if outcome.image is None else thumbnail_of(outcome.image)

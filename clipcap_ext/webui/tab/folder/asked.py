@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clipcap_ext.batch.folder import FolderTask, folder_from_text
+from clipcap_ext.batch.folder import FolderTask, folder_from_text, note_of
 from clipcap_ext.batch.wording import Wording
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.webui.decoding_controls import DecodingForm
@@ -32,7 +32,7 @@ class Asked:
         wording = Wording(self.task["policy"], text["prefix"], text["suffix"], text["trigger"])
         return FolderTask(
             folder_from_text(text["folder"]), wording, bool(self.task["recursive"]), self.task["extension"],
-            f"{self.model} {self.form}",
+            note_of(self.model or "", self.form.lasting()),
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer, on
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, able
 from clipcap_ext.webui.tab.context import Context
@@ -21,10 +22,11 @@ def wire_folder(context: Context, header: Header, controls: DecodingControls, pa
         return {pane.write: able(False), pane.looked: None}
 
     inputs = {"model": header.model, "task": pane.task, "decoding": controls.components}
-    on(pane.look.click, partial(look, context, pane), inputs, pane.outputs, **QUIET)
-    looked = {"looked": pane.looked, **inputs}
+    mine = {"mine": pane.mine}
+    on(pane.look.click, partial(look, context, pane), {**inputs, **mine}, pane.outputs, **QUIET)
+    looked = {"looked": pane.looked, **inputs, **mine}
     on(pane.write.click, partial(write, context, pane), looked, pane.outputs, **QUIET)
-    on(pane.stop.click, context.service.stop, {}, **QUICK)
+    on(pane.stop.click, Asker.stop, {"self": pane.mine}, **QUICK)
     folder, shown = {"folder": pane.task["folder"]}, [pane.status, pane.table]
     on(pane.undo.click, partial(undo, context, pane), folder, shown, **QUICK)
     for component in (*pane.task.values(), header.model, *controls.components.values()):

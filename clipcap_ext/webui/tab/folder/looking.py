@@ -10,6 +10,7 @@ from clipcap_ext.batch.captioning import caption_files
 from clipcap_ext.batch.folder import Plan, plan_folder
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.service.runs import Run
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.folder.asked import Asked, Looked
@@ -25,6 +26,7 @@ def look(
     model: str | None,
     task: Mapping[str, Any],
     decoding: Mapping[str, Any],
+    mine: Asker,
 ) -> Iterator[Answer]:
     """Plan, caption the first few, show what would be written where."""
     words, asked = context.words, Asked(model, task, decoding)
@@ -35,7 +37,7 @@ def look(
         yield {**pane.idle(failure(words, error)), pane.table: ""}
         return
     first = plan.to_write[:PREVIEWED]
-    going = Run(lambda run: _preview(context, plan, looked, run), total=len(first))
+    going = mine.own(Run(lambda run: _preview(context, plan, looked, run), total=len(first)))
     for _ in going.watch():
         yield {**pane.busy(progress(words, going, counted=False)), pane.looked: None}
     if going.error is not None:
@@ -51,7 +53,8 @@ def _preview(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
     if not paths or model is None:
         return
     old = {file.image: file.old for file in plan.to_write}
-    with context.service.work(context.words("Captioning"), len(paths), model, run.set_stage) as work:
+    asked = context.words("Captioning"), len(paths), model, run.set_stage, run.stopping
+    with context.service.work(*asked) as work:
         captioning = work.captioning(looked.options)
         for outcome in caption_files(paths, captioning, stopped=lambda: work.stopped):
             if outcome.caption is None:
@@ -69,6 +72,11 @@ def _counts(context: Context, plan: Plan) -> str:
     )  # fmt: skip
     if plan.collisions:
         counts += " " + words("Two pictures, one caption file:") + " " + "; ".join(plan.collisions)
+    if (last := plan.interrupted) is not None:
+        counts += " " + words(
+            "The run of {since} here is not finished ({asked}); with the same settings it goes on.",
+            since=last.owner.since, asked=last.asked,
+        )  # fmt: skip
     return counts
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 from clipcap_ext.batch.folder import FolderTask
 from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.wording import POLICIES
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able, forgotten
 from clipcap_ext.webui.tab.context import Context
@@ -32,6 +33,7 @@ class FolderPane:
     status: gr.HTML
     table: gr.HTML
     looked: gr.State
+    mine: gr.State
 
     @property
     def outputs(self) -> list[Any]:
@@ -67,7 +69,7 @@ def build_folder(context: Context) -> FolderPane:
     shown = gr.HTML("", elem_id=elem_id("folder_table"))
     return FolderPane(
         task=task, look=look, write=write, stop=stop, undo=undo, status=status, table=shown,
-        looked=gr.State(None),
+        looked=gr.State(None), mine=gr.State(Asker()),
     )  # fmt: skip
 
 

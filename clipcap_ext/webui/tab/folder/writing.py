@@ -11,6 +11,7 @@ from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.undo import undo as undo_runs
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.service.runs import Run
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able
 from clipcap_ext.webui.tab.context import Context
@@ -21,7 +22,7 @@ from clipcap_ext.webui.tab.markup import duration, failure, progress, state, tab
 
 def write(
     context: Context, pane: FolderPane, looked: Looked | None, model: str | None, task: Mapping[str, Any],
-    decoding: Mapping[str, Any],
+    decoding: Mapping[str, Any], mine: Asker,
 ) -> Iterator[Answer]:  # fmt: skip
     """Write the captions that were looked at, going on where an interrupted run with the same settings
     ended."""
@@ -29,7 +30,7 @@ def write(
     if looked is None or looked.asked != Asked(model, task, decoding) or model is None:
         yield pane.idle(state("failed", words("The settings changed: look first again.")))
         return
-    going = Run(lambda run: _write(context, looked, model, run))
+    going = mine.own(Run(lambda run: _write(context, looked, model, run)))
     for _ in going.watch():
         yield {**pane.busy(progress(words, going)), pane.undo: able(False)}
     idle = {**pane.idle(_end(context, going)), pane.undo: able(True)}
@@ -40,7 +41,8 @@ def _write(context: Context, looked: Looked, model: str, run: Run) -> bool:
     """Whether it was stopped."""
     plan = plan_folder(looked.asked.folder_task())
     run.total = len(plan.files)
-    with context.service.work(context.words("Captioning"), len(plan.to_write), model, run.set_stage) as work:
+    asked = context.words("Captioning"), len(plan.to_write), model, run.set_stage, run.stopping
+    with context.service.work(*asked) as work:
         for result in run_plan(plan, work.captioning(looked.options), stopped=lambda: work.stopped):
             run.add(result)
             work.step(result.text)

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.service.tokens import count_tokens
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
 from clipcap_ext.webui.shown import Shown
@@ -31,7 +32,8 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
         "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text,
         "history": pane.caption.history,
     }  # fmt: skip
-    _wire_run(context, header, pane, {**model, **picture, "decoding": controls.components})
+    asked = {**model, **picture, "decoding": controls.components, "mine": pane.mine}
+    _wire_run(context, header, pane, asked)
 
     def begin(model: str | None) -> Answer:
         return {pane.begin: gr.update(value=begin_word(context, model))}
@@ -49,9 +51,9 @@ def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[s
         begin = gr.update(value=begin_word(context, model))
         return {pane.begin: begin, header.facts: facts_line(context, model)}
 
-    def stop(model: str | None) -> None:
-        context.service.stop()
-        context.downloads.cancel(str(model))
+    def stop(mine: Asker) -> None:
+        mine.stop()
+        context.downloads.leave(mine)
 
     run, model = partial(caption_picture, context, pane), {"model": header.model}
     edited = {**inputs, "keywords": pane.keywords.text}
@@ -60,7 +62,7 @@ def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[s
         on(pane.keywords.again.click, run, edited, pane.outputs, **QUIET),
     ):
         on(ended.then, model_is_here, model, [pane.begin, header.facts], **QUICK)
-    on(pane.stop.click, stop, model, **QUICK)
+    on(pane.stop.click, stop, {"mine": pane.mine}, **QUICK)
 
 
 def picture_changed(

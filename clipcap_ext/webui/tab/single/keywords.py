@@ -78,7 +78,8 @@ def guess_again(context: Context, image: Image, model: str, options: DecodingOpt
 
     def work(run: Run) -> Result:
         edit = KeywordEdit(exactly=split_keywords(text))
-        with context.service.work(context.words("Captioning"), 1, model, run.set_stage) as work:
+        asked = context.words("Captioning"), 1, model, run.set_stage, run.stopping
+        with context.service.work(*asked) as work:
             return work.guess(image, options, edit)
 
     return Run(work)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able, forgotten, picture
@@ -45,6 +46,7 @@ class SinglePane:
 
     picture: gr.Image
     shown: gr.State
+    mine: gr.State
     found: FoundPrompt
     begin: gr.Button
     stop: gr.Button
@@ -89,8 +91,8 @@ def build_single(context: Context) -> SinglePane:
             send = build_send(context)
             keywords = build_keywords(context)
     return SinglePane(
-        picture=image, shown=gr.State(Shown()), found=found, begin=begin, stop=stop, status=status,
-        caption=caption, send=send, keywords=keywords,
+        picture=image, shown=gr.State(Shown()), mine=gr.State(Asker()), found=found, begin=begin,
+        stop=stop, status=status, caption=caption, send=send, keywords=keywords,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
+from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Shown
@@ -36,7 +37,7 @@ def begin_word(context: Context, model: str | None) -> str:
 
 def caption_picture(
     context: Context, pane: SinglePane, image: Any, shown: Shown, model: str | None, caption: str | None,
-    history: list[str], decoding: Mapping[str, Any], keywords: str | None = None,
+    history: list[str], decoding: Mapping[str, Any], mine: Asker, keywords: str | None = None,
 ) -> Iterator[Answer]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
 
@@ -49,11 +50,11 @@ def caption_picture(
         return
     options, begun = DecodingForm.of_values(decoding).options(), Begun.now(shown, image)
     if to_download(context, model):
-        problem = yield from fetch(context, pane, model)
+        problem = yield from fetch(context, pane, model, mine)
         if problem or begun.replaced:
             yield pane.idle(problem) if problem else dropped(pane, shown)
             return
-    run = begin(context, image, model, options, keywords)
+    run = mine.own(begin(context, image, model, options, keywords))
     for _ in run.watch():
         if begun.replaced:
             yield dropped(pane, shown)
@@ -72,7 +73,9 @@ def begin(context: Context, image: Image, model: str, options: DecodingOptions, 
         return guess_again(context, image, model, options, keywords)
 
     def work(run: Run) -> Result:
-        return context.service.caption([image], model, options, on_progress=run.set_stage, score=True)
+        return context.service.caption(
+            [image], model, options, on_progress=run.set_stage, score=True, stop=run.stopping
+        )
 
     return Run(work)
 
@@ -99,14 +102,16 @@ def captioned(pane: SinglePane, caption: Caption, before: str | None, history: l
     }  # fmt: skip
 
 
-def fetch(context: Context, pane: SinglePane, model: str) -> Generator[Answer, None, str]:
+def fetch(context: Context, pane: SinglePane, model: str, mine: Asker) -> Generator[Answer, None, str]:
     """Download what `model` lacks, yielding the moving bar; returns what to say if it is not here, else
     nothing."""
     try:
-        run = context.downloads.start(model)
+        run = context.downloads.start(model, mine)
     except CaptionError as error:
         return failure(context.words, error)
     for _ in run.watch():
+        if context.downloads.goes_on_without(mine):  # stopped here, while another page waits for it
+            return state("stopped", context.words("Stopped."))
         yield pane.busy(bar(context.words, context.downloads))
     return problem_of(context.words, run)
 
