@@ -22,7 +22,7 @@ from benchmarks.faults.injector import DONE, FOREIGN, KINDS, Fault, count_change
 from benchmarks.faults.training import Resuming, Training
 
 COUNTED = ("lost", "doubled", "stray", "foreign")
-TORN = (0, 1, 17, 64, 200, 1000, 4096, 20_000, 100_000)  # bytes that a file may have when it is torn
+TORN = (0, *sorted({round(1.38**power) for power in range(41)}))  # bytes a torn file may have, to 400 kB
 
 
 @dataclass

@@ -17,11 +17,11 @@ pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py r
 
 import gradio as gr
 
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.binding import Answer

@@ -24,12 +24,12 @@ from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.wording import Wording
 from clipcap_ext.caption import Candidate, Caption
 from clipcap_ext.cli.streams import Streams
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.service.work import Work
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited

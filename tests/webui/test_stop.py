@@ -21,11 +21,11 @@ from fastapi.testclient import TestClient
 from clipcap_ext.caption import Candidate, Caption
 from clipcap_ext.errors import Cancelled
 from clipcap_ext.service import keeper
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui import api
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.hosts import find_host
 from clipcap_ext.webui.rest_guard import Access
 

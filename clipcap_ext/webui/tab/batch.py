@@ -16,8 +16,8 @@ from clipcap_ext.batch.captioning import Outcome, caption_files
 from clipcap_ext.batch.export import ExportRow, export
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.caption_text import plain_caption
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, hidden_text, uploaded_paths

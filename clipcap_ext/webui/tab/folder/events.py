@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from clipcap_ext.webui.asker import Asker
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer, on
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, able
 from clipcap_ext.webui.tab.context import Context

@@ -9,8 +9,8 @@ from typing import Any
 from clipcap_ext.batch.captioning import caption_files
 from clipcap_ext.batch.folder import Plan, plan_folder
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.folder.asked import Asked, Looked

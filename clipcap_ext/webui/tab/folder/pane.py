@@ -10,7 +10,7 @@ import gradio as gr
 from clipcap_ext.batch.folder import FolderTask
 from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.wording import POLICIES
-from clipcap_ext.webui.asker import Asker
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able, forgotten
 from clipcap_ext.webui.tab.context import Context

@@ -10,8 +10,8 @@ from clipcap_ext.batch.folder import folder_from_text, plan_folder
 from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.undo import undo as undo_runs
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able
 from clipcap_ext.webui.tab.context import Context

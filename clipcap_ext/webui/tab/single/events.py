@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.tokens import count_tokens
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
 from clipcap_ext.webui.shown import Shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.webui.asker import Asker
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able, forgotten, picture

@@ -11,9 +11,9 @@ import gradio as gr
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import Cancelled, CaptionError
+from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
-from clipcap_ext.webui.asker import Asker
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Shown
