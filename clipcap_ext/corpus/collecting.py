@@ -64,6 +64,8 @@ class Collector:
 
     finder: ImageFinder
     splits: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    domains: dict[str, str] = field(default_factory=dict)
     captions: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -77,19 +79,30 @@ class Collector:
         if isinstance(split, str) and split:
             self.splits[image] = SPLIT_NAMES.get(split, split)
 
+    def describe(self, image: object, number: object = None, domain: object = None) -> None:
+        """What else the data set says of an image: its own number, its domain; what is of no use is passed
+        over."""
+        if isinstance(image, str):
+            if isinstance(number, int) and not isinstance(number, bool):
+                self.numbers[image] = number
+            if isinstance(domain, str) and domain:
+                self.domains[image] = domain
+
     def complain(self, where: str, reason: str) -> None:
         """Note what is left out."""
         self.problems.append(Problem(printable(where), printable(reason)))
 
-    def corpus(self, name: str) -> Corpus:
-        """All images that have a caption and a file; the rest become problems, one an image."""
+    def corpus(self, name: str, pictures: bool = True) -> Corpus:
+        """All images that have a caption and a file; the rest become problems, one an image. Without
+        `pictures` a file need not be there."""
         examples: list[Example] = []
         for image, captions in self.captions.items():
-            path = self.finder.find(image)
+            path = self.finder.find(image) or (None if pictures else self.finder.folders[0] / image)
             if path is None:
                 self.complain(image, f"no such image file ({len(captions)} captions left out).")
             else:
-                examples.append(Example(image, path, tuple(captions), self.splits.get(image)))
+                told = self.splits.get(image), self.numbers.get(image), self.domains.get(image)
+                examples.append(Example(image, path, tuple(captions), *told))
         return Corpus(name, tuple(examples), tuple(self.problems))
 
 

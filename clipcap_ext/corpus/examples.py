@@ -11,12 +11,18 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Example:
     """One image and its captions. `image_id` is the file's name as the data set writes it; `split` as it
-    marks it."""
+    marks it.
+
+    number: the data set's own id where it has numbers, as COCO's, which results files name images by.
+    domain: nocaps' word for what is in it. `path` leads to no file only where no pictures were asked for.
+    """
 
     image_id: str
     path: Path
     captions: tuple[str, ...]
     split: str | None = None
+    number: int | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)

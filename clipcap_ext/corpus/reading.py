@@ -13,9 +13,14 @@ from clipcap_ext.errors import CorpusError, UsageError
 
 
 def read_corpus(
-    place: str | os.PathLike[str], layout: str = "auto", images: str | os.PathLike[str] | None = None
+    place: str | os.PathLike[str],
+    layout: str = "auto",
+    images: str | os.PathLike[str] | None = None,
+    *,
+    pictures: bool = True,
 ) -> Corpus:
     """Read a data set: a folder, or its annotation file. `images` names their folder if it lies elsewhere.
+    Without `pictures` images count whose files are not there: captions can be scored by their text.
 
     Rows and images that cannot be used are in `Corpus.problems`. Raises UsageError for an unknown layout,
     CorpusError if there is nothing of that layout, or nothing usable in it.
@@ -33,7 +38,7 @@ def read_corpus(
         if files:
             collector = Collector(ImageFinder(folder, Path(images) if images else None))
             candidate.read(files, folder, collector)
-            return _usable(collector.corpus(_name(folder)), candidate.name)
+            return _usable(collector.corpus(_name(folder), pictures), candidate.name)
     looked = "\n".join(f"  {candidate.name}: {candidate.looks_for}" for candidate in tried)
     shards = "\nShards (.tar, .tsv) become features first: python -m clipcap_ext.corpus features --help."
     raise CorpusError(f"No data set recognised at {root}. Looked for:\n{looked}{shards * _has_shards(root)}")

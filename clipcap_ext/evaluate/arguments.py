@@ -22,8 +22,15 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("model", nargs="?", help="a model's name or folder; with --retrieval an encoder's")
     made.add_argument(
-        "--hypotheses", type=Path, metavar="FILE", help="score the captions of this JSON file instead"
+        "--hypotheses",
+        type=Path,
+        metavar="FILE",
+        help="score the captions of this file instead: COCO results, JSON lines, captions by image, a table",
     )
+    made.add_argument(
+        "--positions", action="store_true", default=None,
+        help="numbers in FILE count from 0 in the data set's list, and are not its own ids",
+    )  # fmt: skip
     made.add_argument("--retrieval", action="store_true", help="recall at 1, 5 and 10 of the encoder")
     made.add_argument("--data", type=Path, required=True, help="folder or annotation file of the data set")
     made.add_argument("--out", type=Path, help="results.json to write")
@@ -65,6 +72,8 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
     """What was asked for; UsageError for options that would do nothing together."""
     if (args.model is None) == (args.hypotheses is None):
         raise UsageError("Give a model or --hypotheses FILE, one of the two.")
+    if args.positions and args.hypotheses is None:
+        raise UsageError("--positions is said of the numbers in --hypotheses FILE, and does nothing without.")
     if args.hypotheses is not None and (args.retrieval or args.record or given_decoding(args)):
         raise UsageError(
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."

@@ -33,6 +33,13 @@ class EvaluationSplit:
         """What the data set had to leave out."""
         return self.corpus.problems
 
+    def having(self, captions: Mapping[str, str]) -> EvaluationSplit:
+        """The images that have a caption; the label says how many, where that is not all."""
+        if all(example.image_id in captions for example in self.corpus.examples):
+            return self
+        part = self.corpus.subset(captions)
+        return EvaluationSplit(part, f"{self.label}-{len(part)}of{len(self.corpus)}", self.numbering)
+
     def first(self, limit: int | None) -> EvaluationSplit:
         """The first `limit` images; the label says so, for CIDEr-D and recall depend on the set of images."""
         if limit is None or limit >= len(self.corpus):
@@ -44,13 +51,19 @@ class EvaluationSplit:
 
 
 def load_split(
-    data: Path, split: str, scheme: str, layout: str = "auto", images: Path | None = None
+    data: Path,
+    split: str,
+    scheme: str,
+    layout: str = "auto",
+    images: Path | None = None,
+    *,
+    pictures: bool = True,
 ) -> EvaluationSplit:
     """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no
-    image."""
+    image. Without `pictures` their files need not be there."""
     if split not in SPLITS:
         raise UsageError(f"Unknown split {split!r}; known: {', '.join(SPLITS)}.")
-    corpus = read_corpus(data, layout, images)
+    corpus = read_corpus(data, layout, images, pictures=pictures)
     if split == "all":
         return EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
     part: Corpus = getattr(split_corpus(corpus, scheme), split)

@@ -26,6 +26,7 @@ class EvaluationRequest:
     layout: str = "auto"
     images: Path | None = None
     limit: int | None = None
+    positions: bool = False  # numbers in a file of captions count from 0 in the data set's list
     batch_size: int = 16
     device: str = "cpu"
     seed: int = 0
@@ -53,10 +54,12 @@ class EvaluationRequest:
             raise UsageError(f"{', '.join(judged)} needs an encoder: name one with --clip-score ENCODER.")
         object.__setattr__(self, "metrics", tuple(metric.name for metric in chosen))
 
-    def load(self) -> EvaluationSplit:
-        """The images asked for; the protocol says by which scheme the data set is split."""
+    def load(self, *, pictures: bool = True) -> EvaluationSplit:
+        """The images asked for; the protocol says by which scheme the data set is split. Without `pictures`
+        their files need not be there."""
         scheme = PROTOCOLS[self.protocol].scheme
-        return load_split(self.data, self.split, scheme, self.layout, self.images).first(self.limit)
+        split = load_split(self.data, self.split, scheme, self.layout, self.images, pictures=pictures)
+        return split.first(self.limit)
 
     @property
     def needs(self) -> list[Callable[[], object]]:

@@ -17,7 +17,8 @@ from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.generation import caption_examples
-from clipcap_ext.evaluate.hypotheses import read_hypotheses
+from clipcap_ext.evaluate.hypotheses.matching import match
+from clipcap_ext.evaluate.hypotheses.reading import read_hypotheses
 from clipcap_ext.evaluate.judge import ClipJudge
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
 from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
@@ -76,10 +77,15 @@ def evaluate_model(
 def evaluate_hypotheses(
     path: Path, request: EvaluationRequest, say: Say = lambda line: None
 ) -> dict[str, Any]:
-    """Score captions that a JSON file holds for every image of a split."""
+    """Score captions that a file holds; only CLIPScore needs the photos themselves.
+
+    Images without a caption are not scored and, like captions of other images, counted and named.
+    """
     check_scorer(request)
-    split = request.load()
-    captions = read_hypotheses(path, split.corpus.image_ids, split.numbering)
+    rows = read_hypotheses(path)
+    whole = request.load(pictures=bool(request.clip_score))
+    matched = match(path, rows, whole.corpus.examples, whole.numbering if request.positions else None)
+    split, captions = whole.having(matched.captions), matched.captions
     say(
         f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), "
         f"{request.protocol}"
@@ -87,10 +93,13 @@ def evaluate_hypotheses(
     start = time.perf_counter()
     judge, notes = _judge(request, split)
     figures = score_captions(captions, split, request, judge)
-    figures["notes"] += notes if judge is None else [*notes, UNKNOWN_RANKER]
+    figures["notes"] += [*matched.told(), *notes, *([] if judge is None else [UNKNOWN_RANKER])]
     return {
         **provenance(), "kind": "captions",
-        "hypotheses": {"file": path.name, "fingerprint": file_fingerprint(path)},
+        "hypotheses": {
+            "file": path.name, "fingerprint": file_fingerprint(path), "captions": len(rows),
+            "unknown": list(matched.unknown), "without_caption": list(matched.lacking),
+        },
         "problems": [str(problem) for problem in split.problems],
         "seconds": {"scoring": round(time.perf_counter() - start, 2)}, **figures,
     }  # fmt: skip

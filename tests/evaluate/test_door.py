@@ -136,14 +136,56 @@ def test_hypotheses(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         for i, text in enumerate(["A dog plays in the snow.", "a cat", "a dog"])
     ]
     (tmp_path / "made.json").write_text(json.dumps(made))
-    words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(data), *QUICK]
+    words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(data), "--positions", *QUICK]
     assert main([*words, "--out", str(tmp_path / "r.json")]) == 0
     results = json.loads((tmp_path / "r.json").read_text())
     assert results["images"]["4.png"]["scores"]["BLEU-4"] == pytest.approx(1)  # number 0 of the official list
     assert results["hypotheses"]["file"] == "made.json" and "model" not in results
+    assert results["notes"] == [] and results["hypotheses"]["without_caption"] == []
     capsys.readouterr()
-    assert main([*words, "--limit", "2"]) == 1
-    assert "not in this split" in capsys.readouterr().err
+    assert main([*words, "--limit", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "Captions in the file of no image of the split: 1 (2)." in said
+    assert "|split:karpathy-test-first2|n:2|" in said
+
+
+def test_captions_of_some_images_are_scored_without_their_photos(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "toy"
+    shutil.copytree(data, copy)
+    shutil.rmtree(copy / "Images")
+    made = {"4.png": "A dog plays in the snow.", "5.png": "a cat", "9.png": "a cow"}
+    (tmp_path / "made.json").write_text(json.dumps(made))
+    words = ["--hypotheses", str(tmp_path / "made.json"), "--data", str(copy), *QUICK]
+    assert main([*words, "--out", str(tmp_path / "r.json")]) == 0
+    said, results = capsys.readouterr().out, json.loads((tmp_path / "r.json").read_text())
+    assert "1 of 3 images of the split have no caption in the file, and are not scored: 2.png." in said
+    assert "Captions in the file of no image of the split: 1 (9.png)." in said
+    assert results["hypotheses"]["without_caption"] == ["2.png"] and results["problems"] == []
+    assert "|split:karpathy-test-2of3|n:2|" in results["signature"] and sorted(results["images"]) == [
+        "4.png", "5.png",
+    ]  # fmt: skip
+    (tmp_path / "made.json").write_text(json.dumps([{"image_id": 0, "caption": "a dog"}]))
+    assert main(words) == 1
+    assert "None of the 1 captions" in (said := capsys.readouterr().err) and "--positions" in said
+
+
+def test_what_the_package_writes_it_scores(data: Path, model: Path, tmp_path: Path) -> None:
+    from clipcap_ext.__main__ import main as package
+
+    made = tmp_path / "made.jsonl"
+    with made.open("w", encoding="utf-8") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        assert package(["caption", str(data / "Images"), "--model", str(model), "--json"]) == 0
+    out = tmp_path / "r.json"
+    words = ["--data", str(data), *QUICK]
+    assert main([str(model), *words, "--out", str(out)]) == 0
+    itself = json.loads(out.read_text())
+    for file in (made, out):
+        again = tmp_path / "again.json"
+        assert main(["--hypotheses", str(file), *words, "--out", str(again)]) == 0
+        assert json.loads(again.read_text())["images"] == itself["images"]
 
 
 def test_one_image_alone(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,6 +250,7 @@ def test_another_file_that_decides_what_is_said_makes_another_model(model: Path,
         ([], "Give a model or --hypotheses"),
         (["MODEL", "--hypotheses", "x.json"], "one of the two"),
         (["--hypotheses", "x.json", "--num-beams", "3"], "decoding options do nothing"),
+        (["MODEL", "--positions"], "does nothing without"),
         (["MODEL", "--retrieval", "--temperature", "1"], "decoding options do nothing"),
         (["MODEL", "--temperature", "1", "--num-beams", "2"], "exclude each other"),
         (["MODEL", "--top-k", "5"], "top_k does nothing"),
@@ -299,6 +342,7 @@ def test_clip_score_of_hypotheses(
     words = [
         "--hypotheses",
         str(tmp_path / "made.json"),
+        "--positions",
         "--data",
         str(data),
         *QUICK,

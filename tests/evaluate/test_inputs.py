@@ -1,76 +1,17 @@
-"""What an evaluation reads: hypotheses from a file, a split of a data set, a request; and what it refuses."""
+"""What an evaluation reads: a split of a data set, a request; and what it refuses."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from clipcap_ext.errors import CaptionError, CorpusError, ScoringError, UsageError
+from clipcap_ext.errors import CorpusError, UsageError
 from clipcap_ext.evaluate.dataset import load_split
-from clipcap_ext.evaluate.hypotheses import read_hypotheses
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.metrics.java import find_java
 from clipcap_ext.metrics.spice import check_models
-
-IDS = ["b.jpg", "a.jpg", "c.jpg"]
-
-
-def rows(*pairs: tuple[object, object]) -> str:
-    return json.dumps([{"image_id": image_id, "caption": caption} for image_id, caption in pairs])
-
-
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        [(0, "x"), (1, "y"), (2, "z")],
-        [("b.jpg", "x"), ("a.jpg", "y"), ("c.jpg", "z")],
-        [("c", "z"), (0, "x"), ("a.jpg", "y")],
-    ],
-)
-def test_numbers_names_and_stems(tmp_path: Path, pairs: list) -> None:
-    (tmp_path / "h.json").write_text(rows(*pairs))
-    found = read_hypotheses(tmp_path / "h.json", sorted(IDS), numbering=IDS)
-    assert found == {"a.jpg": "y", "b.jpg": "x", "c.jpg": "z"}
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "message"),
-    [
-        (rows((0, "x"), (1, "y")), ScoringError, r"no caption for 1 of 3 images: c\.jpg"),
-        (rows((0, "x"), (1, "y"), (2, "z"), (2, "z")), ScoringError, r"more than one caption for c\.jpg"),
-        (
-            rows((0, "x"), ("b.jpg", "x"), (1, "y"), (2, "z")),
-            ScoringError,
-            r"more than one caption for b\.jpg",
-        ),
-        (rows((0, "x"), (1, "y"), (3, "z")), ScoringError, "not in this split 3"),
-        (rows((0, "x"), (1, "y"), (-1, "z")), ScoringError, "not in this split -1"),
-        (rows((0, "x"), (1, "y"), ("d.jpg", "z")), ScoringError, r"not in this split d\.jpg"),
-        (rows((0, "x"), (True, "y")), UsageError, "entry 1: .*True"),
-        (rows((0, 5)), UsageError, "entry 0: .* is not of the form"),
-        ('[{"caption": "x"}]', UsageError, "entry 0"),
-        ('{"b.jpg": "x"}', UsageError, "holds dict, a list was expected"),
-        ("[", UsageError, "is not JSON"),
-    ],
-)
-def test_wrong_hypotheses(tmp_path: Path, text: str, kind: type[CaptionError], message: str) -> None:
-    (tmp_path / "h.json").write_text(text)
-    with pytest.raises(kind, match=message):
-        read_hypotheses(tmp_path / "h.json", IDS, numbering=IDS)
-
-
-def test_no_hypotheses_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"h\.json cannot be read: No such file"):
-        read_hypotheses(tmp_path / "h.json", IDS, numbering=IDS)
-
-
-def test_a_stem_that_two_images_share_is_none(tmp_path: Path) -> None:
-    (tmp_path / "h.json").write_text(rows(("a", "x"), ("b.jpg", "y")))
-    with pytest.raises(ScoringError, match="not in this split a"):
-        read_hypotheses(tmp_path / "h.json", ["a.jpg", "a.png", "b.jpg"], numbering=[])
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ TOOLKIT = {
 @pytest.mark.slow
 def test_published_captions_score_as_published(shared_data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     captions = shared_data / "rnn_role" / "merge_flickr8k_3_128_1.json"
-    found = evaluate_hypotheses(captions, EvaluationRequest(shared_data / "flickr8k"))
+    found = evaluate_hypotheses(captions, EvaluationRequest(shared_data / "flickr8k", positions=True))
     assert {name: figure["value"] for name, figure in found["results"].items()} == pytest.approx(
         TOOLKIT, abs=5e-6
     )

@@ -195,12 +195,15 @@ class Doors:
             pins.forget("a/b")
 
     def hypotheses(self, chance: random.Random) -> None:
-        from clipcap_ext.evaluate.hypotheses import read_hypotheses
+        from clipcap_ext.corpus import Example
+        from clipcap_ext.evaluate.hypotheses.matching import match
+        from clipcap_ext.evaluate.hypotheses.reading import read_hypotheses
 
         sound = [{"image_id": name, "caption": texts[0]} for name, texts in CAPTIONS.items()]
         with self.fresh() as folder:
             (folder / "h.json").write_bytes(json_mutant(sound, chance))
-            read_hypotheses(folder / "h.json", list(CAPTIONS), list(CAPTIONS))
+            examples = [Example(name, folder / name, texts) for name, texts in CAPTIONS.items()]
+            match(folder / "h.json", read_hypotheses(folder / "h.json"), examples, list(CAPTIONS))
 
     def results(self, chance: random.Random) -> None:
         from clipcap_ext.evaluate.report.compare import compare_command

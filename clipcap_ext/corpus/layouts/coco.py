@@ -46,6 +46,7 @@ def _names(images: list, path: Path, collector: Collector) -> dict[object, str]:
     for number, image in enumerate(images):
         try:
             names[image["id"]] = image["file_name"]
+            collector.describe(image["file_name"], image["id"], image.get("domain"))
         except (KeyError, TypeError) as error:
             collector.complain(f"{path.name}:images[{number}]", f"has no id or file_name ({error!r}).")
     return names

@@ -28,6 +28,7 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
             where = f"{path.name}:images[{number}]"
             try:
                 name, split, sentences = image["filename"], image.get("split"), image["sentences"]
+                collector.describe(name, image.get("cocoid", image.get("imgid")))
                 for sentence in sentences:
                     collector.add(name, sentence["raw"], where, split)
             except (KeyError, TypeError, AttributeError) as error:
