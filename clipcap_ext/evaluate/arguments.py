@@ -7,8 +7,9 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from clipcap_ext.corpus.splits import SCHEMES
 from clipcap_ext.errors import UsageError
-from clipcap_ext.evaluate.dataset import SPLITS
+from clipcap_ext.evaluate.dataset import PARTS
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.flags import add_decoding_flags, given_decoding
 from clipcap_ext.metrics import DEFAULT_METRICS, METRICS, PROTOCOLS
@@ -38,8 +39,12 @@ def parser() -> argparse.ArgumentParser:
         "--record", action="store_true", help="also write the scores into the checkpoint's config.json"
     )
     asked = made.add_argument_group("images and protocol")
-    asked.add_argument("--split", choices=SPLITS, help="part of the data set (default: test)")
-    asked.add_argument("--protocol", choices=tuple(PROTOCOLS), help="default: standard")
+    parts = f"{', '.join(PARTS)}; {', '.join(SCHEMES)}; or both (default: {SCHEMES[0]}-{PARTS[0]})"
+    asked.add_argument("--split", metavar="SPLIT", help=f"part of the data set and who split it so: {parts}")
+    asked.add_argument(
+        "--protocol", choices=tuple(PROTOCOLS),
+        help="how texts are prepared; it says nothing of the split (default: standard)",
+    )  # fmt: skip
     others = ", ".join(name for name in METRICS if name not in DEFAULT_METRICS)
     known = f"separated by commas (default: {','.join(DEFAULT_METRICS)}; also {others})"
     asked.add_argument("--metrics", type=_names, help=known)

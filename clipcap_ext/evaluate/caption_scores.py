@@ -11,7 +11,7 @@ from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
-from clipcap_ext.metrics import METRICS, PROTOCOLS, Scores, score_systems
+from clipcap_ext.metrics import METRICS, Scores, score_systems
 from clipcap_ext.metrics.metric import Judge
 from clipcap_ext.metrics.stored import stored
 
@@ -47,7 +47,7 @@ def score_captions(
         "statistics": _statistics(main),
         "data": {
             "name": data, "split": split.label, "protocol": request.protocol,
-            "scheme": PROTOCOLS[request.protocol].scheme, "images": len(captions),
+            "scheme": request.scheme, "images": len(captions),
             "references": sum(map(len, references.values())),
         },
         "bootstrap": {**vars(request.bootstrap), "method": "percentiles over resampled images"},

@@ -9,9 +9,26 @@ from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, Problem, read_corpus, split_corpus
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
+from clipcap_ext.corpus.splits import SCHEMES
 from clipcap_ext.errors import CorpusError, UsageError
 
-SPLITS = ("test", "val", "train", "all")
+PARTS = ("test", "val", "train", "all")
+
+
+def scheme_and_part(word: str) -> tuple[str, str]:
+    """What --split says: a part, a scheme of splitting, or both as signatures say them (`karpathy-val`).
+
+    Left out are karpathy and test, whatever the protocol. UsageError for another word.
+    """
+    scheme, dash, part = word.partition("-")
+    if not dash:
+        scheme, part = (word, "test") if word in SCHEMES else (SCHEMES[0], word)
+    if scheme not in SCHEMES or part not in PARTS:
+        raise UsageError(
+            f"Unknown split {word!r}; known: {', '.join(PARTS)}, {', '.join(SCHEMES)}, and both as in "
+            f"{SCHEMES[0]}-val."
+        )
+    return scheme, part
 
 
 @dataclass(frozen=True)
@@ -61,22 +78,34 @@ def load_split(
 ) -> EvaluationSplit:
     """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no
     image. Without `pictures` their files need not be there."""
-    if split not in SPLITS:
-        raise UsageError(f"Unknown split {split!r}; known: {', '.join(SPLITS)}.")
     corpus = read_corpus(data, layout, images, pictures=pictures)
     if split == "all":
         return EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
-    part: Corpus = getattr(split_corpus(corpus, scheme), split)
-    if not part.examples:
-        raise CorpusError(
-            f"The {split} part of {corpus.name} is empty under the {scheme} split: choose another --split."
-        )
+    part = _part(corpus, split, scheme)
     listed = (
         _listed(official_splits(data if data.is_dir() else data.parent), split)
         if scheme == "karpathy"
         else ()
     )
     return EvaluationSplit(part, f"{scheme}-{split}", listed or tuple(part.image_ids))
+
+
+def _part(corpus: Corpus, split: str, scheme: str) -> Corpus:
+    """The images of one part; a data set that marks this part need not mark the others."""
+    marked = [example.image_id for example in corpus.examples if example.split == split]
+    if scheme == "karpathy" and marked:
+        return corpus.subset(marked)
+    marks = sorted({example.split for example in corpus.examples if example.split})
+    if scheme == "karpathy" and marks:
+        raise CorpusError(
+            f"{corpus.name} marks no image as {split}: choose --split {' or '.join([*marks, 'all'])}."
+        )
+    part: Corpus = getattr(split_corpus(corpus, scheme), split)
+    if not part.examples:
+        raise CorpusError(
+            f"The {split} part of {corpus.name} is empty under the {scheme} split: choose another --split."
+        )
+    return part
 
 
 def _listed(splits: Mapping[str, str], split: str) -> tuple[str, ...]:

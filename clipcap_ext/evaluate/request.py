@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.errors import ScoringError, UsageError
-from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
+from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split, scheme_and_part
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics import DEFAULT_METRICS, PROTOCOLS
 from clipcap_ext.metrics.clip_score import CLIP_SCORE
@@ -20,7 +20,7 @@ class EvaluationRequest:
     """Which images of which data set, under which protocol, and how the figures are made."""
 
     data: Path
-    split: str = "test"
+    split: str = "test"  # a part, a scheme or both; the protocol has no say in it
     protocol: str = "standard"
     metrics: tuple[str, ...] = DEFAULT_METRICS
     layout: str = "auto"
@@ -39,6 +39,7 @@ class EvaluationRequest:
         if self.protocol not in PROTOCOLS:
             raise UsageError(f"Unknown protocol {self.protocol!r}; known: {', '.join(PROTOCOLS)}.")
         self._check_metrics()
+        scheme_and_part(self.split)
         if self.batch_size < 1 or self.resamples < 1:
             raise UsageError("--batch-size and --resamples must be at least 1.")
 
@@ -55,11 +56,15 @@ class EvaluationRequest:
         object.__setattr__(self, "metrics", tuple(metric.name for metric in chosen))
 
     def load(self, *, pictures: bool = True) -> EvaluationSplit:
-        """The images asked for; the protocol says by which scheme the data set is split. Without `pictures`
-        their files need not be there."""
-        scheme = PROTOCOLS[self.protocol].scheme
-        split = load_split(self.data, self.split, scheme, self.layout, self.images, pictures=pictures)
+        """The images asked for. Without `pictures` their files need not be there."""
+        scheme, part = scheme_and_part(self.split)
+        split = load_split(self.data, part, scheme, self.layout, self.images, pictures=pictures)
         return split.first(self.limit)
+
+    @property
+    def scheme(self) -> str:
+        """How the data set is split."""
+        return scheme_and_part(self.split)[0]
 
     @property
     def needs(self) -> list[Callable[[], object]]:

@@ -17,12 +17,11 @@ _WORD = re.compile(r"n't\b|'(?:s|re|ve|ll|d|m)\b|(?:(?!n't\b)[^\W_])+(?:[-&](?:(
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to prepare texts; `tokenizer` is its word in a signature, `scheme` the split it is used
-    with."""
+    """A named way to prepare texts; `tokenizer` is its word in a signature. Which images are scored is
+    not its business."""
 
     name: str
     tokenizer: str
-    scheme: str
     needs_java: bool
     prepare_hypotheses: Callable[[Texts], list[str]]
     prepare_references: Callable[[Texts], list[str]]
@@ -48,9 +47,9 @@ def _each(function: Callable[[str], str]) -> Callable[[Texts], list[str]]:
 
 
 _ALL = (
-    Protocol("standard", "ptb", "karpathy", True, ptb_tokenize, ptb_tokenize),
-    Protocol("paper", "raw-lower-dot", "paper", False, _each(cut_at_full_stop), _each(raw_lower)),
-    Protocol("words", "words", "karpathy", False, _each(plain_words), _each(plain_words)),
+    Protocol("standard", "ptb", True, ptb_tokenize, ptb_tokenize),
+    Protocol("paper", "raw-lower-dot", False, _each(cut_at_full_stop), _each(raw_lower)),
+    Protocol("words", "words", False, _each(plain_words), _each(plain_words)),
 )
 PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 

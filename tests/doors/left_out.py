@@ -37,7 +37,6 @@ LEFT_OUT = (
     LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", STAND_INS),
     LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", FULL_SIZE),
     LeftOut(r"python -m clipcap_ext\.labels build .*", "spaCy's English pipeline and WordNet"),
-    LeftOut(r"python -m clipcap_ext\.evaluate .* --protocol paper", "a test part of 1000 photos"),
 )
 
 

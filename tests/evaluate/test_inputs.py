@@ -51,9 +51,38 @@ def test_a_limit_is_told(data: Path) -> None:
         split.first(0)
 
 
+@pytest.mark.parametrize("protocol", ["standard", "paper", "words"])
+@pytest.mark.parametrize(
+    ("word", "scheme", "label"),
+    [
+        ("test", "karpathy", "karpathy-test"), ("val", "karpathy", "karpathy-val"),
+        ("all", "karpathy", "all"),
+        ("karpathy", "karpathy", "karpathy-test"), ("karpathy-train", "karpathy", "karpathy-train"),
+        ("paper", "paper", "paper-test"), ("paper-train", "paper", "paper-train"),
+    ],
+)  # fmt: skip
+def test_protocol_and_split_are_two_switches(
+    protocol: str, word: str, scheme: str, label: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipcap_ext.corpus.splits.HELD_OUT", 2)
+    request = EvaluationRequest(data, split=word, protocol=protocol)
+    assert (request.scheme, request.load().label) == (scheme, label)
+
+
+def test_a_data_set_that_marks_one_part_alone_has_that_part(data: Path) -> None:
+    (data / "captions.txt").write_text("image,caption,split\n0.jpg,A dog,val\n1.jpg,A cat,val\n")
+    for name in ("train", "dev", "test"):
+        (data / f"Flickr_8k.{name}Images.txt").unlink()
+    assert len(load_split(data, "val", "karpathy").corpus) == 2
+    with pytest.raises(CorpusError, match="marks no image as test: choose --split val or all"):
+        load_split(data, "test", "karpathy")
+
+
 def test_splits_that_are_not_there(data: Path) -> None:
-    with pytest.raises(UsageError, match="known: test, val, train, all"):
-        load_split(data, "dev", "karpathy")
+    with pytest.raises(UsageError, match="known: test, val, train, all, karpathy, paper, and both as in"):
+        EvaluationRequest(data, split="dev")
+    with pytest.raises(UsageError, match="Unknown split 'web-test'"):
+        EvaluationRequest(data, split="web-test")
     with pytest.raises(CorpusError, match="last 1000"):
         load_split(data, "test", "paper")
 
