@@ -30,6 +30,9 @@ IMAGE_FOLDERS = (
     "", "Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k_images", "flickr30k-images",
     "train2014", "val2014", "test2014", "train2017", "val2017", "test2017",
 )  # fmt: skip
+SPLIT_FOLDERS = ("train", "val", "test", "validation")  # nocaps'; only below the data set's own folder
+ANNOTATIONS = "annotations"
+DOMAIN_NAMES = {"out-of-domain": "out-domain"}  # papers say the former, nocaps' files the latter
 
 
 class ImageFinder:
@@ -37,7 +40,9 @@ class ImageFinder:
 
     def __init__(self, root: Path, images: Path | None = None) -> None:
         roots = [images] if images else [root, root.parent]
+        own = images or (root.parent if root.name == ANNOTATIONS else root)
         self.folders = [folder / name if name else folder for folder in roots for name in IMAGE_FOLDERS]
+        self.folders += [own / name for name in SPLIT_FOLDERS]
         self._names: dict[Path, frozenset[str]] = {}
 
     def find(self, name: str) -> Path | None:
@@ -86,7 +91,7 @@ class Collector:
             if isinstance(number, int) and not isinstance(number, bool):
                 self.numbers[image] = number
             if isinstance(domain, str) and domain:
-                self.domains[image] = domain
+                self.domains[image] = DOMAIN_NAMES.get(domain, domain)
 
     def complain(self, where: str, reason: str) -> None:
         """Note what is left out."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipcap_ext.evaluate.control_captions import CONSTANT, control_systems
 from clipcap_ext.evaluate.dataset import EvaluationSplit
+from clipcap_ext.evaluate.domain_scores import domain_scores, with_intervals
 from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
@@ -41,8 +42,9 @@ def score_captions(
     main = scored.pop(SYSTEM)
     return {
         "signature": main.signature,
-        "results": _with_intervals(main, request),
+        "results": with_intervals(main, request),
         "controls": {name: _control(name, systems[name], scores) for name, scores in scored.items()},
+        **domain_scores(captions, split, request, judge),
         **_human(references, request),
         "statistics": _statistics(main),
         "data": {
@@ -69,13 +71,6 @@ def _human(references: Mapping[str, Sequence[str]], request: EvaluationRequest) 
 def _notes(images: int, request: EvaluationRequest) -> list[str]:
     notes = [METRICS[name].alone for name in request.metrics]
     return [note for note in notes if note] if images == 1 else []
-
-
-def _with_intervals(scores: Scores, request: EvaluationRequest) -> dict[str, dict[str, Any]]:
-    intervals = request.bootstrap.intervals(scores.tables)
-    return {
-        name: {"value": value, "interval": list(intervals[name])} for name, value in scores.values.items()
-    }
 
 
 def _control(name: str, captions: Mapping[str, str], scores: Scores) -> dict[str, Any]:

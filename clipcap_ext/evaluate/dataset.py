@@ -46,6 +46,15 @@ class EvaluationSplit:
         return {example.image_id: example.captions for example in self.corpus.examples}
 
     @property
+    def domains(self) -> dict[str, tuple[str, ...]]:
+        """nocaps' domains by name -> the image ids of each; other data sets have none."""
+        by_domain: dict[str, list[str]] = {}
+        for example in self.corpus.examples:
+            if example.domain:
+                by_domain.setdefault(example.domain, []).append(example.image_id)
+        return {name: tuple(sorted(ids)) for name, ids in sorted(by_domain.items())}
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What the data set had to leave out."""
         return self.corpus.problems

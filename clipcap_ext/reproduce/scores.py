@@ -36,7 +36,8 @@ def score_run(recipe: Recipe, seed: int, weights: Weights, data: Path, say: Say)
     """
     split = load_split(data, recipe.split, recipe.scheme)
     captions = caption(recipe, seed, weights.model, split, say)
-    parts = {"": sorted(captions)} | _domains(data, captions)
+    domains = {name: [one for one in ids if one in captions] for name, ids in split.domains.items()}
+    parts = {"": sorted(captions)} | {name: ids for name, ids in domains.items() if ids}
     return {
         "format": FORMAT, "table": recipe.table.name, "row": recipe.row.name, "seed": seed,
         "data": {"name": split.corpus.name, "split": split.label, "images": len(captions)},
@@ -94,18 +95,6 @@ def _scored(
         scores = score(hypotheses, references, protocol, DEFAULT_METRICS, data=split.corpus.name, split=label)
         kept[part] = {"signature": scores.signature, "statistics": stored(scores.tables)}
     return kept
-
-
-def _domains(data: Path, captions: Mapping[str, str]) -> dict[str, list[str]]:
-    """nocaps' domains: name -> image ids. Other data sets have none."""
-    if not (data.is_file() and data.suffix == ".json"):
-        return {}
-    annotations = json.loads(data.read_text(encoding="utf-8"))
-    by_domain: dict[str, list[str]] = {}
-    for image in annotations.get("images", []):
-        if "domain" in image and image.get("file_name") in captions:
-            by_domain.setdefault(image["domain"], []).append(image["file_name"])
-    return {domain: sorted(ids) for domain, ids in sorted(by_domain.items())}
 
 
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:

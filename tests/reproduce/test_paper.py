@@ -38,7 +38,7 @@ CLIPCAP = {
     ("nocaps", "CIDEr-D"): (65.83, 65.7),
     ("nocaps", "CIDEr-D in-domain"): (84.85, 79.73),
     ("nocaps", "CIDEr-D near-domain"): (66.82, 67.69),
-    ("nocaps", "CIDEr-D out-of-domain"): (49.14, 49.35),
+    ("nocaps", "CIDEr-D out-domain"): (49.14, 49.35),
 }
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipcap_ext.corpus.collecting import Collector, read_json
+from clipcap_ext.corpus.collecting import ANNOTATIONS, Collector, read_json
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.errors import CorpusError
 
+NAMES = ("captions_*.json", "nocaps_*_captions.json")
+
 
 def find(place: Path) -> list[Path]:
-    """captions_*.json in a folder or in its `annotations`; or the file itself if it has images and
-    annotations."""
+    """captions_*.json, or nocaps' file, in a folder or in its `annotations`; or the file itself if it has
+    images and annotations."""
     if place.is_dir():
-        return sorted(place.glob("captions_*.json")) or sorted(
-            (place / "annotations").glob("captions_*.json")
-        )
+        tried = [sorted(folder.glob(name)) for name in NAMES for folder in (place, place / ANNOTATIONS)]
+        return next(filter(None, tried), [])
     return [place] if place.suffix == ".json" and _parts(read_json(place)) else []
 
 
@@ -59,4 +60,4 @@ def _parts(content: object) -> tuple[list, list] | None:
     return (images, annotations) if isinstance(images, list) and isinstance(annotations, list) else None
 
 
-COCO = Layout("coco", "captions_*.json, there or in annotations/", find, read)
+COCO = Layout("coco", "captions_*.json or nocaps_*_captions.json, there or in annotations/", find, read)

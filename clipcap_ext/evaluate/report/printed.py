@@ -21,12 +21,24 @@ def results_table(results: Mapping[str, Any]) -> str:
         by_people = human.get(metric, {})
         beside += [f"{by_people[which]:.4f}" if by_people else "" for which in ("one", "best") if people]
         rows.append([metric, f"{figures['value']:.4f}", f"{low:.4f} - {high:.4f}", *beside])
-    return "\n".join([*aligned(rows), *_statistics_lines(results), results["signature"]])
+    lines = [*aligned(rows), *_domain_lines(results), *_statistics_lines(results), results["signature"]]
+    return "\n".join(lines)
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
     """Rows as lines, the first column to the left and the others to the right."""
     return [_line(row, _widths(rows)) for row in rows]
+
+
+def _domain_lines(results: Mapping[str, Any]) -> list[str]:
+    """A table of the domains side by side, nothing where there are none."""
+    domains = results.get("domains", {})
+    if not domains:
+        return []
+    rows = [["by domain", *domains], ["images", *(str(one["images"]) for one in domains.values())]]
+    for metric in results["results"]:
+        rows.append([metric, *(f"{one['results'][metric]['value']:.4f}" for one in domains.values())])
+    return ["", *aligned(rows), ""]
 
 
 def _statistics_lines(results: Mapping[str, Any]) -> list[str]:
