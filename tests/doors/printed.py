@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from package import ROOT
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "clipcap_ext/bundled/*/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/README.md", "clipcap_ext/**/README.md")
 PROGRAMS = ("python", "python3", "clipcap-ext", "make", "pip", "bash", "torchrun", "git", "mkdir", "cp")
 SHELLS = ("", "bash", "sh", "shell", "console")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)

@@ -1,7 +1,7 @@
 """Runs in the installed environment: reads commands with the doors' own parsers, and does nothing else.
 
-Standard input: a JSON list of [module, [word, ...]]. Standard output: a JSON list of what is wrong with each,
-empty where nothing is.
+Standard input: a JSON list of [module, [word, ...]]. Standard output: what is wrong with each, empty where
+nothing is; every flag that the doors take; the commands that their own help prints.
 """
 
 from __future__ import annotations
@@ -47,21 +47,38 @@ def read(module: str, words: list[str]) -> None:
         raise SystemExit("no such plan")
 
 
-def flags() -> Iterator[str]:
-    """Every flag of every door."""
+def parsers() -> Iterator[argparse.ArgumentParser]:
+    """Those of every door, and of the commands below."""
     for name in ("", ".train", ".evaluate", ".reproduce", ".corpus", ".labels"):
-        yield from flags_of(importlib.import_module(f"clipcap_ext{name}.__main__").parser())
+        yield from and_below(importlib.import_module(f"clipcap_ext{name}.__main__").parser())
 
 
-def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Those of a parser and of the commands below it."""
+def and_below(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of its commands."""
+    yield parser
     for action in parser._actions:
-        yield from action.option_strings
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                yield from flags_of(below)
+                yield from and_below(below)
+
+
+def examples(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The commands that end a help; one that is cut short by dots is none."""
+    for line in (parser.epilog or "").splitlines():
+        if "python -m" in line and line.startswith("  ") and "..." not in line:
+            yield line.strip()
+
+
+def main() -> None:
+    """Read what was asked."""
+    asked = json.load(sys.stdin)
+    said = {
+        "faults": [fault(*one) for one in asked],
+        "flags": sorted({flag for one in parsers() for flag in one._option_string_actions}),
+        "examples": [line for one in parsers() for line in examples(one)],
+    }
+    json.dump(said, sys.stdout)
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    json.dump({"faults": [fault(*one) for one in asked], "flags": sorted(set(flags()))}, sys.stdout)
+    main()

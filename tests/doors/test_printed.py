@@ -104,20 +104,38 @@ def test_the_doors_take_every_word(reader: Person, tmp_path: Path) -> None:
     asked += [(span, span.text.split()[-1], ["--help"]) for page in pages()
               for span in spans(page, text_of(page)) if NAME.fullmatch(span.text)
               and span.text.startswith("python")]  # fmt: skip
-    read = reading([[module, words] for _, module, words in asked], reader, tmp_path)
     assert len(asked) > 80
-    wrong = [f"{one[0]}\n  {fault}" for one, fault in zip(asked, read["faults"], strict=True) if fault]
-    assert not wrong, "\n".join(wrong)
-    flags = {*read["flags"], *FLAGS_ELSEWHERE}
-    unknown = [str(one) for page in pages() for one in flags_of(page) if one.text not in flags]
+    assert_taken([(str(printed), module, words) for printed, module, words in asked], reader, tmp_path)
+
+
+def test_the_doors_take_the_examples_of_their_own_help(reader: Person, tmp_path: Path) -> None:
+    lines = [Printed("--help", 0, line) for line in reading([], reader, tmp_path)["examples"]]
+    asked = [(line.text, *words_for_a_door(line.commands[0])) for line in lines]
+    assert len(asked) > 15
+    assert_taken(asked, reader, tmp_path)
+
+
+def test_the_flags_that_sentences_name_are_there(reader: Person, tmp_path: Path) -> None:
+    ours = set(reading([], reader, tmp_path)["flags"])
+    named = [one for page in pages() for one in flags_of(page)]
+    assert {one.text for one in named} >= FLAGS_ELSEWHERE
+    unknown = [str(one) for one in named if one.text not in ours | FLAGS_ELSEWHERE]
     assert not unknown, "\n".join(unknown)
+
+
+def assert_taken(asked: list[tuple[str, str, list[str]]], person: Person, folder: Path) -> None:
+    """Each: where it is printed, the module that it runs, what that is told."""
+    faults = reading([[module, words] for _, module, words in asked], person, folder)["faults"]
+    wrong = [f"{one[0]}\n  {fault}" for one, fault in zip(asked, faults, strict=True) if fault]
+    assert not wrong, "\n".join(wrong)
 
 
 def words_for_a_door(command: tuple[str, ...]) -> tuple[str, list[str]] | tuple[()]:
     """The module that a command runs, however many of it, and what it is told; empty for other programs."""
     for place, word in enumerate(command):
         if word.split(".")[0] == "clipcap_ext" and command[place - 1] == "-m":
-            return word, list(command[place + 1 :])
+            told = command[place + 1 :]
+            return word, list(told[: told.index(">")] if ">" in told else told)
     return ()
 
 
