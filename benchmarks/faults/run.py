@@ -99,11 +99,13 @@ def all_doors(place: Path) -> list[Door]:
     ]  # fmt: skip
 
 
-def measure(place: Path, every: int = 1, only: str = "", kinds: Sequence[str] = KINDS) -> dict[str, Tally]:
+def measure(
+    place: Path, every: int = 1, only: Sequence[str] = (), kinds: Sequence[str] = KINDS
+) -> dict[str, Tally]:
     """A tally a door, each told as soon as it is there."""
     tallies: dict[str, Tally] = {}
     for number, door in enumerate(all_doors(place)):
-        if only not in ("", door.name):
+        if only and door.name not in only:
             continue
         tally = tallies[door.name] = Tally()
         warm_up(door, place / f"warm-{number}")
@@ -127,7 +129,7 @@ def tell(name: str, tally: Tally) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=1, help="hurt every n-th change only")
-    parser.add_argument("--door", default="", help="this one alone")
+    parser.add_argument("--door", nargs="+", default=(), help="these doors alone")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="these kinds of fault alone")
     args = parser.parse_args()
     import torch
