@@ -22,14 +22,16 @@ from benchmarks.faults.injector import DONE, FOREIGN, KINDS, Fault, count_change
 from benchmarks.faults.training import Resuming, Training
 
 COUNTED = ("lost", "doubled", "stray", "foreign")
-TORN = (0, *sorted({round(1.38**power) for power in range(41)}))  # bytes a torn file may have, to 400 kB
+TORN = (0, *sorted({round(1.17**power) for power in range(83)}))  # bytes a torn file may have, to 400 kB
 
 
 @dataclass
 class Tally:
-    """What became of the faults of one door: how many, and everything that was wrong."""
+    """What became of the faults of one door: how many, after how many of them anything was wrong, and all
+    of that."""
 
     faults: int = 0
+    failures: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -111,7 +113,8 @@ def measure(
         warm_up(door, place / f"warm-{number}")
         for fault in list(faults_of(door, place / f"work-{number}", every, kinds)):
             tally.faults += 1
-            found = hurt(door, place / f"work-{number}-{fault.kind}-{fault.at}", fault)
+            found = list(hurt(door, place / f"work-{number}-{fault.kind}-{fault.at}", fault))
+            tally.failures += bool(found)
             tally.wrong += [f"{fault}: {text}" for text in found]
         tell(door.name, tally)
     return tallies
@@ -121,7 +124,8 @@ def tell(name: str, tally: Tally) -> None:
     """The door's line of the table, and the first of what was wrong."""
     counts = [sum(f": {kind}" in text for text in tally.wrong) for kind in COUNTED]
     other = len(tally.wrong) - sum(counts)
-    print(f"| {name} | {tally.faults} | {' | '.join(map(str, counts))} | {other} |", flush=True)
+    figures = (tally.faults, tally.failures, *counts, other)
+    print(f"| {name} | {' | '.join(map(str, figures))} |", flush=True)
     for text in tally.wrong[:5]:
         print(f"{name}: {text}", file=sys.stderr, flush=True)
 
@@ -136,9 +140,8 @@ def main() -> int:
 
     torch.set_num_threads(1)  # a forked child has no other threads
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk makes it wait
-    print(
-        f"| door | faults | {' | '.join(COUNTED)} | other |\n| --- | {'--- | ' * (len(COUNTED) + 2)}".rstrip()
-    )
+    heads = ("door", "tries", "failures", *COUNTED, "other")
+    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}", flush=True)
     with tempfile.TemporaryDirectory(dir=memory) as place:
         tallies = measure(Path(place), args.every, args.door, args.kinds)
     print(f"{sum(tally.faults for tally in tallies.values())} faults")
