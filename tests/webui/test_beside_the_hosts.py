@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BESIDE = {
     "tests/webui/test_api.py": ("gradio3", "gradio4"),
-    "tests/webui/test_binding.py": ("gradio3", "gradio4"),  # it posts to a route that gradio 6 has elsewhere
+    "tests/webui/test_binding.py": ("gradio3", "gradio4", "gradio6"),
     "tests/webui/test_panes.py": ("gradio3", "gradio4", "gradio6"),
     "tests/hub/test_download_and_caption.py": ("gradio3", "gradio4", "gradio6"),
 }

@@ -15,10 +15,13 @@ import gradio as gr
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from clipcap_ext.service.asker import Asker
+from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.binding import Answer, flat, follow, on, page_only, positional
 from clipcap_ext.webui.tab.compat import MAJOR, QUICK
 
 SAME = gr.update()
+PREDICT = "/run/predict" if MAJOR < 5 else "/gradio_api/run/predict"
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_gradio_takes_answers_that_change_something_and_nothing() -> None:
 
     def press(text: str) -> list[Any]:
         body = {"fn_index": 0, "data": [text, None], "session_hash": "here"}
-        answer = client.post("/run/predict", json=body)
+        answer = client.post(PREDICT, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
@@ -121,3 +124,28 @@ def test_gradio_takes_answers_that_change_something_and_nothing() -> None:
     assert press("y") == [untouched, "y {'a': 'x'}", None]
     assert press("")[:2] == [untouched, untouched]
     assert press("z") == [untouched, "z {'a': 'y'}", None]
+
+
+def test_each_page_has_an_asker_of_its_own() -> None:
+    """Stop in one page reaches what that page began, through gradio's own sessions."""
+    runs: list[Run] = []
+
+    def begin(mine: Asker) -> None:
+        runs.append(mine.own(Run(lambda run: run.stopping.wait(60))))
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        mine, start, stop = gr.State(Asker()), gr.Button(), gr.Button()
+        on(start.click, begin, {"mine": mine}, **QUICK)
+        on(stop.click, Asker.stop, {"self": mine}, **QUICK)
+    client = TestClient(gr.mount_gradio_app(FastAPI(), page, path="/"))
+
+    def press(button: int, session: str) -> None:
+        body = {"fn_index": button, "data": [None], "session_hash": session}
+        assert client.post(PREDICT, json=body).status_code == 200
+
+    for session in ("here", "there"):
+        press(0, session)
+    press(1, "there")
+    assert [run.stopping.is_set() for run in runs] == [False, True]
+    press(1, "here")
+    assert all(run.stopping.is_set() for run in runs)
