@@ -19,9 +19,8 @@ def test_a_few_faults_at_every_door_lose_nothing() -> None:
     words = ["--every", "29", "--kinds", "kill", "interrupt", "full"]
     command = [sys.executable, "benchmarks/faults/run.py", *words]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    run = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=900
-    )
+    env = {**os.environ, "PYTHONPATH": paths}
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
     assert run.returncode == 0, run.stdout + run.stderr[-5000:]
     _, _, *lines, total = run.stdout.splitlines()
     assert len(lines) == DOORS and int(total.split()[0]) >= 3 * DOORS
