@@ -33,7 +33,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=["gradio3", "gradio4"])
+@pytest.fixture(scope="session", params=["gradio3", "gradio4", "gradio6"])
 def gradio_python(request: pytest.FixtureRequest) -> Path:
     """The interpreter that has this gradio."""
     if browser_paths() is None:

@@ -75,6 +75,14 @@ class Page:
         wait_for(
             lambda: self.browser.run("return window.clipcap_restored === true"), "the page to be up", SLOW
         )
+        self.unfold("decoding", "strategy")
+
+    def unfold(self, name: str, inside: str) -> None:
+        """Open a fold: from gradio 6 on what is in it is not in the page before."""
+        there = "return document.getElementById('clipcap_' + arguments[0]) !== null"
+        if not self.browser.run(there, inside):
+            self.browser.run(f"document.querySelector('#clipcap_{name} button').click()")
+            wait_for(lambda: self.browser.run(there, inside), f"{name} to open")
 
     def text(self, name: str) -> str:
         """What an element shows."""
