@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RANKINGS = {"logprob": "Likelihood", "similarity": "Similarity to the picture"}  # rank_by, and its words
+# what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
+MEASURES = ("evidence", "similarity", "logprob")
 DIGITS = 4  # of a similarity or log-probability that are told: processors differ in the last ones
 
 
@@ -40,13 +42,26 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Why a caption may well be wrong: what was measured of it, by one of MEASURES, and the least at which
+    this model's captions are right more often than not."""
+
+    measure: str
+    value: float
+    least: float
+
+
+@dataclass(frozen=True)
 class Caption:
-    """What a captioner says of one image; `candidates` are best first and `text` is the first of them."""
+    """What a captioner says of one image; `candidates` are best first and `text` is the first of them.
+
+    `doubt` is None where the model is as sure as it can be, or where that was never measured."""
 
     text: str
     model: str
     candidates: tuple[Candidate, ...]
     keywords: tuple[Keyword, ...] = ()
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import INTERRUPTED
 from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options, positive
+from clipcap_ext.service.doubt_words import doubt_text
 
 EXAMPLES = """examples:
   python -m clipcap_ext caption holiday/
@@ -58,11 +59,13 @@ class _Tally:
     total: int
     done: int = 0
     failed: int = 0
+    doubted: int = 0
     last: Path | None = None
 
     def count(self, outcome: Outcome) -> None:
         self.done += 1
         self.failed += outcome.caption is None
+        self.doubted += outcome.caption is not None and outcome.caption.doubt is not None
         self.last = outcome.path
 
 
@@ -98,6 +101,9 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
 
 
 def _end(tally: _Tally, streams: Streams) -> int:
+    if tally.doubted:
+        which = "this one" if tally.total == 1 else f"{tally.doubted} of {tally.total}"
+        streams.say(f"The model is not sure of {which}; --json says of which, and why.")
     if tally.failed:
         streams.say(f"{tally.failed} of {tally.total} could not be captioned.")
     return 1 if tally.failed else 0
@@ -139,6 +145,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "model": caption.model,
         "candidates": candidates,
     }
+    if caption.doubt is not None:
+        record["not_sure"] = doubt_text(caption.doubt)
     if caption.keywords:
         record["keywords"] = [
             {"text": item.text, "facet": item.facet, "similarity": round(item.similarity, DIGITS)}

@@ -45,7 +45,8 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
             begun = time.perf_counter()
             (caption,) = work.caption([open_image(photo)]).captions
             milliseconds = (time.perf_counter() - begun) * 1000
-            streams.result(f"{photo.name:<{width}}  {milliseconds:5.0f} ms  {caption.text}")
+            not_sure = "  (not sure)" if caption.doubt else ""
+            streams.result(f"{photo.name:<{width}}  {milliseconds:5.0f} ms  {caption.text}{not_sure}")
         seconds = time.perf_counter() - started
     streams.say(f"{len(photos)} photos in {seconds:.2f} s; who took them: {PHOTOS / 'README.md'}")
     return 0

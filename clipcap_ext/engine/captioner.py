@@ -16,6 +16,7 @@ from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
+from clipcap_ext.engine.doubt import DoubtRule
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,6 +39,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         self.model = model
         self.tokenizer = tokenizer
         self.default_options = default_options
+        self.doubt_rule: DoubtRule | None = None
 
     def caption(
         self,
@@ -55,7 +57,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
             return []
         features = self.encoder.encode_image(images)  # (B, clip_dim)
         names = self.keys_of(images, options) if keys is None else keys
-        captions = self.caption_features(features, names, options)
+        captions = self.with_doubt(features, self.caption_features(features, names, options))
         return self._scored(features, captions) if score and self.encoder.reads_text else captions
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
@@ -68,6 +70,11 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
     ) -> list[Caption]:
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         raise NotImplementedError
+
+    def with_doubt(self, features: Tensor, captions: list[Caption]) -> list[Caption]:
+        """The captions of features (B, clip_dim and concepts), each with its doubt, where a rule for it is
+        known."""
+        return self.doubt_rule.apply(captions, features, self.encoder) if self.doubt_rule else captions
 
     def to(self, device: torch.device | str) -> Self:
         """Move all weights in place; returns self."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, read_config
-from clipcap_ext.errors import CheckpointError
+from clipcap_ext.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
     from clipcap_ext.caption import Captioner
+    from clipcap_ext.engine.captioner import FeatureCaptioner
     from clipcap_ext.engine.clip.encoder import ClipEncoder
+    from clipcap_ext.engine.doubt import DoubtRule
 
 
 def load_captioner(
@@ -48,7 +50,10 @@ def load_captioner(
 
         folder = ensure_folder(entry.file, entry.folder, entry.about, folders=folders)
     encoder = load_model_encoder(entry.config, entry.folder, device, dtype, folders=folders)
-    return loaders[entry.config.kind](folder, read_config(folder), encoder, device, dtype)
+    config = read_config(folder)
+    captioner = loaders[entry.config.kind](folder, config, encoder, device, dtype)
+    captioner.doubt_rule = _doubt_rule(folder, config, encoder)
+    return captioner
 
 
 def load_model_encoder(
@@ -69,7 +74,7 @@ def _load_clipcap(
     encoder: ClipEncoder,
     device: torch.device | str,
     dtype: torch.dtype | None,
-) -> Captioner:
+) -> FeatureCaptioner[Any, Any]:
     import torch
 
     from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
@@ -95,7 +100,7 @@ def _load_sbg(
     encoder: ClipEncoder,
     device: torch.device | str,
     dtype: torch.dtype | None,
-) -> Captioner:
+) -> FeatureCaptioner[Any, Any]:
     import torch
 
     from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
@@ -118,7 +123,7 @@ def _load_merge_rnn(
     encoder: ClipEncoder,
     device: torch.device | str,
     dtype: torch.dtype | None,
-) -> Captioner:
+) -> FeatureCaptioner[Any, Any]:
     from clipcap_ext.engine.checkpoint.vocabulary import load_words
     from clipcap_ext.engine.merge_rnn.captioner import MergeRnnCaptioner
     from clipcap_ext.engine.merge_rnn.checkpoint import load_merge_rnn
@@ -132,6 +137,18 @@ def _load_merge_rnn(
         )
     model.to(device=device, dtype=dtype)
     return MergeRnnCaptioner(folder.resolve().name, encoder, model, vocabulary, config.decoding_options())
+
+
+def _doubt_rule(folder: Path, config: CheckpointConfig, encoder: ClipEncoder) -> DoubtRule | None:
+    from clipcap_ext.engine.doubt import DoubtRule
+
+    try:
+        rule = DoubtRule.of_config(config.doubt)
+    except UsageError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
+    if rule and rule.measure == "evidence" and not encoder.concept_words:
+        return None  # an encoder of the same features without the classifier
+    return rule
 
 
 def _check_features(folder: Path, config: CheckpointConfig, encoder: ClipEncoder, wanted: int) -> None:

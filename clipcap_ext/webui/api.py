@@ -15,6 +15,7 @@ from clipcap_ext.caption import DIGITS, Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import ImageError, ModelNotFound, UsageError, printable
 from clipcap_ext.flags import join_options
+from clipcap_ext.service.doubt_words import doubt_text
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.folder_api import add_folder_routes
 from clipcap_ext.webui.option_schema import options_schema
@@ -63,6 +64,9 @@ class CaptionItem(BaseModel):
     candidates: list[CandidateItem] = Field(..., title="Candidates", description="Best first.")
     problem: str = Field(
         default="", title="Problem", description="Why this picture of several could not be read."
+    )
+    not_sure: str = Field(
+        default="", title="Not sure", description="Why the caption may well be wrong; mostly empty."
     )
 
 
@@ -197,7 +201,8 @@ def caption_item(caption: Caption) -> CaptionItem:
         )
         for candidate in caption.candidates
     ]
-    return CaptionItem(caption=caption.text, candidates=candidates)
+    not_sure = doubt_text(caption.doubt) if caption.doubt else ""
+    return CaptionItem(caption=caption.text, candidates=candidates, not_sure=not_sure)
 
 
 def problem_item(error: ImageError) -> CaptionItem:

@@ -98,7 +98,7 @@ def serve(printed: Printed, person: Person, place: Path) -> None:
 def test_an_entry_of_what_is_left_out_is_printed_somewhere() -> None:
     commands = [" ".join(command) for printed in EVERY for command in printed.commands]
     idle = [one.pattern for one in LEFT_OUT if not any(map(one.holds, commands))]
-    assert not idle and set(LAID) <= set(RUN) 
+    assert not idle and set(LAID) <= set(RUN)
 
 
 def test_the_doors_take_every_word(reader: Person, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from fake_modules import FAMILIES, FakeHost
 from PIL import Image
 
-from clipcap_ext.caption import Caption
+from clipcap_ext.caption import Caption, Doubt
 from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui.hosts import extension
@@ -101,6 +101,20 @@ def test_a_failure_is_reported_and_the_image_kept(program: FakeHost) -> None:
     assert p.extra_generation_params == {"Model": "sd"}
     (report,) = program.reports
     assert "No model named 'no-such-model'" in report
+
+
+def test_what_the_model_is_not_sure_of_is_not_saved(
+    program: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caption = Caption("a man .", "m", (), doubt=Doubt("similarity", 0.1, 0.2))
+    result = Result((caption,), "cpu", "fp32", 1.0, "m")
+    monkeypatch.setattr(extension.service(), "caption", lambda images, model: result)
+    p = job()
+    generate(program, generated(), p, [RED], True)
+    assert p.extra_generation_params == {"Model": "sd"}
+    pp = SimpleNamespace(image=RED, info={}, caption="theirs")
+    extras().process(pp, enable=True)
+    assert (pp.caption, pp.info) == ("theirs", {})
 
 
 def test_an_interrupted_generation_is_not_held_up(program: FakeHost) -> None:

@@ -22,14 +22,14 @@ from clipcap_ext.__main__ import main
 from clipcap_ext.batch.folder import FolderTask, Plan, note_of, plan_folder
 from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.wording import Wording
-from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.caption import Candidate, Caption, Doubt
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
-from clipcap_ext.service.work import Work
+from clipcap_ext.service.work import Result, Work
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
@@ -42,7 +42,7 @@ from clipcap_ext.webui.tab.folder.pane import build_folder
 from clipcap_ext.webui.tab.folder.writing import undo, write
 from clipcap_ext.webui.tab.single.events import picture_changed
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
-from clipcap_ext.webui.tab.single.run import caption_picture
+from clipcap_ext.webui.tab.single.run import caption_picture, result_status
 from clipcap_ext.webui.tab.single.sending import send, unsend
 from clipcap_ext.webui.words import Words
 
@@ -90,6 +90,13 @@ def test_a_caption_comes_with_its_candidates_and_one_can_begin_again(
     texts = [text for _, text in last[pane.caption.candidates]["choices"]]
     assert last[pane.caption.text] == texts[0] and len(set(texts)) == len(texts)
     assert last[pane.caption.history] == ["by hand"]
+
+
+def test_doubt_is_said_in_the_place_of_the_tick(context: Context) -> None:
+    caption = Caption("a cat .", MODEL, (), doubt=Doubt("evidence", 0.11, 0.3))
+    status = result_status(context, Result((caption,), "cpu", "fp32", 80.0, MODEL), None)
+    assert "clipcap_unsure" in status and "clipcap_done" not in status
+    assert "Not sure: the surest thing" in status and "0.11, below 0.30" in status and "80 ms" in status
 
 
 @pytest.mark.parametrize(("image", "model", "said"), [(None, MODEL, "No picture"), ("any", None, "No model")])

@@ -14,7 +14,10 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.webui.words import FOLDER, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
-SOURCES = [*sorted((WEBUI / "tab").rglob("*.py")), WEBUI.parent / "service" / "model_facts.py"]
+SOURCES = [
+    *sorted((WEBUI / "tab").rglob("*.py")),
+    *(WEBUI.parent / "service" / name for name in ("model_facts.py", "doubt_words.py")),
+]
 LANGUAGES = [language for language in languages() if language != "en_US"]
 
 

@@ -15,7 +15,7 @@ from clipcap_ext.foreign_json import expect, read_json_file, shown
 
 CONFIG_FILE = "config.json"
 CONFIG_KEYS = {"kind": str, "name": str, "model": dict, "encoder": dict, "decoding": dict, "training": dict,
-               "scores": list}  # fmt: skip
+               "scores": list, "doubt": dict}  # fmt: skip
 ENCODER_KEYS = {"model": str, "pretrained": str, "normalize": bool}
 FORMAT = "clipcap-ext-1"
 
@@ -39,7 +39,7 @@ class CheckpointConfig:
 
     kind: clipcap, sbg or merge-rnn. model: the architecture, in that kind's own words. decoding:
     DecodingOptions that differ from the defaults. training: preset, data, terms, settings, departures.
-    scores: rows of {signature, values}.
+    scores: rows of {signature, values}. doubt: measure and least (engine/doubt.py), and how they were found.
     """
 
     kind: str
@@ -49,6 +49,7 @@ class CheckpointConfig:
     decoding: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: tuple[Mapping[str, Any], ...] = ()
+    doubt: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.decoding_options()
@@ -63,7 +64,10 @@ class CheckpointConfig:
 
     def to_json(self) -> str:
         """The text of config.json."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+        content = {"format": FORMAT, **asdict(self)}
+        if not self.doubt:
+            del content["doubt"]
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -80,6 +84,10 @@ def read_config(folder: Path) -> CheckpointConfig:
         **_checked(values["encoder"], ENCODER_KEYS, ("model",), f"{path}, encoder")
     )
     values["scores"] = tuple(_score(row, f"{path}, scores") for row in values.get("scores", ()))
+    doubt = values.get("doubt", {})
+    if doubt:
+        expect(doubt.get("measure"), str, f"{path}, doubt, measure", CheckpointError)
+        expect(doubt.get("least"), (int, float), f"{path}, doubt, least", CheckpointError)
     return CheckpointConfig(**values)
 
 

@@ -105,7 +105,8 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         """`guess` for one picture from its edited keywords."""
         features = self.encoder.encode_image([image])  # (1, clip_dim)
         keys = self.keys_of([image], options)
-        return self.guess(features, [self.edit_keywords(features, edit)], options, keys=keys)[0]
+        captions = self.guess(features, [self.edit_keywords(features, edit)], options, keys=keys)
+        return self.with_doubt(features, captions)[0]
 
     def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
         """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""

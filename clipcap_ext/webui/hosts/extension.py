@@ -37,13 +37,14 @@ def model_names() -> list[str]:
 
 
 def caption_inside(images: Sequence[Image.Image], model: str = "") -> list[str]:
-    """One caption an image, worded as in the tab, for code that the host runs inside its queue.
+    """One caption an image, worded as in the tab, for code that the host runs inside its queue; empty where
+    the model is not sure, for nobody sees the text before it is saved.
 
     Errors as in CaptionService.
     """
     with service().host.within_queue():
         result = service().caption(images, chosen_model(model))
-    return [plain_caption(caption.text) for caption in result.captions]
+    return ["" if caption.doubt else plain_caption(caption.text) for caption in result.captions]
 
 
 def interrogate(image: Any) -> str:

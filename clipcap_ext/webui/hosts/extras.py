@@ -38,6 +38,8 @@ class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
         except CaptionError as error:
             service().host.report(str(error), exc_info=False)
             return
+        if not text:
+            return
         if hasattr(pp, "caption"):
             pp.caption = ", ".join(part for part in (pp.caption, text) if part)
         else:

@@ -61,6 +61,8 @@ class GeneratedCaptions(scripts.Script):
         except CaptionError as error:
             service().host.report(str(error), exc_info=False)
             return
+        if not text:
+            return
         before = p.extra_generation_params.get(INFOTEXT_KEY)
         index = getattr(p, "batch_index", 0)
         text.captions = {**(before.captions if isinstance(before, PerImage) else {}), index: str(text)}

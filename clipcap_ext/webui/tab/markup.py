@@ -23,8 +23,8 @@ STAGES = {
 
 
 def state(kind: str, text: str, details: str = "") -> str:
-    """One line for what is going on. kind: idle, busy, done, partly, stopped or failed; details are folded
-    away."""
+    """One line for what is going on. kind: idle, busy, done, unsure, partly, stopped or failed; details are
+    folded away."""
     folded = f"<details><summary>?</summary><pre>{escape(details)}</pre></details>" if details else ""
     role = "alert" if kind == "failed" else "status"
     return f'<div class="clipcap_state clipcap_{kind}" role="{role}">{escape(text)}{folded}</div>'

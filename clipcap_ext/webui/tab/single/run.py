@@ -12,6 +12,7 @@ from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.asker import Asker
+from clipcap_ext.service.doubt_words import REASONS, reason_numbers
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui.decoding_controls import DecodingForm
@@ -63,7 +64,7 @@ def caption_picture(
     if run.error is not None:
         yield pane.idle(ending(context, run.error))
         return
-    status = state("done", result_line(context, run.value, options.seed))
+    status = result_status(context, run.value, options.seed)
     yield {**pane.idle(status), **captioned(pane, run.value.captions[0], caption, history)}
 
 
@@ -125,6 +126,16 @@ def picture_status(context: Context, image: Any) -> str:
         text = words("Failed:") + " " + words("this file is no picture that can be read.")
         return state("failed", text, image.reason)
     return state("idle", words("Ready: press Caption, or Ctrl+Enter."))
+
+
+def result_status(context: Context, result: Result, seed: int | None) -> str:
+    """A tick and the result's line, or that the model is not sure, and why."""
+    words, doubt = context.words, result.captions[0].doubt
+    line = result_line(context, result, seed)
+    if doubt is None:
+        return state("done", line)
+    reason = words(REASONS[doubt.measure], **reason_numbers(doubt))
+    return state("unsure", f"{words('Not sure')}: {reason} · {line}")
 
 
 def result_line(context: Context, result: Result, seed: int | None) -> str:
