@@ -11,6 +11,7 @@ from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
+from clipcap_ext.service.model_facts import is_bundled
 
 PHOTOS = Path(__file__).resolve().parents[1] / "examples"
 
@@ -48,5 +49,10 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
             not_sure = "  (not sure)" if caption.doubt else ""
             streams.result(f"{photo.name:<{width}}  {milliseconds:5.0f} ms  {caption.text}{not_sure}")
         seconds = time.perf_counter() - started
+    if is_bundled(service.find(args.model)):
+        streams.say(
+            f"{args.model} is small, to try things with: `python -m clipcap_ext models` lists published ones "
+            "that know far more."
+        )
     streams.say(f"{len(photos)} photos in {seconds:.2f} s; who took them: {PHOTOS / 'README.md'}")
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
-from clipcap_ext.service.model_facts import licence_of, size_of, state_of, terms_of
+from clipcap_ext.service.model_facts import is_bundled, licence_of, size_of, state_of, terms_of
 from clipcap_ext.webui.tab.binding import Answer, follow, on
 from clipcap_ext.webui.tab.compat import QUICK, forgotten
 from clipcap_ext.webui.tab.context import Context
@@ -79,6 +79,9 @@ def facts_line(context: Context, name: str | None) -> str:
     state, encoder = state_of(entry, context.host.models_dir)
     parts = [escape(size_text(size_of(entry, context.host.models_dir))), licence(words, entry)]
     parts.append(escape(words(state, encoder=encoder)))
+    if is_bundled(entry):
+        small = words("small, to try things with: the published ones in this list know far more")
+        parts.append(escape(small))
     return f'<div class="clipcap_facts">{" · ".join(parts)}</div>'
 
 
