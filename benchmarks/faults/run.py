@@ -8,11 +8,12 @@ PYTHONPATH=.:tests python benchmarks/faults/run.py --door undo  one door alone
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,35 +71,65 @@ def warm_up(door: Door, root: Path) -> None:
 
 
 def fresh(door: Door, root: Path) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir()
+    fresh_folder(root)
     run_with(None, root, lambda: door.prepare(root))
 
 
-def all_doors(place: Path) -> list[Door]:
-    """Every door, with the small models that some of them need made below `place`."""
-    repos = serve(place)
+def all_doors(place: Path) -> dict[str, Callable[[], Door]]:
+    """Every door by its name, made once it is needed: some have small models of their own below `place`.
+
+    Those of the Hub come before any that imports huggingface_hub, which reads once where its Hub is."""
+    hub, training = (functools.cache(lambda make=make: make(place)) for make in (serve, for_training))
+    return {
+        FolderRun.name: FolderRun, Overwriting.name: Overwriting, Undo.name: Undo,
+        Downloading.name: lambda: Downloading(hub()),
+        Removing.name: lambda: Removing(hub(), fresh_folder(place / "downloaded")),
+        Saving.name: lambda: Saving(tiny_models(place)),
+        Converting.name: lambda: Converting(*published(place)), Shards.name: Shards, Json.name: Json,
+        Training.name: lambda: Training(*training()), Resuming.name: lambda: Resuming(*training()),
+    }  # fmt: skip
+
+
+def tiny_models(place: Path) -> Path:
+    """A folder with the tiny CLIP and the tiny ClipCap."""
+    from tiny import write_tiny_clipcap, write_tiny_encoder
+
+    models = place / "models"
+    if not models.exists():
+        models.mkdir()
+        write_tiny_encoder(models / "tiny-clip")
+        write_tiny_clipcap(models / "tiny-clipcap", "tiny-clip")
+    return models
+
+
+def published(place: Path) -> tuple[Path, Path]:
+    """A small published file, and the folder of its vocabulary."""
     import torch
     from published import published_mlp
-    from tiny import write_tiny_clipcap, write_tiny_encoder, write_tokenizer
-    from tiny_tasks import write_flickr
+    from tiny import write_tokenizer
 
     from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 
-    models, vocabulary, data, whole = (place / name for name in ("models", "published", "data", "whole"))
-    for folder in (models, data, whole):
-        folder.mkdir()
-    write_tiny_encoder(models / "tiny-clip")
-    write_tiny_clipcap(models / "tiny-clipcap", "tiny-clip")
+    vocabulary = place / "published"
     write_tokenizer(vocabulary)
     file = vocabulary / "flickr8k.pt"
     torch.save(published_mlp(load_tokenizer(vocabulary).vocab_size, 512).state_dict(), file)
-    write_flickr(data)
-    training = data, models / "tiny-clip", whole
-    return [
-        FolderRun(), Overwriting(), Undo(), Saving(models), Converting(file, vocabulary), Shards(), Json(),
-        Downloading(repos), Removing(repos, whole), Training(*training), Resuming(*training),
-    ]  # fmt: skip
+    return file, vocabulary
+
+
+def for_training(place: Path) -> tuple[Path, Path, Path]:
+    """Drawn photos, an encoder, and the folder of the run that nothing disturbs."""
+    from tiny_tasks import write_flickr
+
+    write_flickr(fresh_folder(place / "data"))
+    return place / "data", tiny_models(place) / "tiny-clip", fresh_folder(place / "whole")
+
+
+def fresh_folder(path: Path) -> Path:
+    """`path`, empty."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    return path
 
 
 def measure(
@@ -106,17 +137,18 @@ def measure(
 ) -> dict[str, Tally]:
     """A tally a door, each told as soon as it is there."""
     tallies: dict[str, Tally] = {}
-    for number, door in enumerate(all_doors(place)):
-        if only and door.name not in only:
+    for number, (name, make) in enumerate(all_doors(place).items()):
+        if only and name not in only:
             continue
-        tally = tallies[door.name] = Tally()
+        door, tally = make(), Tally()
+        tallies[name] = tally
         warm_up(door, place / f"warm-{number}")
         for fault in list(faults_of(door, place / f"work-{number}", every, kinds)):
             tally.faults += 1
             found = list(hurt(door, place / f"work-{number}-{fault.kind}-{fault.at}", fault))
             tally.failures += bool(found)
             tally.wrong += [f"{fault}: {text}" for text in found]
-        tell(door.name, tally)
+        tell(name, tally)
     return tallies
 
 
