@@ -15,15 +15,19 @@ STAND_INS = "hours of training"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Commands that `pattern` matches whole."""
+    """Commands that `pattern` matches whole. short: what is typed behind, and then they are run."""
 
     pattern: str
     reason: str
+    short: str = ""
 
     def holds(self, command: str) -> bool:
         """Whether a command is meant."""
         return re.fullmatch(self.pattern, command) is not None
 
+
+LONG = "minutes at the least, where a batch is full"
+ONE_EPOCH = "--set epochs=1 --set batch_size=8 --set validate_images=2"
 
 LEFT_OUT = (
     LeftOut(r"make .*", "a door of the checkout, not of the package; the Makefile must have it"),
@@ -33,13 +37,14 @@ LEFT_OUT = (
     LeftOut(r"torchrun .*", f"{FULL_SIZE}, on tars that are fetched"),
     LeftOut(r"python -m clipcap_ext\.corpus features .*", f"{FULL_SIZE}, on pictures that are fetched"),
     LeftOut(r"python -m clipcap_ext\.train (flickr8k-gradient|conceptual-captions) .*", FULL_SIZE),
-    LeftOut(r"python -m clipcap_ext\.train tiny-.*", "minutes at the least, where a batch is full"),
+    LeftOut(r"python -m clipcap_ext\.train tiny-.* --out runs/tiny(-clip|-evidence)?( .*)?", LONG, ONE_EPOCH),
+    LeftOut(r"python -m clipcap_ext\.train tiny-.*", LONG),
     LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", STAND_INS),
     LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", FULL_SIZE),
     LeftOut(r"python -m clipcap_ext\.labels build .*", "spaCy's English pipeline and WordNet"),
 )
 
 
-def reason_for(command: str) -> str:
-    """Why a command is left out; empty if it is run."""
-    return next((one.reason for one in LEFT_OUT if one.holds(command)), "")
+def left_out(command: str) -> LeftOut | None:
+    """Why a command is left out; None if it is run as it is printed."""
+    return next((one for one in LEFT_OUT if one.holds(command)), None)
