@@ -12,7 +12,7 @@ from clipcap_ext.evaluate.arguments import parser, request_of
 from clipcap_ext.evaluate.report.compare import WORD, compare_command
 from clipcap_ext.evaluate.report.printed import results_table
 from clipcap_ext.evaluate.report.results import check_writable, write_results
-from clipcap_ext.exit_codes import DONE, exit_code, say_aside
+from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
 from clipcap_ext.flags import given_decoding
 
 
@@ -29,6 +29,8 @@ def _compare(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     args = parser().parse_args(arguments)
+    if args.submission is not None:
+        return _submit(args)
     if args.out is not None:
         check_writable(args.out)
     results = _evaluate(args)
@@ -38,6 +40,18 @@ def _run(arguments: Sequence[str]) -> int:
         _record(args.model, results)
     print(results_table(results))
     return DONE
+
+
+def _submit(args: argparse.Namespace) -> int:
+    request = request_of(args)
+    check_writable(args.submission, "--submission")
+    from clipcap_ext.evaluate.run import write_for_server
+
+    empty = write_for_server(args.model, args.submission, request, given_decoding(args), say_aside)
+    print(args.submission)
+    if empty:
+        say_aside(f"{len(empty)} captions are empty, for these images cannot be read: {', '.join(empty[:5])}")
+    return FAILED if empty else DONE
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:

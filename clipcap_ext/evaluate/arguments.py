@@ -14,6 +14,11 @@ from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.flags import add_decoding_flags, given_decoding
 from clipcap_ext.metrics import DEFAULT_METRICS, METRICS, PROTOCOLS
 
+SCORING = (
+    "hypotheses", "retrieval", "out", "record", "split", "protocol", "metrics", "clip_score", "human",
+    "layout", "limit", "resamples",
+)  # fmt: skip
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line; options left out are None, so that a default stands in one place only."""
@@ -33,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
         help="numbers in FILE count from 0 in the data set's list, and are not its own ids",
     )  # fmt: skip
     made.add_argument("--retrieval", action="store_true", help="recall at 1, 5 and 10 of the encoder")
+    made.add_argument(
+        "--submission", type=Path, metavar="FILE",
+        help="score nothing: caption the images that the JSON file --data lists, and write what COCO's and "
+        "nocaps' test servers take",
+    )  # fmt: skip
     made.add_argument("--data", type=Path, required=True, help="folder or annotation file of the data set")
     made.add_argument("--out", type=Path, help="results.json to write")
     made.add_argument(
@@ -79,6 +89,9 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
         raise UsageError("Give a model or --hypotheses FILE, one of the two.")
     if args.positions and args.hypotheses is None:
         raise UsageError("--positions is said of the numbers in --hypotheses FILE, and does nothing without.")
+    if args.submission is not None and (args.model is None or any(getattr(args, name) for name in SCORING)):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in SCORING)
+        raise UsageError(f"--submission takes a model and scores nothing: {flags} do nothing.")
     if args.hypotheses is not None and (args.retrieval or args.record or given_decoding(args)):
         raise UsageError(
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."

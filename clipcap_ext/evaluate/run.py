@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.corpus.image_lists import read_image_list
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders
 from clipcap_ext.engine.factory import load_captioner
@@ -19,6 +20,7 @@ from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.hypotheses.matching import match
 from clipcap_ext.evaluate.hypotheses.reading import read_hypotheses
+from clipcap_ext.evaluate.hypotheses.submission import write_submission
 from clipcap_ext.evaluate.judge import ClipJudge
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
 from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
@@ -72,6 +74,28 @@ def evaluate_model(
         "problems": [str(problem) for problem in (*split.problems, *problems)],
         "seconds": seconds, **figures,
     }  # fmt: skip
+
+
+def write_for_server(
+    model: str, path: Path, request: EvaluationRequest, decoding: Mapping[str, Any], say: Say
+) -> list[str]:
+    """Caption every image that the file request.data lists, and write `path` as test servers take it; returns
+    the images that could not be captioned, whose entries are empty."""
+    corpus = read_image_list(request.data, request.images)
+    split = EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
+    entry = find_model(model)
+    if entry.config is None:
+        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    options = join_options(entry.config.decoding_options(), decoding)
+    _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
+    say(f"{entry.name}: captioning {len(corpus)} images of {request.data.name}")
+    captions, problems = caption_examples(
+        load_captioner(model, request.device), corpus.examples, options, request.batch_size,
+        _progress(say, "images captioned"),
+    )  # fmt: skip
+    for problem in problems:
+        say(str(problem))
+    return write_submission(path, corpus.examples, captions)
 
 
 def evaluate_hypotheses(

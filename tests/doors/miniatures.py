@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from miniature_sets import write_nocaps
 from package import ROOT
 from published import make_talk, published_mlp, published_transformer, save
 from small_repositories import small_clip
@@ -53,8 +54,10 @@ def weights(place: Path) -> None:
 
 
 def scored(place: Path) -> None:
-    """The data set's test photos as a folder of their own, with a table of what people say, and captions."""
+    """The data set's test photos as a folder of their own, with a table of what people say, captions, and
+    nocaps."""
     flickr8k(place)
+    write_nocaps(place / "nocaps")
     (place / "photos").mkdir()
     with open(place / "photos" / "photos.csv", "w", newline="", encoding="utf-8") as table:
         rows = csv.writer(table)

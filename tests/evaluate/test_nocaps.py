@@ -69,6 +69,54 @@ def test_domains_are_scored_each_by_itself_and_printed(
     assert any(line.startswith("CIDEr-D") and len(line.split()) == 4 for line in said)
 
 
+@pytest.mark.parametrize("which", ["nocaps test", "nocaps val", "coco test"])
+def test_what_a_test_server_takes(
+    which: str, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nocaps, coco = write_nocaps(tmp_path / "nocaps"), write_coco(tmp_path / "coco")
+    listed, numbers = {
+        "nocaps test": (nocaps.parent / "nocaps_test_image_info.json", list(range(6))),
+        "nocaps val": (nocaps, list(range(6))),
+        "coco test": (coco / "annotations" / "image_info_test2014.json", [5, 6, 7]),
+    }[which]
+    out = tmp_path / "submission.json"
+    words = [str(tiny_folder / "tiny-clipcap"), "--data", str(listed), "--submission", str(out)]
+    assert main(words) == 0
+    rows = json.loads(out.read_text())
+    assert [set(row) for row in rows] == [{"image_id", "caption"}] * len(numbers)
+    assert [row["image_id"] for row in rows] == numbers and all(type(row["caption"]) is str for row in rows)
+    assert capsys.readouterr().out.strip() == str(out)
+    if which == "nocaps val":  # what the server would be given is what is scored here
+        split = ["--data", str(nocaps), "--split", "val", *QUICK]
+        assert main([words[0], *split, "--out", str(tmp_path / "itself.json")]) == 0
+        assert main(["--hypotheses", str(out), *split, "--out", str(tmp_path / "file.json")]) == 0
+        itself, file = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("itself", "file"))
+        assert itself["results"] == file["results"] and itself["domains"] == file["domains"]
+
+
+def test_a_submission_has_no_gaps(
+    nocaps: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = nocaps.parent / "nocaps_test_image_info.json"
+    out = tmp_path / "s.json"
+    words = [str(tiny_folder / "tiny-clipcap"), "--data", str(listed), "--submission", str(out)]
+    first = sorted((nocaps.parent / "test").iterdir())[0]
+    first.write_bytes(b"no picture")
+    assert main(words) == 1
+    assert (
+        json.loads(out.read_text())[0] == {"image_id": 0, "caption": ""}
+        and len(json.loads(out.read_text())) == 6
+    )
+    assert f"1 captions are empty, for these images cannot be read: {first.name}" in capsys.readouterr().err
+    first.unlink()
+    out.unlink()
+    assert main(words) == 1
+    assert "1 of the 6 images of nocaps_test_image_info.json are not here" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*words, "--protocol", "words"]) == 2
+    assert "scores nothing" in capsys.readouterr().err
+
+
 def test_a_data_set_without_domains_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     coco = write_coco(tmp_path / "coco")
     (tmp_path / "made.json").write_text(

@@ -63,12 +63,12 @@ def file_fingerprint(path: Path) -> str:
     return file_sha256(path)[:32]
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, option: str = "--out") -> None:
     """UsageError, before hours of work, if results could not be written to `path`."""
     folder = path.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(
-            f"--out {path} cannot be written: name a file in an existing folder you may write to."
+            f"{option} {path} cannot be written: name a file in an existing folder you may write to."
         )
 
 
