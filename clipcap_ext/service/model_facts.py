@@ -11,6 +11,7 @@ from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.errors import CaptionError
 
 CARD = "README.md"
+OTHER = "other"  # the Hub's word for a licence that is not on its list
 
 
 def is_bundled(entry: ModelEntry) -> bool:
@@ -19,12 +20,16 @@ def is_bundled(entry: ModelEntry) -> bool:
 
 
 def licence_of(entry: ModelEntry) -> str:
-    """A few words for its terms: `license:` in the card's front matter, else `licence` in its config; else
-    empty."""
-    match = re.search(r"\A---\n(?:.*\n)*?license:\s*([^\n]+)\n", _card(entry))
-    if match:
-        return match.group(1).strip("\"' ")
-    return _trained(entry, "licence")
+    """A few words for its terms: `license:` in the card's front matter, else `licence` in its config, else
+    `license_name:` in the front matter; else empty."""
+    said = _front(entry, "license")
+    return said if said not in ("", OTHER) else _trained(entry, "licence") or _front(entry, "license_name")
+
+
+def _front(entry: ModelEntry, name: str) -> str:
+    """A line of the card's front matter, without its quotes."""
+    match = re.search(rf"\A---\n(?:.*\n)*?{name}:\s*([^\n]+)\n", _card(entry))
+    return match.group(1).strip("\"' ") if match else ""
 
 
 def terms_of(entry: ModelEntry) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
+from clipcap_ext.engine.checkpoint.front_matter import base_models
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.loading import is_encoder_folder
 from clipcap_ext.files import write_folder
@@ -44,7 +45,8 @@ def config_and_card(
         decoding=config.decoding, training=training_facts(config, facts, data.name, data.photos),
     )  # fmt: skip
     what = config.card.format(encoder.model)
-    return checkpoint, model_card(checkpoint.name, what, config, facts, data.name, data.photos)
+    stands_on = base_models(encoder, getattr(config, "gpt2", ""))
+    return checkpoint, model_card(checkpoint.name, what, config, facts, data.name, data.photos, stands_on)
 
 
 def _export_encoder(config: CaptionerConfig, source: Path | None, folder: Path) -> EncoderConfig:

@@ -3,10 +3,12 @@ departures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.engine.checkpoint.front_matter import hub_fields, with_front_matter
 from clipcap_ext.train.config import TrainConfig
 from clipcap_ext.train.task import RunFacts
 
@@ -42,8 +44,12 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def model_card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> str:
-    """The card of weights called `name`; what: a sentence on what they are; images: how many they saw."""
+def model_card(
+    name: str, what: str, config: TrainConfig, facts: RunFacts, corpus: str, images: int,
+    base_models: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """The card of weights called `name`, as the Hub reads it; what: a sentence on what they are; images: how
+    many they saw; base_models: the Hub's names of what they stand on."""
     lines = [
         f"# {name}",
         "",
@@ -86,7 +92,8 @@ def model_card(name: str, what: str, config: TrainConfig, facts: RunFacts, corpu
         "in a picture, and repeats the habits and biases of the people who wrote the captions.",
         "",
     ]
-    return "\n".join(lines)
+    fields = hub_fields(licence_of(corpus), corpus, base_models, config.task)
+    return with_front_matter("\n".join(lines), fields)
 
 
 def training_facts(config: TrainConfig, facts: RunFacts, corpus: str, images: int) -> dict[str, Any]:

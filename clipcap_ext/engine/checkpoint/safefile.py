@@ -16,13 +16,16 @@ def write_safetensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Write tensors, contiguous and each with its own storage; only one that shares its storage is copied
-    first. OSError if the disk does not take them."""
+    first. Whoever may read other new files may read this one. OSError if the disk does not take them."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     own = {name: _with_own_storage(tensor.detach().cpu()) for name, tensor in tensors.items()}
+    path.touch()
+    mode = path.stat().st_mode  # the library makes its file for the writer's eyes alone
     try:
         save_file(own, str(path), metadata)
+        path.chmod(mode)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(f"{path} could not be written: {error}") from error
 

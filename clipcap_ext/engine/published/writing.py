@@ -12,6 +12,7 @@ import torch
 
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import fill, save_checkpoint
+from clipcap_ext.engine.checkpoint.front_matter import GPT2_REPO, base_models, hub_fields, with_front_matter
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.language.gpt2 import build_gpt2
 from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
@@ -113,4 +114,6 @@ def _card(config: CheckpointConfig, layout: PublishedLayout) -> str:
         terms,
         "",
     ]
-    return "\n".join(lines)
+    licence, data = (str(config.training.get(name, "")) for name in ("licence", "data"))
+    fields = hub_fields(licence, data, base_models(encoder, GPT2_REPO), config.kind)
+    return with_front_matter("\n".join(lines), fields)

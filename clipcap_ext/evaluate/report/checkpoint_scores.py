@@ -9,12 +9,14 @@ from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
+from clipcap_ext.engine.checkpoint.folder import CARD_FILE
+from clipcap_ext.engine.checkpoint.front_matter import with_scores
 from clipcap_ext.files import write_whole
 
 
 def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
     """Add a row {signature, values, decoding, date}; it takes the place of one with the same signature and
-    decoding."""
+    decoding. The card's fields for the Hub say the scores too."""
     config = read_config(folder)
     row = {
         "signature": results["signature"],
@@ -23,7 +25,11 @@ def record_scores(folder: Path, results: Mapping[str, Any]) -> None:
         "date": results["date"],
     }
     kept = [old for old in config.scores if not is_same_score(old, row)]
-    write_whole(folder / CONFIG_FILE, replace(config, scores=(*kept, row)).to_json())
+    scores = (*kept, row)
+    write_whole(folder / CONFIG_FILE, replace(config, scores=scores).to_json())
+    card = folder / CARD_FILE
+    if card.is_file():
+        write_whole(card, with_scores(card.read_text(encoding="utf-8"), config.name, scores))
 
 
 def is_same_score(old: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
