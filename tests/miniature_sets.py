@@ -18,7 +18,7 @@ def write_nocaps(folder: Path) -> Path:
     for part, images in parts.items():
         (folder / part).mkdir(parents=True)
         for i, image in enumerate(images):
-            draw(folder / part / image["file_name"], i + 20 * (part == "test"))
+            draw(folder / part / image["file_name"], i, mark=30 + i + 6 * (part == "test"))
     annotations = [
         {"image_id": i, "id": 10 * i + k, "caption": text}
         for i in range(6)
@@ -47,7 +47,7 @@ def write_coco(folder: Path) -> Path:
     for part in ("val2014", "test2014"):
         (folder / part).mkdir()
     for i, name in enumerate(names):
-        draw(folder / "val2014" / name, i)
+        draw(folder / "val2014" / name, i, mark=i)
     images = [{"id": 391895 + 7 * i, "file_name": name, "width": 48, "height": 40, "license": 3}
               for i, name in enumerate(names)]  # fmt: skip
     annotations = [{"image_id": 391895 + 7 * i, "id": 10 * i + k, "caption": text}
@@ -63,17 +63,17 @@ def write_coco(folder: Path) -> Path:
     _write(folder / "dataset_coco.json", images=split, dataset="coco")
     tested = [{"id": 5 + i, "file_name": f"COCO_test2014_{5 + i:012}.jpg"} for i in range(3)]
     for i, image in enumerate(tested):
-        draw(folder / "test2014" / str(image["file_name"]), 20 + i)
+        draw(folder / "test2014" / str(image["file_name"]), i, mark=20 + i)
     _write(folder / "annotations" / "image_info_test2014.json", images=tested, categories=[])
     return folder
 
 
-def draw(path: Path, i: int) -> None:
-    """Two squares, no two files alike."""
+def draw(path: Path, i: int, mark: int) -> None:
+    """Two squares; no two files alike, for each has another mark."""
     colours = list(COLOURS.values())
     picture = Image.new("RGB", (48, 40), colours[i % 4])
     picture.paste(colours[(i // 4 + 1) % 4], (24, 0, 48, 40))
-    picture.putpixel((i, 0), (0, 0, 0))
+    picture.putpixel((mark, 0), (0, 0, 0))
     picture.save(path, quality=95)
 
 

@@ -44,11 +44,13 @@ def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:
 
 
 def process_device(name: str, local_rank: int) -> str:
-    """A device's name: auto is this process's GPU if there is one, else the CPU. UsageError for one not
-    there."""
+    """A device's name: auto is this process's GPU if there is one (a Mac's too), else the CPU. UsageError for
+    one not there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return f"cuda:{local_rank % count}" if count else "cpu"
+        if count:
+            return f"cuda:{local_rank % count}"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
                        help="score images the model was trained on")  # fmt: skip
     work = made.add_argument_group("work")
     work.add_argument("--batch-size", type=int, help="images captioned at a time (default: 16)")
-    work.add_argument("--device", help="default: cpu")
+    work.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto, the best there is)")
     work.add_argument("--resamples", type=int, help="bootstrap resamples (default: 1000)")
     work.add_argument(
         "--resampling-seed", type=int, dest="resampling_seed", help="of bootstrap and controls (default: 0)"

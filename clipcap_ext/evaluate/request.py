@@ -28,7 +28,7 @@ class EvaluationRequest:
     limit: int | None = None
     positions: bool = False  # numbers in a file of captions count from 0 in the data set's list
     batch_size: int = 16
-    device: str = "cpu"
+    device: str = "auto"
     seed: int = 0
     resamples: int = 1000
     allow_training_images: bool = False

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.corpus.image_lists import read_image_list
+from clipcap_ext.corpus.layouts.image_list import read_image_list
 from clipcap_ext.engine.catalog import find_model
-from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders
+from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
@@ -44,7 +44,7 @@ def evaluate_model(
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
     options = join_options(entry.config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
-    captioner = load_captioner(model, request.device)
+    captioner = load_captioner(model, _device(request))
     judge, notes = _judge(request, split)
     if judge is not None:
         ranked = options.rank_by == "similarity" or entry.config.kind == "sbg"
@@ -90,7 +90,7 @@ def write_for_server(
     _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
     say(f"{entry.name}: captioning {len(corpus)} images of {request.data.name}")
     captions, problems = caption_examples(
-        load_captioner(model, request.device), corpus.examples, options, request.batch_size,
+        load_captioner(model, _device(request)), corpus.examples, options, request.batch_size,
         _progress(say, "images captioned"),
     )  # fmt: skip
     for problem in problems:
@@ -136,7 +136,7 @@ def evaluate_retrieval(
     from clipcap_ext.corpus import encode_corpus
 
     split = request.load()
-    encoder, folders = load_named_encoder(encoder_name, request.device)
+    encoder, folders = load_named_encoder(encoder_name, _device(request))
     overlap = _checked_overlap(folders, encoder_name, split, request)
     say(f"{encoder_name}: encoding {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     progress = _progress(say, "images encoded")
@@ -163,6 +163,10 @@ def evaluate_retrieval(
     }  # fmt: skip
 
 
+def _device(request: EvaluationRequest) -> str:
+    return process_device(request.device, 0)
+
+
 def _checked_overlap(
     folders: list[Path], model: str, split: EvaluationSplit, request: EvaluationRequest
 ) -> TrainingOverlap:
@@ -176,7 +180,7 @@ def _judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudg
     """What gives CLIPScore, if it is asked for, and what is to be said of it."""
     if not request.clip_score:
         return None, []
-    encoder, folders = load_named_encoder(request.clip_score, request.device)
+    encoder, folders = load_named_encoder(request.clip_score, _device(request))
     seen = training_overlap(folders, split.corpus.examples).image_ids
     note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
     name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score

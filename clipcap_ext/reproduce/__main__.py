@@ -34,7 +34,17 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)",
     )
-    made.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+    made.add_argument("--images", type=Path, help="folder of the photos, if not with the annotations")
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    smoke = made.add_argument_group("smoke run", "to see that a row runs; kept apart, and marked as such")
+    smoke.add_argument("--limit", type=int, metavar="N", help="train and score on so many images")
+    smoke.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
+        help="another setting of the training; may be repeated",
+    )  # fmt: skip
+    made.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and end as that would, and do nothing"
+    )
     made.add_argument(
         "--render", action="store_true", help="only write results.md and plots from OUT/results.json"
     )
@@ -57,11 +67,12 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("Give --table and --data (or --render).")
     request = Request(
         args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache,
-        args.gpt2_bpe,
+        args.gpt2_bpe, args.images, args.device, args.limit, tuple(args.settings),
     )  # fmt: skip
     if args.dry_run:
-        print("\n".join(plan(request)))
-        return DONE
+        steps = list(plan(request))
+        print("\n".join(step.said for step in steps))
+        return FAILED if any(step.stays_open for step in steps) else DONE
     left_open = reproduce(request, say_aside)
     print("\n".join([*left_open, str(args.out / "results.md")]))
     return FAILED if left_open else DONE

@@ -11,14 +11,17 @@ OUT = "reproduced"
 DATA = {"nocaps": "nocaps/nocaps_val_4500_captions.json"}
 
 
-def making(recipe: Recipe, stand_in: bool, seeds: Sequence[int] = (0,), table: str = "") -> str:
-    """The one command of a row; its data set is looked for in a folder of the table's name."""
+def making(
+    recipe: Recipe, stand_in: bool, seeds: Sequence[int] = (0,), table: str = "", more: Sequence[str] = ()
+) -> str:
+    """The one command of a row; its data set is looked for in a folder of the table's name. more: further
+    words."""
     table = table or recipe.table.name
     parts = ["python -m clipcap_ext.reproduce", f"--table {table}", f"--row {recipe.row.name}"]
     parts += [f"--data {DATA.get(table, table)}", f"--out {OUT}"]
     parts += ["--stand-in"] if stand_in else []
     parts += [f"--seeds {','.join(map(str, seeds))}"] if list(seeds) != [0] else []
-    return " ".join(parts)
+    return " ".join([*parts, *more])
 
 
 def completing(recipe: Recipe) -> str:

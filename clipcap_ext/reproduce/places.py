@@ -12,15 +12,18 @@ RESULTS, PAGE, PLOTS = "results.json", "results.md", "results"
 
 @dataclass(frozen=True)
 class Places:
-    """The folder of a reproduction; `stand_in` says which of the two kinds of run is meant."""
+    """The folder of a reproduction; `stand_in` says which of the two kinds of run is meant, `smoke` that it
+    is a trial on less: a word of its own for each, empty for a run in earnest."""
 
     out: Path
     stand_in: bool = False
+    smoke: str = ""
 
     @property
     def kind(self) -> str:
         """The word for the kind of run in paths."""
-        return "stand-in" if self.stand_in else "full"
+        kind = "stand-in" if self.stand_in else "full"
+        return f"{kind}-{self.smoke}" if self.smoke else kind
 
     def run(self, recipe: Recipe, seed: int) -> Path:
         """The trainer's folder."""

@@ -39,7 +39,7 @@ class Recipe:
     published: str = ""
     weights_of: str = ""
     substitute: str = ""
-    needs: str = "CLIP ViT-L-14 (openai) and GPT-2"
+    encoder: str = "ViT-L-14"  # OpenAI's, or `imagenet` for a CNN that a package brings
     split: str = "test"
     scheme: str = "paper"
 
@@ -74,12 +74,12 @@ def _flickr(table: PaperTable) -> list[Recipe]:
             )
         elif row.name == "merge-rnn":
             about = "EfficientNet-Lite0 in place of VGG-16"
-            cnn = "EfficientNet-Lite0 (ImageNet)"
             made.append(
                 Recipe(
-                    table, row, row.name, f"merge-rnn-{data}", substitute=about, needs=cnn, scheme="karpathy"
+                    table, row, row.name, f"merge-rnn-{data}", substitute=about, encoder="imagenet",
+                    scheme="karpathy",
                 )
-            )
+            )  # fmt: skip
         elif row is FROZEN:
             made.append(Recipe(table, row, row.name, "coco-transformer", FROZEN_ON_FLICKR))
         else:
@@ -119,7 +119,7 @@ def _coco(table: PaperTable) -> list[Recipe]:
             {"num_beams": 5},
             published=catalogue.get((table.name, row.name), ""), weights_of=weights_of, split=split,
             scheme="karpathy",
-            needs=f"CLIP {'ViT-B-32' if row.name == 'mlp' else 'RN50x4'} (openai) and GPT-2",
+            encoder="ViT-B-32" if row.name == "mlp" else "RN50x4",
         )
         for row in table.rows
     ]  # fmt: skip

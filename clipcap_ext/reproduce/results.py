@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,56 +18,86 @@ from clipcap_ext import __version__
 from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.stored import restored
-from clipcap_ext.reproduce.commands import completing, making
+from clipcap_ext.reproduce.commands import DATA, completing, making
 from clipcap_ext.reproduce.paper import PaperRow, read_tables
+from clipcap_ext.reproduce.parts import foreign_parts, missing_parts, wrong_parts
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import Recipe, recipes
 from clipcap_ext.reproduce.scores import PROTOCOLS, read_scores
 from clipcap_ext.reproduce.stand_in import ENCODERS, stand_in
+from clipcap_ext.reproduce.states import NEEDS, NOT_RUN, SAME_CODE, SMOKE, listed, state_of
+from clipcap_ext.reproduce.weights import is_finished, published_here
 
 FORMAT = "clipcap-ext-reproduce-1"
-REPRODUCED, SAME_CODE, NEEDS = "reproduced", "same code, stand-in encoder", "needs weights not present"
 DIGITS = 4
 LENGTHS = (6, 8, 10, 12, 14)  # the last word of each bin but the last, which has no end
-_SEED = re.compile(r"-seed(\d+)\.json$")
+_SMOKE_AND_SEED = r"(?P<smoke>-smoke-\w+)?-seed(?P<seed>\d+)\.json"
 
 
-def assemble(out: Path) -> dict[str, Any]:
-    """Every table, from the scored runs below `out`; rows without one say what they need."""
+def assemble(out: Path, data: Mapping[str, Path] | None = None) -> dict[str, Any]:
+    """Every table, from the scored runs below `out`; rows without one say what they need. data: where a
+    table's data set is, if that is known."""
     return {
         "format": FORMAT, "version": __version__, "bootstrap": vars(Bootstrap()),
         "tables": {
             name: {
                 "title": table.title, "source": table.source, "images": table.images,
-                "rows": [_row(recipe, out) for recipe in recipes(name)],
+                "rows": [_row(recipe, out, (data or {}).get(name)) for recipe in recipes(name)],
             }
             for name, table in read_tables().items()
         },
     }  # fmt: skip
 
 
-def _row(recipe: Recipe, out: Path) -> dict[str, Any]:
+def _row(recipe: Recipe, out: Path, data: Path | None) -> dict[str, Any]:
     row = recipe.row
-    attempts = [_found(recipe, out, kind) for kind in (False, True)]
-    made = [attempt for attempt in attempts if attempt is not None]
-    if not made or made[0]["stand_in"]:
-        made.insert(
-            0, {"state": NEEDS, "stand_in": False, "needs": recipe.needs, "command": completing(recipe)}
-        )
+    made = [*_found(recipe, out, False), *_found(recipe, out, True)]
+    if not made or made[0]["stand_in"] or made[0].get("smoke"):
+        made.insert(0, open_row(recipe, out, data))
     return {
         "name": row.name, "label": row.label, "protocol": row.protocol, "paper": dict(row.values),
         "note": row.note, "attempts": made,
     }  # fmt: skip
 
 
-def _found(recipe: Recipe, out: Path, kind: bool) -> dict[str, Any] | None:
+def open_row(recipe: Recipe, out: Path, data: Path | None = None) -> dict[str, Any]:
+    """A row without a run in earnest: what it needs that is not here, and the command that makes it."""
+    table = recipe.table
+    lacking = [*missing_for(recipe, Places(out)), *wrong_parts(recipe)]
+    scored = any((out / "scores" / table.name).glob("*.json"))
+    if not scored and not (data or Path(DATA.get(table.name, table.name))).exists():
+        lacking.append(f"the photos and captions of {table.title}")
+    return {
+        "state": NEEDS if lacking else NOT_RUN, "stand_in": False, "needs": listed(lacking),
+        "command": completing(recipe),
+    }  # fmt: skip
+
+
+def missing_for(recipe: Recipe, places: Places) -> list[str]:
+    """What keeps a full row from being made here: published parts, another table's training, a label bank."""
+    lacking = missing_parts(recipe)
+    ready = bool(recipe.published and published_here(recipe.published))
+    if ready:  # GPT-2 is in them
+        return [part for part in lacking if not part.startswith("GPT-2")]
+    if recipe.weights_of and not is_finished(places.run(recipe, 0)):
+        lacking.append(f"the training of the table {recipe.weights_of}")
+    if recipe.run == "sbg" and not places.labels(recipe.table.name).is_file():
+        lacking.append("SBG's label bank")
+    return lacking
+
+
+def _found(recipe: Recipe, out: Path, kind: bool) -> Iterator[dict[str, Any]]:
+    """What the scored runs say: the run in earnest first, then each smoke run."""
     if kind and recipe.table.name not in ENCODERS:
-        return None
+        return
     recipe = stand_in(recipe) if kind else recipe
     some = Places(out, kind).scores(recipe, 0)
-    paths = {int(found.group(1)): path for path in some.parent.glob(some.name.replace("seed0", "seed*"))
-             if (found := _SEED.search(path.name))}  # fmt: skip
-    return attempt([read_scores(paths[seed]) for seed in sorted(paths)], recipe, kind) if paths else None
+    by_kind: dict[str, dict[int, Path]] = {}
+    for path in some.parent.glob(some.name.replace("-seed0", "*-seed*")):
+        if found := re.fullmatch(some.name.replace("-seed0.json", _SMOKE_AND_SEED), path.name):
+            by_kind.setdefault(found["smoke"] or "", {})[int(found["seed"])] = path
+    for paths in (by_kind[smoke] for smoke in sorted(by_kind)):
+        yield attempt([read_scores(paths[seed]) for seed in sorted(paths)], recipe, kind)
 
 
 def attempt(runs: Sequence[Mapping[str, Any]], recipe: Recipe, kind: bool) -> dict[str, Any]:
@@ -80,17 +110,30 @@ def attempt(runs: Sequence[Mapping[str, Any]], recipe: Recipe, kind: bool) -> di
         )
     hours = [run["hours"] for run in runs if run["hours"] is not None]
     images = first["data"]["images"]
+    subset = recipe.table.images is not None and images < recipe.table.images
+    protocols = {name: _protocol(runs, name, recipe.row) for name in PROTOCOLS}
+    parts, smoke = first.get("parts", []), first.get("smoke", {})
+    state = SAME_CODE if recipe.substitute else state_of(
+        protocols[recipe.row.protocol]["values"], recipe.row.values, parts, subset=subset
+    )  # fmt: skip
     return {
-        "state": SAME_CODE if recipe.substitute else REPRODUCED, "stand_in": kind,
-        "stands_in": recipe.substitute, "published": first["published"], "data": first["data"],
-        "subset": recipe.table.images is not None and images < recipe.table.images,
+        "state": SMOKE if smoke else state, "stand_in": kind,
+        "stands_in": recipe.substitute or " and ".join(foreign_parts(parts)),
+        "published": first["published"], "data": first["data"], "subset": subset,
+        **({"parts": parts} if parts else {}), **({"smoke": smoke} if smoke else {}),
         "seeds": seeds, "hours": round(float(np.mean(hours)), DIGITS) if hours else None,
         "hardware": sorted({run["hardware"] for run in runs}), "preset": first["preset"],
         "assignments": first["assignments"], "decoding": first["decoding"],
-        "language_model": first["language_model"], "command": making(recipe, kind, seeds),
-        "protocols": {name: _protocol(runs, name, recipe.row) for name in PROTOCOLS},
+        "language_model": first["language_model"],
+        "command": making(recipe, kind, seeds, more=_smoke_words(smoke)),
+        "protocols": protocols,
         "lengths": _lengths(runs), "curve": first["curve"],
     }  # fmt: skip
+
+
+def _smoke_words(smoke: Mapping[str, Any]) -> list[str]:
+    limit = [f"--limit {smoke['limit']}"] if smoke.get("limit") else []
+    return [*limit, *(f"--set {setting}" for setting in smoke.get("settings", []))]
 
 
 def _protocol(runs: Sequence[Mapping[str, Any]], protocol: str, row: PaperRow) -> dict[str, Any]:

@@ -3,9 +3,10 @@ again."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from clipcap_ext.reproduce.places import PAGE, PLOTS, RESULTS, Places
 from clipcap_ext.reproduce.recipes import Recipe, recipes
 from clipcap_ext.reproduce.report.page import results_page
 from clipcap_ext.reproduce.report.plots import table_plots
-from clipcap_ext.reproduce.results import FORMAT, NEEDS, assemble
+from clipcap_ext.reproduce.results import FORMAT, assemble, missing_for
 from clipcap_ext.reproduce.stand_in import stand_in
+from clipcap_ext.reproduce.states import NEEDS, listed
 from clipcap_ext.reproduce.weights import Workshop, is_finished, published_here
 
 Say = Callable[[str], None]
@@ -37,6 +39,10 @@ class Request:
     seeds: tuple[int, ...] = (0,)
     cache: Path | None = None
     gpt2_bpe: Path | None = None
+    images: Path | None = None
+    device: str = "auto"
+    limit: int | None = None
+    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -52,23 +58,72 @@ class Request:
 
     @property
     def places(self) -> Places:
-        """Where everything goes."""
-        return Places(self.out, self.stand_in)
+        """Where everything goes; a smoke run, on fewer images or with other settings, by itself."""
+        asked = [str(self.limit), *self.settings] if self.limit or self.settings else []
+        smoke = f"smoke-{hashlib.sha256(repr(asked).encode()).hexdigest()[:6]}" if asked else ""
+        return Places(self.out, self.stand_in, smoke)
+
+    def check(self) -> None:
+        """Raise, before any work, what the data set or a missing scorer would raise in the midst of it."""
+        from clipcap_ext.evaluate.dataset import load_split
+        from clipcap_ext.metrics.known import DEFAULT_METRICS, needs_of
+        from clipcap_ext.reproduce.scores import PROTOCOLS
+
+        if not self.data.exists():
+            raise CorpusError(f"--data {self.data}: no such file or folder.")
+        if self.limit is not None and self.limit < 2:
+            raise UsageError("--limit takes 2 images or more, for CIDEr-D needs them.")
+        for need in {need: None for protocol in PROTOCOLS for need in needs_of(protocol, DEFAULT_METRICS)}:
+            need()
+        for split, scheme in sorted({(recipe.split, recipe.scheme) for recipe in self.recipes}):
+            load_split(self.data, split, scheme, images=self.images)
 
 
-def plan(request: Request) -> Iterator[str]:
-    """What `reproduce` would do, a line a row and seed; nothing is read but what is on the disk already."""
+@dataclass(frozen=True)
+class Step:
+    """What becomes of one row and seed: in words, and whether it stays open."""
+
+    said: str
+    stays_open: bool = False
+
+
+def plan(request: Request) -> Iterator[Step]:
+    """What `reproduce` would do, a step a row and seed; it reads the data set's captions and no photo. Raises
+    what `reproduce` would raise before any work."""
+    request.check()
+    trained: set[Path] = set()
     for seed in request.seeds:
         for recipe in request.recipes:
+            step = _step(request, recipe, seed, trained)
             name = f"{recipe.table.name}, {recipe.row.name}, seed {seed}:"
-            if request.places.scores(recipe, seed).is_file():
-                yield f"{name} is there already"
-            elif recipe.published and published_here(recipe.published):
-                yield f"{name} scores the published weights {recipe.published}"
-            elif is_finished(request.places.run(recipe, seed)):
-                yield f"{name} scores the finished training {recipe.run}"
-            else:
-                yield f"{name} trains {recipe.preset} with {recipe.needs}, then scores it"
+            yield Step(f"{name} {step.said}", step.stays_open)
+
+
+def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> Step:
+    folder = request.places.run(recipe, seed)
+    lacking = [] if request.stand_in else _lacking(request, recipe)
+    if request.places.scores(recipe, seed).is_file():
+        return Step("is there already")
+    fetched = [part for part in lacking if part == "GPT-2" and not os.environ.get("HF_HUB_OFFLINE")]
+    if lacking != fetched and not is_finished(folder):
+        return Step(f"stays open; {NEEDS} {listed(lacking)}", True)
+    if recipe.published and published_here(recipe.published):
+        return Step(f"scores the published weights {recipe.published}")
+    if is_finished(folder) or folder in trained:
+        return Step(f"scores the finished training {recipe.run}")
+    trained.add(folder)
+    begun = "goes on with the training" if folder.is_dir() else "trains"
+    parts = f" with {recipe.substitute}" if recipe.substitute else ""
+    parts += "".join(f", once the Hub has given {part}" for part in fetched)
+    return Step(f"{begun} {recipe.preset}{parts}, then scores it")
+
+
+def _lacking(request: Request, recipe: Recipe) -> list[str]:
+    """What is missing for a row, but for what the settings of a smoke run put in its place."""
+    changed = {setting.partition("=")[0] for setting in request.settings}
+    own = [prefix for name, prefix in (("encoder", "CLIP "), ("gpt2", "GPT-2")) if name in changed]
+    lacking = missing_for(recipe, request.places)
+    return [part for part in lacking if not part.startswith(tuple(own))]
 
 
 def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
@@ -79,38 +134,39 @@ def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
     read.
     """
     rows = request.recipes
-    if not request.data.exists():
-        raise CorpusError(f"--data {request.data}: no such file or folder.")
+    request.check()
     request.out.mkdir(parents=True, exist_ok=True)
-    shop = Workshop(request.data, request.places, request.cache, request.gpt2_bpe, say)
+    shop = Workshop(
+        request.data, request.places, request.cache, request.gpt2_bpe, say, request.images, request.device,
+        request.limit, request.settings,
+    )  # fmt: skip
     left_open: dict[str, str] = {}
+    at = {request.table: request.data}
     for seed in request.seeds:
         for recipe in rows:
             path = request.places.scores(recipe, seed)
             try:
                 if not path.is_file():
                     _make(shop, recipe, seed, path)
-                    publish(request.out)
+                    publish(request.out, at)
             except CheckpointError as error:
-                say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: {NEEDS}. {error}")
-                left_open[recipe.row.name] = f"{recipe.row.name}: {NEEDS}; {completing(recipe)}"
-    publish(request.out)
+                lacking = listed(missing_for(recipe, request.places))
+                say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: {NEEDS} {lacking}. {error}")
+                left_open[recipe.row.name] = f"{recipe.row.name}: {NEEDS} {lacking}; {completing(recipe)}"
+    publish(request.out, at)
     return list(left_open.values())
 
 
 def _make(shop: Workshop, recipe: Recipe, seed: int, path: Path) -> None:
-    from clipcap_ext.metrics.known import DEFAULT_METRICS, needs_of
-    from clipcap_ext.reproduce.scores import PROTOCOLS, score_run, write_scores
+    from clipcap_ext.reproduce.scores import score_run, write_scores
 
-    for need in {need: None for protocol in PROTOCOLS for need in needs_of(protocol, DEFAULT_METRICS)}:
-        need()
-    weights = shop.weights(recipe, seed)
-    write_scores(path, score_run(recipe, seed, weights, shop.data, shop.say))
+    write_scores(path, score_run(recipe, seed, shop.weights(recipe, seed), shop))
 
 
-def publish(out: Path) -> None:
-    """Write results.json from the scored runs below `out`, then the page and the plots from it."""
-    write_results(out / RESULTS, assemble(out))
+def publish(out: Path, data: Mapping[str, Path] | None = None) -> None:
+    """Write results.json from the scored runs below `out`, then the page and the plots from it. data: where
+    tables' data sets are."""
+    write_results(out / RESULTS, assemble(out, data))
     render(out)
 
 

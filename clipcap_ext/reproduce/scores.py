@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import find_model
-from clipcap_ext.engine.encoder_names import model_folders
+from clipcap_ext.engine.encoder_names import model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
@@ -22,20 +22,21 @@ from clipcap_ext.metrics import DEFAULT_METRICS, score
 from clipcap_ext.metrics.stored import stored
 from clipcap_ext.reproduce.hardware import hardware
 from clipcap_ext.reproduce.recipes import Recipe
-from clipcap_ext.reproduce.weights import Say, Weights
+from clipcap_ext.reproduce.weights import Say, Weights, Workshop
 
 FORMAT = "clipcap-ext-row-1"
 PROTOCOLS = ("paper", "standard")
 BATCH = 50
 
 
-def score_run(recipe: Recipe, seed: int, weights: Weights, data: Path, say: Say) -> dict[str, Any]:
+def score_run(recipe: Recipe, seed: int, weights: Weights, shop: Workshop) -> dict[str, Any]:
     """Caption the row's images and keep what every score of them can be derived from.
 
     ScoringError if the model was trained on an image that it would be scored on.
     """
-    split = load_split(data, recipe.split, recipe.scheme)
-    captions = caption(recipe, seed, weights.model, split, say)
+    say = shop.say
+    split = load_split(shop.data, recipe.split, recipe.scheme, images=shop.images).first(shop.limit)
+    captions = caption(recipe, seed, weights.model, split, say, shop.device)
     domains = {name: [one for one in ids if one in captions] for name, ids in split.domains.items()}
     parts = {"": sorted(captions)} | {name: ids for name, ids in domains.items() if ids}
     return {
@@ -43,7 +44,8 @@ def score_run(recipe: Recipe, seed: int, weights: Weights, data: Path, say: Say)
         "data": {"name": split.corpus.name, "split": split.label, "images": len(captions)},
         "preset": recipe.preset, "assignments": list(recipe.assignments), "decoding": dict(recipe.decoding),
         "published": weights.model if weights.model == recipe.published else "",
-        "language_model": _language_model(weights.model),
+        "language_model": _language_model(weights.model), "parts": list(weights.parts),
+        "smoke": {"limit": shop.limit, "settings": list(shop.settings)} if shop.places.smoke else {},
         "hours": weights.hours, "curve": list(weights.curve), "hardware": hardware(),
         "image_ids": sorted(captions), "captions": [captions[name] for name in sorted(captions)],
         "protocols": {name: _scored(captions, split, parts, name, say) for name in PROTOCOLS},
@@ -57,10 +59,10 @@ def _language_model(model: str) -> dict[str, int]:
     return {name: sizes[name] for name in ("n_layer", "n_head", "n_embd", "vocab_size") if name in sizes}
 
 
-def caption(recipe: Recipe, seed: int, model: str, split: EvaluationSplit, say: Say) -> dict[str, str]:
+def caption(
+    recipe: Recipe, seed: int, model: str, split: EvaluationSplit, say: Say, device: str = "auto"
+) -> dict[str, str]:
     """image_id -> caption of every image of the split that can be read."""
-    import torch
-
     entry = find_model(model)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
@@ -68,7 +70,7 @@ def caption(recipe: Recipe, seed: int, model: str, split: EvaluationSplit, say: 
     overlap.refuse(entry.name, len(split.corpus))
     sampled = {"seed": seed} if recipe.decoding.get("temperature") else {}
     options = join_options(entry.config.decoding_options(), {**recipe.decoding, **sampled})
-    captioner = load_captioner(model, "cuda" if torch.cuda.is_available() else "cpu")
+    captioner = load_captioner(model, process_device(device, 0))
     say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: captioning {len(split.corpus)} images")
     captions, problems = caption_examples(
         captioner, split.corpus.examples, options, BATCH, lambda done, of: None

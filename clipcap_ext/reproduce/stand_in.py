@@ -72,13 +72,7 @@ def stand_in(recipe: Recipe) -> Recipe:
     )
     about = SAID[encoder] if recipe.run == "merge-rnn" else f"{SAID[encoder]} and a small GPT-2 from scratch"
     return replace(
-        recipe,
-        assignments=changes,
-        published="",
-        substitute=about,
-        needs=about,
-        scheme="karpathy",
-        preset=recipe.preset,
+        recipe, assignments=changes, published="", substitute=about, scheme="karpathy", preset=recipe.preset
     )
 
 

@@ -10,39 +10,52 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE
+from clipcap_ext.engine.published.inspection import read_origin
+from clipcap_ext.engine.published.published_models import find_published
 from clipcap_ext.errors import CaptionError, CheckpointError
+from clipcap_ext.files import write_json
+from clipcap_ext.reproduce.parts import LANGUAGE_MODEL, Part, checksum, encoder_part, gpt2_part, wrong_parts
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import Recipe, recipes
 from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2
 
 Say = Callable[[str], None]
+PARTS = "parts.json"
+HUB_ORIGIN = "hub"  # where config.json's training says the repository that a download came from
 CURVE = ("epoch", "step", "loss", "train_loss", "val_loss", "cider")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A captioner, and what is known of its training: hours of steps, and the rows of its log."""
+    """A captioner, and what is known of its training: hours of steps, the rows of its log, and the encoder
+    and language model it was made of."""
 
     model: str
     hours: float | None = None
     curve: tuple[dict[str, float], ...] = ()
+    parts: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What trainings need: the data set, where things are kept, cached features, GPT-2's BPE for the
-    stand-in."""
+    """What trainings and scores need: the data set and its photos, where things are kept, cached features,
+    GPT-2's BPE for the stand-in; for a smoke run the number of images and further settings."""
 
     data: Path
     places: Places
     cache: Path | None = None
     gpt2_bpe: Path | None = None
     say: Say = lambda line: None
+    images: Path | None = None
+    device: str = "auto"
+    limit: int | None = None
+    settings: tuple[str, ...] = ()
 
     def weights(self, recipe: Recipe, seed: int) -> Weights:
         """Find the row's weights or train them; CheckpointError says what is not here."""
         if recipe.published and (here := published_here(recipe.published)):
-            return Weights(here)
+            return Weights(here, parts=published_parts(here))
         folder = self.places.run(recipe, seed)
         if not is_finished(folder):
             if recipe.weights_of:
@@ -50,12 +63,18 @@ class Workshop:
                     f"The row takes its weights from the table {recipe.weights_of}: make that first."
                 )
             self._train(recipe, seed, folder)
-        return Weights(str(folder / "best"), _hours(folder), tuple(_curve(folder)))
+        return Weights(str(folder / "best"), _hours(folder), tuple(_curve(folder)), _kept_parts(folder))
 
     def _train(self, recipe: Recipe, seed: int, folder: Path) -> None:
         from clipcap_ext.train.run import train
 
+        if not self.places.stand_in:
+            for part in wrong_parts(recipe):
+                self.say(f"{recipe.run} will not be called reproduced: it needs {part}")
         assignments = [self._resolved(text, recipe, seed) for text in recipe.assignments]
+        assignments += [*self.settings, *([f"limit={self.limit}"] if self.limit else [])]
+        assignments += [f"device={self.device}"] if self.device == "cpu" else []
+        assignments += [f"images={self.images}"] if self.images else []
         cache = self.cache or self.places.features
         self.say(f"training {recipe.run}, seed {seed}, into {folder}")
         train(
@@ -64,6 +83,8 @@ class Workshop:
         )  # fmt: skip
         if not is_finished(folder):
             raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")
+        if not self.places.stand_in:
+            write_json(folder / PARTS, [part.to_json() for part in trained_parts(folder)])
 
     def _resolved(self, assignment: str, recipe: Recipe, seed: int) -> str:
         name, _, value = assignment.partition("=@")
@@ -90,6 +111,35 @@ class Workshop:
         from clipcap_ext.train.clipcap.module import gpt2_folder
 
         return gpt2_folder("gpt2")
+
+
+def published_parts(name: str) -> tuple[dict[str, Any], ...]:
+    """Of published weights: the encoder by its file, the language model by the file they were made of, which
+    is the published one where it was downloaded from its repository."""
+    entry, known = find_model(name), find_published(name)
+    assert entry.config is not None  # published_here said so
+    hub = entry.config.training.get(HUB_ORIGIN)
+    repo = hub.get("repo") if isinstance(hub, dict) else None
+    sha256 = str(read_origin(entry.folder).get("sha256") or checksum(entry.folder / WEIGHTS_FILE))
+    fetched = known is not None and bool(known.repo) and repo == known.repo
+    model = Part(LANGUAGE_MODEL, f"of {name}", sha256, fetched)
+    return encoder_part(entry.config.encoder).to_json(), model.to_json()
+
+
+def trained_parts(folder: Path) -> list[Part]:
+    """What a finished training was made of; without a GPT-2 only the encoder."""
+    from clipcap_ext.train.beginning import CONFIG_FILE
+    from clipcap_ext.train.clipcap.module import gpt2_folder
+
+    config = find_model(folder / "best").config
+    gpt2 = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("gpt2", "")
+    parts = [encoder_part(config.encoder)] if config is not None else []
+    return [*parts, gpt2_part(gpt2_folder(gpt2))] if gpt2 not in ("", "scratch") else parts
+
+
+def _kept_parts(folder: Path) -> tuple[dict[str, Any], ...]:
+    file = folder / PARTS
+    return tuple(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ()
 
 
 def published_here(name: str) -> str:

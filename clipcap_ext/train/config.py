@@ -40,6 +40,7 @@ class TrainConfig:
     layout: str = option(
         "auto", "Form of the data set (auto, kaggle, flickr-token, karpathy, coco, sidecar, ...)."
     )
+    images: str = option("", "Folder of the photos, if they do not lie with the captions.")
     limit: int = option(0, "Train on this many images only; 0 is all.", low=0)
     holdout: int = option(
         0, "Training images set aside for validation; needed where the split has no validation part.", low=0

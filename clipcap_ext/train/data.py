@@ -16,7 +16,7 @@ from clipcap_ext.train.config import TrainConfig
 def load_splits(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Splits:
     """Read and split a data set; `holdout` and `limit` applied. CorpusError if a part that is needed is
     empty."""
-    corpus = read_corpus(data, layout=config.layout)
+    corpus = read_corpus(data, layout=config.layout, images=config.images or None)
     splits = split_corpus(corpus, config.split, validation=config.paper_validation)
     train, val = splits.train, splits.val
     if config.holdout:

@@ -20,7 +20,8 @@ from clipcap_ext.train.presets import Preset, find_preset
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-COMFORT = {"device", "workers", "log_every", "save_every"}  # options that change nothing in what is learnt
+# Options that change nothing in what is learnt.
+COMFORT = {"images", "device", "workers", "log_every", "save_every"}
 
 
 def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from miniature_sets import write_coco, write_nocaps
 from tiny_rows import words
 from tiny_tasks import captions_of
 
@@ -18,9 +19,10 @@ from clipcap_ext.reproduce import run
 from clipcap_ext.reproduce.__main__ import main
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import recipes
-from clipcap_ext.reproduce.results import NEEDS, SAME_CODE, assemble
+from clipcap_ext.reproduce.results import assemble
 from clipcap_ext.reproduce.scores import read_scores
 from clipcap_ext.reproduce.stand_in import stand_in
+from clipcap_ext.reproduce.states import NEEDS, NOT_RUN, SAME_CODE, SMOKE
 
 java = pytest.mark.java
 
@@ -128,7 +130,7 @@ def test_without_a_run_every_row_is_open(tmp_path: Path) -> None:
     assert len(rows) == 8 + 8 + 2 + 2 + 2
     for name, row in rows:
         (only,) = row["attempts"]
-        assert only["state"] == NEEDS and only["needs"]
+        assert only["state"] == (NEEDS if only["needs"] else NOT_RUN)
         assert f"--table {name} --row {row['name']}" in only["command"]
 
 
@@ -138,9 +140,12 @@ def test_a_row_without_weights_stays_open_and_others_go_on(
     monkeypatch.setattr("clipcap_ext.metrics.java.find_java", lambda: "java")
     out = tmp_path / "out"
     asked = ["--table", "nocaps", "--data", str(drawn), "--out", str(out)]
+    assert main([*asked, "--dry-run"]) == 1 and not out.exists()
+    planned = capsys.readouterr().out
+    assert planned.count("stays open; needs CLIP ") == 2 and "the training of the table coco" in planned
     assert main(asked) == 1
     said = capsys.readouterr()
-    assert said.out.count(NEEDS) == 2 and "--table coco --row mlp" in said.out
+    assert said.out.count(f": {NEEDS} CLIP ") == 2 and "--table coco --row mlp" in said.out
     assert "make that first" in said.err and (out / "results.md").is_file()
 
 
@@ -167,3 +172,66 @@ def test_wrong_usage(
 def test_a_data_set_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--table", "coco", "--data", str(tmp_path / "coco"), "--out", str(tmp_path / "out")]) == 1
     assert "no such file or folder" in capsys.readouterr().err
+
+
+SMALL_RUN = (
+    "encoder=tiny-clip-flickr8k", "encoder_weights=", "gpt2=scratch", "tokenizer=captions", "vocab_size=300",
+    "n_layer=1", "n_head=2", "n_embd=16", "n_positions=96", "prefix_length=2", "max_tokens=24", "epochs=1",
+    "batch_size=4", "validate_images=2", "precision=fp32", "mapper_heads=0",
+)  # fmt: skip
+
+
+@java
+def test_coco_and_nocaps_from_their_files_to_the_page(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A smoke run of the row whose weights nocaps takes, then nocaps; photos elsewhere, named by --images."""
+    coco, nocaps, out = write_coco(tmp_path / "coco"), write_nocaps(tmp_path / "nocaps"), tmp_path / "out"
+    shutil.move(nocaps.parent / "val", tmp_path / "photos")
+    shutil.move(coco / "val2014", tmp_path / "more")
+    smoke = [word for setting in SMALL_RUN for word in ("--set", setting)]
+    words = ["--row", "mlp", "--out", str(out), "--device", "cpu", "--limit", "6", *smoke]
+    asked = [
+        "--table",
+        "coco",
+        "--data",
+        str(coco / "dataset_coco.json"),
+        "--images",
+        str(tmp_path / "more"),
+        *words,
+    ]
+    assert main([*asked, "--dry-run"]) == 0
+    assert "trains coco-transformer, then scores it" in capsys.readouterr().out
+    assert main(asked) == 0
+    after = ["--table", "nocaps", "--data", str(nocaps), "--images", str(tmp_path / "photos"), *words]
+    assert main([*after, "--dry-run"]) == 0
+    assert "scores the finished training mlp" in capsys.readouterr().out
+    assert main(after) == 0
+    for table, images in (("coco", 2), ("nocaps", 6)):
+        first, ours = row_of(out, "mlp", table)["attempts"]
+        assert first["state"] == NEEDS and first["needs"].startswith("CLIP ViT-B-32 (openai)")
+        assert ours["state"] == SMOKE and ours["data"]["images"] == images and ours["subset"]
+        assert ours["smoke"] == {"limit": 6, "settings": list(SMALL_RUN)}
+        assert "--limit 6 --set encoder=tiny-clip-flickr8k" in ours["command"]
+    values = ours["protocols"]["standard"]["values"]
+    assert {"CIDEr-D in-domain", "CIDEr-D near-domain", "CIDEr-D out-domain"} < set(values)
+    assert all("difference" in values[name] for name in ("CIDEr-D", "CIDEr-D out-domain"))
+    page = (out / "results.md").read_text(encoding="utf-8")
+    table = page[page.index("## nocaps") :]
+    header = next(line for line in table.splitlines() if line.startswith("| row | figures |"))
+    assert header.count("|") < 12 and "CIDEr-D out-domain" in header and "BLEU-1" not in header
+    assert "| smoke run" in table
+
+
+def test_a_dry_run_ends_as_the_run_would(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipcap_ext.metrics.java.find_java", lambda: "java")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    words = ["--table", "flickr8k", "--row", "original", "--out", str(tmp_path / "out")]
+    for data, code in ((tmp_path / "nothing", 1), (tmp_path, 1)):
+        for dry in (["--dry-run"], []):
+            assert main([*words, "--data", str(data), *dry]) == code
+    said = capsys.readouterr().err
+    assert said.count("no such file or folder") == 2 and said.count("No data set recognised") == 2
+    assert not (tmp_path / "out").exists()

@@ -24,8 +24,8 @@ from clipcap_ext.train.contrastive.task import recalls
 
 # Options that leave the weights alone, or that other tests show at work.
 ELSEWHERE = {
-    "split", "layout", "limit", "holdout", "accumulate", "precision", "device", "workers", "validate_images",
-    "monitor", "patience", "save_every", "log_every", "save_dtype",
+    "split", "layout", "images", "limit", "holdout", "accumulate", "precision", "device", "workers",
+    "validate_images", "monitor", "patience", "save_every", "log_every", "save_dtype",
 }  # fmt: skip
 SHARED: dict[str, Any] = {
     "seed": 1, "epochs": 1, "batch_size": 2, "lr": 2e-2, "schedule": "constant", "warmup_steps": 2,

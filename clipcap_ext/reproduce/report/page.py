@@ -13,12 +13,14 @@ HEAD = """# Results
 
 Written by `python -m clipcap_ext.reproduce` from `results.json` beside it; do not edit it by hand.
 
-Every row of the papers' tables is here. *Reproduced* means the published recipe on the published encoder.
-*Same code, stand-in encoder* means the same code on parts that could be had: its difference to the paper says
-what the parts are worth, not whether the paper is right. *Needs weights not present* rows have no figure of
-ours, and a command that makes one. Brackets hold 95% intervals over resampled images
-({samples} resamples of the mean over the seeds); they do not
-hold what another seed would give.
+Every row of the papers' tables is here. *Reproduced* means the published recipe on the published encoder and
+language model, known by their checksums, on every photo, with each figure's interval holding the paper's or
+the figure within 1% of it; *run* is a row of which that cannot be said, and why. *Same code, stand-in
+encoder* means the same code on parts that could be had: its difference to the paper says what the parts are
+worth, not whether the paper is right. A *smoke run*, on fewer photos or with other settings, says only that
+the row runs. Rows that *need* something have no figure of ours, but a command that makes one. Brackets hold
+95% intervals over resampled images ({samples} resamples of the mean over the seeds); they do not hold what
+another seed would give.
 """
 SUBSET = (
     "*Subset*: only a part of the data set's photos was at hand, for training too. The row shows that the "
@@ -83,7 +85,7 @@ def _figures(table: Row, columns: list[str]) -> Iterator[str]:
     yield _line(["---"] * (len(columns) + 3))
     for row in table["rows"]:
         lacking = [attempt for attempt in row["attempts"] if "protocols" not in attempt]
-        state = f"{lacking[0]['state']}: {lacking[0]['needs']}" if lacking else ""
+        state = f"{lacking[0]['state']} {lacking[0]['needs']}".strip() if lacking else ""
         paper = [_number(row["paper"].get(name)) for name in columns]
         protocol = f"the paper's ({row['protocol']} protocol)" if row["paper"] else "the paper has none"
         yield _line([f"**{row['label']}**", protocol, *paper, state])
