@@ -15,7 +15,7 @@ from clipcap_ext.errors import UsageError
 
 POLICIES = ("skip", "overwrite", "append", "prepend", "only-empty")
 ADDING = ("append", "prepend")  # those that keep the text that is there
-_CLOSING = tuple(",.;:!?)")
+_BEGINS, _ENDS = tuple(",.;:!?)"), tuple(",.;:!?")  # what needs no comma before it, and behind it
 _REPEATS = re.compile(r"^\d+_(?=.)")  # kohya's folders: 10_rex dog
 
 
@@ -29,9 +29,9 @@ def joined(first: str, second: str, separator: str = ", ") -> str:
     first, second = first.strip(), second.strip()
     if not first or not second:
         return first or second
-    if second.startswith(_CLOSING):
+    if second.startswith(_BEGINS):
         return first + second
-    return first + (" " if first.endswith(_CLOSING) else separator) + second
+    return first + (" " if first.endswith(_ENDS) else separator) + second
 
 
 def writable(text: str) -> str:

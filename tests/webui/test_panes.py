@@ -42,7 +42,7 @@ from clipcap_ext.webui.tab.folder.pane import build_folder
 from clipcap_ext.webui.tab.folder.writing import undo, write
 from clipcap_ext.webui.tab.single.events import picture_changed
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
-from clipcap_ext.webui.tab.single.run import caption_picture, result_status
+from clipcap_ext.webui.tab.single.run import candidate_choices, caption_picture, result_status
 from clipcap_ext.webui.tab.single.sending import send, unsend
 from clipcap_ext.webui.words import Words
 
@@ -90,6 +90,23 @@ def test_a_caption_comes_with_its_candidates_and_one_can_begin_again(
     texts = [text for _, text in last[pane.caption.candidates]["choices"]]
     assert last[pane.caption.text] == texts[0] and len(set(texts)) == len(texts)
     assert last[pane.caption.history] == ["by hand"]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "shown"),
+    [
+        ([(-1.0, 0.3), (-0.5, 0.2)], ["0.30 a", "0.20 b"]),
+        ([(-0.5, 0.2), (-1.0, 0.3)], ["61 % a", "37 % b"]),
+        ([(-0.5, None), (-1.0, None)], ["61 % a", "37 % b"]),
+        ([(-1.0, 0.2), (-0.5, 0.3)], ["a", "b"]),
+    ],
+)
+def test_the_number_before_a_candidate_is_what_it_is_in_order_of(
+    candidates: list[tuple[float, float | None]], shown: list[str]
+) -> None:
+    made = [Candidate(text, *numbers) for text, numbers in zip("ab", candidates, strict=True)]
+    choices = candidate_choices(Caption("a", MODEL, tuple(made)))["choices"]
+    assert [label for label, _ in choices] == shown
 
 
 def test_doubt_is_said_in_the_place_of_the_tick(context: Context) -> None:

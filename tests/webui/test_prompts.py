@@ -38,6 +38,7 @@ def test_nothing_in_a_caption_weighs_or_loads(text: str, escaped: str) -> None:
         ("replace", "mine", "a dog"),
         ("append", "mine", "mine, a dog"),
         ("append", "mine,", "mine, a dog"),
+        ("append", "masterpiece, (best quality:1.2)", "masterpiece, (best quality:1.2), a dog"),
         ("prepend", "mine", "a dog, mine"),
         ("append", "", "a dog"),
     ],

@@ -3,7 +3,8 @@ nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -148,10 +149,19 @@ def result_line(context: Context, result: Result, seed: int | None) -> str:
 
 def candidate_choices(caption: Caption) -> Any:
     """The radio's new choices, best first; the script draws a bar from the number before each."""
-    texts = [(plain_caption(candidate.text), candidate) for candidate in caption.candidates]
-    choices = [(f"{_number(candidate)} {text}".strip(), text) for text, candidate in texts]
+    texts = [plain_caption(candidate.text) for candidate in caption.candidates]
+    numbers = candidate_numbers(caption.candidates)
+    choices = [(f"{number} {text}".strip(), text) for number, text in zip(numbers, texts, strict=True)]
     return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
 
-def _number(candidate: Candidate) -> str:
-    return "" if candidate.similarity is None else f"{candidate.similarity:.2f}"
+def candidate_numbers(candidates: Sequence[Candidate]) -> list[str]:
+    """What the candidates are in order of: `0.31`, their similarity, or `42 %`, their words' mean likelihood;
+    blank where they are in order of neither."""
+    likelihoods = [100 * math.exp(candidate.avg_logprob) for candidate in candidates]
+    similarities = [candidate.similarity for candidate in candidates if candidate.similarity is not None]
+    if len(similarities) == len(candidates) and similarities == sorted(similarities, reverse=True):
+        return [f"{similarity:.2f}" for similarity in similarities]
+    if likelihoods == sorted(likelihoods, reverse=True):
+        return [f"{likelihood:.0f} %" for likelihood in likelihoods]
+    return [""] * len(candidates)
