@@ -265,23 +265,28 @@ def test_a_caption_is_sent_with_its_picture_and_taken_back(tiny_folder: Path) ->
         prompts["inpaint"] = prompts["img2img"]  # one box for both, as in the WebUIs
         picture, width, height = gr.Image(), gr.Slider(), gr.Slider()
         parts = HostComponents(prompts, {"img2img": picture}, {"img2img": (width, height)})
-        pane = build_single(context_of(SendingHost(tiny_folder, "cpu"), parts))
-    controls = pane.send
+        context = context_of(SendingHost(tiny_folder, "cpu"), parts)
+        pane = build_single(context)
+    controls, status = pane.send, pane.status
     assert controls is not None
     targets = {target.name: target for target in controls.targets}
-    image = Image.new("RGB", (30, 20))
-    asked = {"caption": "a dog .", "prompt": "old", "mode": "append", "with_picture": True, "image": image}
-    sent = send(controls, targets["img2img"], **asked)
-    assert (sent[prompts["img2img"]], sent[picture], sent[width], sent[height]) == (
-        "old, a dog",
-        image,
-        30,
-        20,
-    )
-    assert picture not in send(controls, targets["img2img"], **{**asked, "with_picture": False})
-    assert picture not in send(controls, targets["txt2img"], **asked)
-    back = unsend(controls, sent[controls.before])
-    assert back == {prompts["img2img"]: "old", controls.before: {}, controls.unsend: able(False)}
+    image, theirs = Image.new("RGB", (30, 20)), Image.new("RGB", (8, 8))
+    box = prompts["img2img"]
+    asked = {"caption": "a dog .", "mode": "append", "with_picture": True, "image": image}
+    beside = {"there": {"image": theirs, "mask": None}, "sizes": {"width": 512, "height": 768}}
+    first = send(controls, targets["img2img"], prompt="old", before=[], **asked, **beside)
+    assert (first[box], first[picture], first[width], first[height]) == ("old, a dog", image, 30, 20)
+    prompt_alone = {**asked, "with_picture": False}
+    assert picture not in send(controls, targets["img2img"], prompt="", before=[], **prompt_alone, **beside)
+    second = send(controls, targets["txt2img"], prompt="mine", before=first[controls.before], **asked)
+    assert picture not in second
+    back = unsend(context, controls, status, second[controls.before])
+    assert back[prompts["txt2img"]] == "mine" and not {box, picture, width} & set(back)
+    assert "txt2img: prompt" in back[status] and back[controls.unsend] == able(True)
+    back = unsend(context, controls, status, back[controls.before])
+    assert (back[box], back[picture], back[width], back[height]) == ("old", theirs, 512, 768)
+    assert "img2img: prompt, picture" in back[status] and back[controls.unsend] == able(False)
+    assert unsend(context, controls, status, back[controls.before]) == {controls.unsend: able(False)}
 
 
 def test_nothing_to_send_to_leaves_no_buttons(pane: SinglePane) -> None:

@@ -39,6 +39,12 @@ def test_sending_writes_the_prompt_the_picture_and_nothing_else(host_page: Page,
     wait_for(lambda: page.browser.run(there), "the picture")
     assert page.value("negative") == "ugly"
     assert page.value("txt2img_prompt") == r"mine, a \(red\) dog"
+    page.press("unsend")
+    wait_for(lambda: page.value("img2img_prompt") == "theirs", "the prompt before")
+    wait_for(lambda: not page.browser.run(there), "no picture, as before")
+    wait_for(lambda: "Given back to img2img" in page.text("status"), "what came back")
+    page.press("send_img2img")
+    wait_for(lambda: page.value("img2img_prompt") == r"a \(red\) dog, theirs", "the prompt again")
     page.set_number("width", 512)
     page.browser.run("document.querySelector('#clipcap_with_picture input').click()")
     page.press("send_img2img")

@@ -43,7 +43,7 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     follow(pane.picture.change, partial(picture_changed, context, pane), picture, outputs)
     _wire_caption(context, pane)
     if pane.send is not None:
-        wire_send(pane.send, pane.caption.text, pane.picture)
+        wire_send(context, pane.send, pane.caption.text, pane.picture, pane.status)
 
 
 def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[str, Any]) -> None:

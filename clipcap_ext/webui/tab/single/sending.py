@@ -3,6 +3,7 @@ nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +15,9 @@ from clipcap_ext.webui.tab.binding import Answer, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, Unreadable, able, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
+from clipcap_ext.webui.tab.markup import state
+
+STEPS = 20  # sendings that can be taken back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,21 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sending:
+    """What stood in a target before it was sent to; sizes are None, and the picture is not `with_picture`, where
+    the sending left them alone."""
+
+    target: str
+    prompt: str
+    sizes: tuple[Any, ...] | None = None
+    with_picture: bool = False
+    picture: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SendControls:
-    """The targets and how they are sent to; `before` holds the prompts before the last sending, by target."""
+    """The targets and how they are sent to; `before` holds a Sending for each of the last STEPS, the last one
+    last."""
 
     targets: tuple[Target, ...]
     unsend: gr.Button
@@ -68,7 +85,7 @@ def build_send(context: Context) -> SendControls | None:
         )
     return SendControls(
         targets=targets, unsend=unsend, mode=forgotten(mode), with_picture=forgotten(with_picture),
-        before=gr.State({}),
+        before=gr.State([]),
     )  # fmt: skip
 
 
@@ -85,38 +102,72 @@ def _build_target(context: Context, name: str) -> Target:
     )  # fmt: skip
 
 
-def wire_send(controls: SendControls, caption: Any, picture: Any) -> None:
-    """Connect each target's button, and the one that takes the last sending back."""
+def wire_send(context: Context, controls: SendControls, caption: Any, picture: Any, status: Any) -> None:
+    """Connect each target's button, and the one that takes the last sending back; `status` says what came
+    back."""
     chosen = {"mode": controls.mode, "with_picture": controls.with_picture, "image": picture}
     for target in controls.targets:
-        inputs = {"caption": caption, "prompt": target.prompt, **chosen}
-        outputs = [target.prompt, controls.before, controls.unsend, *target.sizes]
-        outputs += [target.picture] if target.picture is not None else []
-        sent = on(target.button.click, partial(send, controls, target), inputs, outputs, **QUICK)
+        there = {"there": target.picture} if target.picture is not None else {}
+        sizes = {"sizes": dict(zip(("width", "height"), target.sizes, strict=True))} if target.sizes else {}
+        inputs = {"caption": caption, "prompt": target.prompt, "before": controls.before, **chosen}
+        outputs = [target.prompt, controls.before, controls.unsend, *target.sizes, *there.values()]
+        sent = on(
+            target.button.click,
+            partial(send, controls, target),
+            {**inputs, **there, **sizes},
+            outputs,
+            **QUICK,
+        )
         page_only(sent.then, f"() => clipcap_show('{target.name}')")
-    prompts = [target.prompt for target in controls.targets]
-    outputs = [*prompts, controls.before, controls.unsend]
-    on(controls.unsend.click, partial(unsend, controls), {"before": controls.before}, outputs, **QUICK)
+    outputs = [controls.before, controls.unsend, status]
+    for target in controls.targets:
+        outputs += [part for part in (target.prompt, target.picture, *target.sizes) if part is not None]
+    back = partial(unsend, context, controls, status)
+    on(controls.unsend.click, back, {"before": controls.before}, outputs, **QUICK)
 
 
 def send(
     controls: SendControls, target: Target, caption: str | None, prompt: str | None, mode: str,
-    with_picture: bool, image: Any,
+    with_picture: bool, image: Any, before: list[Sending], there: Any = None,
+    sizes: Mapping[str, Any] | None = None,
 ) -> Answer:  # fmt: skip
     """Put the caption into the target's prompt and, if wanted and there is one, the picture beside it."""
+    shows = target.picture is not None and with_picture
+    shows = shows and image is not None and not isinstance(image, Unreadable)
+    sending = Sending(
+        target=target.name, prompt=prompt or "", with_picture=shows, picture=_shown(there) if shows else None,
+        sizes=tuple(sizes.values()) if shows and sizes else None,
+    )  # fmt: skip
     answer: Answer = {
         target.prompt: merged_prompt(prompt or "", caption or "", mode),
-        controls.before: {target.name: prompt or ""},
+        controls.before: [*before, sending][-STEPS:],
         controls.unsend: able(True),
     }
-    if target.picture is None or not with_picture or image is None or isinstance(image, Unreadable):
-        return answer
-    sizes = dict(zip(target.sizes, image.size, strict=True)) if target.sizes else {}
-    return {**answer, target.picture: image, **sizes}
+    if shows:
+        answer |= {target.picture: image, **dict(zip(target.sizes, image.size, strict=False))}
+    return answer
 
 
-def unsend(controls: SendControls, before: dict[str, str]) -> Answer:
-    """Give the prompts back that the last sending changed."""
-    prompts = {target.name: target.prompt for target in controls.targets}
-    given_back = {prompts[name]: prompt for name, prompt in before.items()}
-    return {**given_back, controls.before: {}, controls.unsend: able(False)}
+def unsend(context: Context, controls: SendControls, status: Any, before: list[Sending]) -> Answer:
+    """Give back what stood where the last sending went, and say what that is."""
+    if not before:
+        return {controls.unsend: able(False)}
+    *earlier, last = before
+    target = next(target for target in controls.targets if target.name == last.target)
+    words = context.words
+    if last.with_picture:
+        text = words("Given back to {target}: prompt, picture and size", target=target.name)
+    else:
+        text = words("Given back to {target}: prompt", target=target.name)
+    answer: Answer = {
+        target.prompt: last.prompt, controls.before: earlier, controls.unsend: able(bool(earlier)),
+        status: state("done", text),
+    }  # fmt: skip
+    if last.with_picture:
+        answer[target.picture] = last.picture
+    return answer | dict(zip(target.sizes, last.sizes or (), strict=False))
+
+
+def _shown(value: Any) -> Any:
+    """What a picture component holds, as it takes it; one with a mask holds both by name."""
+    return value.get("image", value.get("background")) if isinstance(value, Mapping) else value
