@@ -23,8 +23,10 @@ import numpy as np
 
 from benchmarks.measure import table
 from clipcap_ext.caption import MEASURES
+from clipcap_ext.engine.doubt import named_evidence
 
 BINS = 8  # of as many captions each
+SEEN = 0.5  # from here on what the classifier saw is there, as the encoder's card shows
 LITTLE = frozenset(
     [
         "a",
@@ -77,10 +79,12 @@ LITTLE = frozenset(
 
 @dataclass(frozen=True)
 class Looked:
-    """One caption: its value by each measure, and whether it is right."""
+    """One caption: its value by each measure, whether it is right, and the probability of the surest thing it
+    names that the encoder's classifier saw."""
 
     values: dict[str, float]
     right: bool
+    named: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,12 @@ def look(model: str, data: Path, limit: int) -> list[Looked]:
         values = {"logprob": first.avg_logprob}
         if first.similarity is not None:
             values["similarity"] = first.similarity
+        named = 0.0
         if captioner.encoder.concept_words:
-            values["evidence"] = float(captioner.encoder.encode_image([image])[0, width:].max())
-        looked.append(Looked(values, is_right(caption.text, example.captions)))
+            features = captioner.encoder.encode_image([image])
+            values["evidence"] = float(features[0, width:].max())
+            (named,) = named_evidence([caption.text], features, captioner.encoder)
+        looked.append(Looked(values, is_right(caption.text, example.captions), named))
     return looked
 
 
@@ -153,13 +160,14 @@ def write(folder: Path, measure: str, found: Curve, looked: Sequence[Looked], da
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     least = round(found.least, 3)
-    parts = [
-        [one.right for one in looked if (one.values[measure] >= least) == above] for above in (False, True)
-    ]
-    below, above = (round(float(np.mean(part)), 3) if part else 0.0 for part in parts)
+    doubted = np.array([one.values[measure] < least and one.named < SEEN for one in looked])
+    right = np.array([one.right for one in looked])
+    parts = {"doubted": doubted, "others": ~doubted}
+    shares = {name: round(float(right[part].mean()), 3) for name, part in parts.items() if part.any()}
     config["doubt"] = {
-        "measure": measure, "least": least, "photos": f"{len(looked)} development photos of {data}",
-        "right_below": below, "right_from_there_on": above,
+        "measure": measure, "least": least, "seen": SEEN,
+        "photos": f"{len(looked)} development photos of {data}",
+        "doubted": round(float(doubted.mean()), 3), "right": shares,
     }  # fmt: skip
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     draw(folder / "reliability.svg", measure, found)

@@ -55,5 +55,6 @@ def test_it_is_written_into_the_checkpoint(tmp_path: Path) -> None:
     rule = json.loads((tmp_path / "config.json").read_text())["doubt"]
     assert rule["measure"] == "m" and rule["least"] == pytest.approx(0.5, abs=0.03)
     assert rule["photos"] == "400 development photos of flickr8k"
-    assert rule["right_below"] < 0.2 and rule["right_from_there_on"] > 0.8
+    assert rule["right"]["doubted"] < 0.2 and rule["right"]["others"] > 0.8
+    assert rule["doubted"] == pytest.approx(0.5, abs=0.06)
     assert (tmp_path / "reliability.svg").read_text().lstrip().startswith("<?xml")

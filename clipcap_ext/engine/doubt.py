@@ -10,15 +10,20 @@ from torch import Tensor
 
 from clipcap_ext.caption import MEASURES, Caption, Doubt, Encoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
+from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.errors import UsageError
+
+MOST = 5  # of an image's concepts, the surest, that a caption may name
 
 
 @dataclass(frozen=True)
 class DoubtRule:
-    """Below `least` a caption's `measure`, one of MEASURES, means that the model is not sure of it."""
+    """Below `least` a caption's `measure`, one of MEASURES, means that the model is not sure of it; it is all the
+    same where the caption names what the encoder's classifier saw with a probability of `seen` or more."""
 
     measure: str
     least: float
+    seen: float = 2.0
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -27,14 +32,19 @@ class DoubtRule:
     @classmethod
     def of_config(cls, table: Mapping[str, Any]) -> DoubtRule | None:
         """The rule that a checkpoint's config.json holds under "doubt"; None where it holds none."""
-        return cls(str(table.get("measure")), float(table.get("least", 0.0))) if table else None
+        if not table:
+            return None
+        return cls(str(table["measure"]), float(table["least"]), float(table.get("seen", cls.seen)))
 
     def apply(self, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[Caption]:
         """The captions of features (B, clip_dim and the encoder's concepts), each with its doubt."""
         values = self._values(captions, features, encoder)
+        named = named_evidence([caption.text for caption in captions], features, encoder)
         return [
-            replace(caption, doubt=Doubt(self.measure, value, self.least) if value < self.least else None)
-            for caption, value in zip(captions, values, strict=True)
+            replace(caption, doubt=Doubt(self.measure, value, self.least))
+            if value < self.least and probability < self.seen
+            else replace(caption, doubt=None)
+            for caption, value, probability in zip(captions, values, named, strict=True)
         ]
 
     def _values(self, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[float]:
@@ -45,3 +55,15 @@ class DoubtRule:
         texts = [caption.candidates[0].text for caption in captions]
         cosines = exact_cosines(features[:, : encoder.clip_dim], encoder.encode_text(texts))
         return [float(value) for value in cosines.diagonal()]
+
+
+def named_evidence(texts: Sequence[str], features: Tensor, encoder: Encoder) -> list[float]:
+    """Of each text the probability of the surest concept of its image that it names; 0 where it names none.
+    features: (B, clip_dim and concepts)."""
+    words = encoder.concept_words
+    rows = features[:, features.shape[1] - len(words) :].float().cpu()
+    best = [row.argsort(descending=True)[:MOST].tolist() for row in rows]
+    return [
+        max((float(row[place]) for place in places if says(text, words[place])), default=0.0)
+        for text, row, places in zip(texts, rows, best, strict=True)
+    ]

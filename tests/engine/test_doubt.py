@@ -42,6 +42,13 @@ def test_the_second_of_two_is_doubted(measure: str, least: float, value: float) 
     assert doubted.text == "wrong"
 
 
+def test_what_the_classifier_surely_saw_and_the_caption_names_is_not_doubted() -> None:
+    texts = ("two dogs", "a dogma", "a cat")
+    captions = [Caption(text, "m", (Candidate(text, -9.0),)) for text in texts]
+    doubted = DoubtRule("logprob", 0.0, seen=0.5).apply(captions, FEATURES[[0, 0, 0]], TwoAxes())
+    assert [caption.doubt is None for caption in doubted] == [True, False, False]
+
+
 def with_rule(source: Path, tmp_path: Path, rule: object) -> Path:
     """A copy of a checkpoint, its encoder beside it, with `rule` in its config.json."""
     for name in (source.name, "tiny-clip"):

@@ -39,7 +39,7 @@ class CheckpointConfig:
 
     kind: clipcap, sbg or merge-rnn. model: the architecture, in that kind's own words. decoding:
     DecodingOptions that differ from the defaults. training: preset, data, terms, settings, departures.
-    scores: rows of {signature, values}. doubt: measure and least (engine/doubt.py), and how they were found.
+    scores: rows of {signature, values}. doubt: measure, least, seen (engine/doubt.py), and how they were found.
     """
 
     kind: str
@@ -88,6 +88,7 @@ def read_config(folder: Path) -> CheckpointConfig:
     if doubt:
         expect(doubt.get("measure"), str, f"{path}, doubt, measure", CheckpointError)
         expect(doubt.get("least"), (int, float), f"{path}, doubt, least", CheckpointError)
+        expect(doubt.get("seen", 1.0), (int, float), f"{path}, doubt, seen", CheckpointError)
     return CheckpointConfig(**values)
 
 

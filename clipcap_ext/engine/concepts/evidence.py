@@ -3,6 +3,7 @@ read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,3 +70,8 @@ def strongest(scores: Tensor, words: Sequence[str], config: EvidenceConfig) -> l
 def evidence_text(marked: Sequence[tuple[str, str]]) -> str:
     """` cat=, sofa- :`: words with their marks, then the end that is there even where nothing is evident."""
     return ",".join(f" {word}{mark}" for word, mark in marked) + END
+
+
+def says(text: str, concept: str) -> bool:
+    """Whether a text in lower case names a concept, one of it or several."""
+    return re.search(rf"\b{re.escape(concept)}(?:s|es)?\b", text) is not None

@@ -6,7 +6,6 @@ GPT-2 never sees the image: it reads `kw1, kw2, ... ###`, and CLIP picks among w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_b
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
+from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
@@ -157,8 +157,8 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
 
 def put_evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
     """Those candidates first that say most of what the classifier saw; equal ones in the order they had."""
-    seen = [re.compile(rf"\b{re.escape(one.text)}(?:s|es)?\b") for one in keywords if one.facet == CONCEPT]
-    return sorted(group, key=lambda one: -sum(bool(word.search(one.text)) for word in seen))
+    seen = [keyword.text for keyword in keywords if keyword.facet == CONCEPT]
+    return sorted(group, key=lambda candidate: -sum(says(candidate.text, concept) for concept in seen))
 
 
 def _cut(candidate: Candidate) -> Candidate:

@@ -33,8 +33,8 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
-    """What stood in a target before it was sent to; sizes are None, and the picture is not `with_picture`, where
-    the sending left them alone."""
+    """What stood in a target before it was sent to; what it left alone of sizes and picture is None, the
+    latter not `with_picture`."""
 
     target: str
     prompt: str
