@@ -39,7 +39,7 @@ class CheckpointConfig:
 
     kind: clipcap, sbg or merge-rnn. model: the architecture, in that kind's own words. decoding:
     DecodingOptions that differ from the defaults. training: preset, data, terms, settings, departures.
-    scores: rows of {signature, values}. doubt: measure, least, seen (engine/doubt.py), and how they were found.
+    scores: rows of {signature, values}. doubt: the rule of engine/doubt.py, and how it was found.
     """
 
     kind: str
