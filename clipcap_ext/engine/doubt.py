@@ -20,7 +20,7 @@ MOST = 5  # of an image's concepts, the surest, that a caption may name
 class DoubtRule:
     """Below `least` a caption's `measure`, one of MEASURES, means that the model is not sure of it.
 
-    It is all the same where the caption names what the encoder's classifier saw with a probability of `seen`."""
+    It is all the same where the caption names what the classifier saw with a probability of `seen`."""
 
     measure: str
     least: float
