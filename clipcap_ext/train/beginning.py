@@ -6,14 +6,50 @@ that is not a run's is never written into.
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clipcap_ext.errors import UsageError
-from clipcap_ext.files import recover_folder, tidy
+from clipcap_ext.files import read_json, recover_folder, tidy, write_json
 from clipcap_ext.train.loop.places import BEST, LAST, STATE_FILE
 
 CONFIG_FILE = "config.json"
+PLACES_FILE = "places.json"  # where a run's data set and features are: on this machine, so in no export
+# Options that change nothing in what is learnt.
+COMFORT = {"images", "device", "workers", "log_every", "save_every"}
+MORE = {"epochs", "patience"}  # of which a run that goes on may have more
 FEATURES = "features"  # where a run that is given no --cache keeps them: written before its config.json
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run's folder says of it: its preset, its settings, its data set and its features."""
+
+    preset: str
+    settings: dict[str, Any]
+    data: Path | None = None
+    cache: Path | None = None
+
+
+def read_kept(out: Path) -> Kept | None:
+    """The run in `out`; None where none has written down its settings. UsageError for a file of another
+    kind."""
+    if not (out / CONFIG_FILE).is_file():
+        return None
+    settings = read_json(out / CONFIG_FILE)
+    if not isinstance(settings, dict):
+        raise UsageError(f"{out / CONFIG_FILE} is no run's: it must hold one JSON object of options.")
+    settings.pop("task", None)
+    places = read_json(out / PLACES_FILE) if (out / PLACES_FILE).is_file() else {}
+    paths = {name: Path(places[name]) for name in ("data", "cache") if isinstance(places.get(name), str)}
+    return Kept(str(settings.pop("preset", "")), settings, **paths)
+
+
+def keep_places(out: Path, data: Path, cache: Path) -> None:
+    """Write down where the data set and the features are, for --resume."""
+    write_json(out / PLACES_FILE, {"data": str(data.absolute()), "cache": str(cache.absolute())})
 
 
 def goes_on(out: Path, config: str, resume: bool) -> bool:
@@ -57,10 +93,16 @@ def _check_same(out: Path, config: str) -> None:
             f"--resume: {CONFIG_FILE} is not in {out}, so nobody knows what the run there learns. Take "
             "another folder for --out, without --resume."
         )
-    if path.read_text(encoding="utf-8") != config:
+    held, asked = read_json(path), json.loads(config)
+    differing = [
+        f"{name}={held.get(name)}, not {asked.get(name)}"
+        for name in dict.fromkeys([*held, *asked])
+        if held.get(name) != asked.get(name) and name not in COMFORT | MORE
+    ]
+    if differing:
         raise UsageError(
-            f"--resume: the run in {out} has other settings. Give the same preset, --config and --set, or "
-            f"--config {path}; a run cannot change its settings half-way."
+            f"--resume: the run in {out} has other settings ({', '.join(differing)}). A run cannot change "
+            f"them half-way; leave them out, for it knows its own. {' and '.join(sorted(MORE))} may change."
         )
 
 

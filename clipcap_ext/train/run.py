@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.files import write_whole
-from clipcap_ext.train.beginning import CONFIG_FILE, FEATURES, goes_on
+from clipcap_ext.train.beginning import COMFORT, CONFIG_FILE, FEATURES, Kept, goes_on, keep_places, read_kept
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
 from clipcap_ext.train.loop.places import BEST
 from clipcap_ext.train.presets import Preset, find_preset
@@ -20,8 +21,6 @@ from clipcap_ext.train.presets import Preset, find_preset
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-# Options that change nothing in what is learnt.
-COMFORT = {"images", "device", "workers", "log_every", "save_every"}
 
 
 def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
@@ -33,18 +32,25 @@ def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]
 
 
 def train(
-    preset_name: str, data: Path, out: Path, *, config_file: Path | None = None,
+    preset_name: str | None, data: Path | None, out: Path, *, config_file: Path | None = None,
     assignments: Sequence[str] = (),
     resume: bool = False, cache: Path | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> Path:  # fmt: skip
     """Train a preset on the data set `data` into `out`; returns the folder of the best weights.
 
     Features are cached in `cache` (default: out/features). resume: go on with the run in `out`, or begin it
-    anew where it was interrupted before it saved a state. Raises UsageError and CorpusError for wrong input,
-    before anything is written.
+    anew where it was interrupted before it saved a state; the run knows its preset, settings and places, and
+    what is given besides may be more epochs. Raises UsageError and CorpusError for wrong input, before
+    anything is written.
     """
-    preset = find_preset(preset_name)
-    config = resolve(preset, config_file, assignments)
+    kept = read_kept(out) if resume else None
+    preset = _preset_of(preset_name, kept, out)
+    base = replace(preset, config=override(preset.config, kept.settings, str(out))) if kept else preset
+    config = resolve(base, config_file, assignments)
+    if kept is not None:
+        data, cache = data or kept.data, cache or kept.cache
+    if data is None:
+        raise UsageError(f"--resume: the run in {out} does not say where its data set is: give --data.")
     if not data.exists():
         raise UsageError(f"--data {data}: no such file or folder.")
     accelerator = _accelerator(config)
@@ -53,6 +59,15 @@ def train(
         goes_on_here = goes_on(out, config.to_json(preset.name), resume)
         _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, say)
     return out / BEST
+
+
+def _preset_of(name: str | None, kept: Kept | None, out: Path) -> Preset:
+    """The preset that is named, or the run's own; UsageError where neither or another is."""
+    if name is None and kept is None:
+        raise UsageError(f"There is no run in {out} to go on with: give a preset and --data.")
+    if name is not None and kept is not None and kept.preset not in ("", name):
+        raise UsageError(f"--resume: the run in {out} is of the preset {kept.preset}, not {name}.")
+    return find_preset(name or (kept.preset if kept else ""))
 
 
 def _run(
@@ -72,6 +87,7 @@ def _run(
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / CONFIG_FILE, said)
+        keep_places(out, data, cache)
     with stop_signal(say) as asked:
         trainer = Trainer(
             task, out, accelerator, preset=preset.name, departures=_departures(preset, config), resume=resume,
@@ -108,7 +124,7 @@ def _accelerator(config: TrainConfig) -> Accelerator:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
     except ImportError as error:
-        raise UsageError("Training needs more packages: pip install clipcap-ext[train].") from error
+        raise UsageError("Training needs the package accelerate: pip install accelerate.") from error
     frozen_first = bool(getattr(config, "freeze_image_epochs", 0))
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=frozen_first)]
     return Accelerator(mixed_precision="no", cpu=config.device == "cpu", kwargs_handlers=handlers)

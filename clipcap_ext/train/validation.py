@@ -51,6 +51,6 @@ def validation_figures(
         figures["cider"] = score(captions(), references, "words", ["CIDEr-D"]).values["CIDEr-D"]
     elif monitor == "cider":
         raise UsageError(
-            "monitor=cider needs pycocoevalcap: pip install clipcap-ext[eval], or monitor=val_loss."
+            "monitor=cider needs pycocoevalcap: pip install 'pycocoevalcap>=1.2', or monitor=val_loss."
         )
     return figures

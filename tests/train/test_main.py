@@ -55,11 +55,19 @@ def test_a_whole_run(
 
     assert main(words(flickr_folder, out, tiny_folder / "tiny-clip")) == 2
     assert "is not empty" in capsys.readouterr().err
-    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume", "--set", "epochs=2")) == 2
-    assert "has other settings" in capsys.readouterr().err
-    assert (
-        main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume")) == 0
-    )  # finished: nothing to do
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume", "--set", "lr=9")) == 2
+    assert "has other settings (lr=0.01, not 9.0)" in capsys.readouterr().err
+    assert main(["flickr8k-original", "--out", str(out), "--resume"]) == 2
+    assert "is of the preset tiny-flickr8k, not flickr8k-original" in capsys.readouterr().err
+    weights = (out / "last" / "model.safetensors").read_bytes()
+    assert main(words(flickr_folder, out, tiny_folder / "tiny-clip", "--resume")) == 0
+    assert main(["--out", str(out), "--resume"]) == 0  # finished: nothing to do
+    assert (out / "last" / "model.safetensors").read_bytes() == weights
+    assert main(["--out", str(out), "--resume", "--set", "epochs=2"]) == 0
+    assert (out / "last" / "model.safetensors").read_bytes() != weights
+    assert json.loads((out / "config.json").read_text())["epochs"] == 2
+    epochs = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in epochs if "val_loss" in row] == [0, 1]
 
 
 def test_nothing_is_left_behind_by_a_wrong_word(
@@ -78,6 +86,7 @@ def test_nothing_is_left_behind_by_a_wrong_word(
         (words(unmarked, out, encoder), 1, "no karpathy split"),
         (words(flickr_folder, out, tmp_path), 2, "no encoder folder there"),
         (words(flickr_folder, out, encoder, "--resume"), 2, "there is no run in"),
+        (["--out", str(out), "--resume"], 2, "There is no run in"),
         (words(flickr_folder, out, encoder, "--set", "epoch=1"), 2, "did you mean epochs"),
         (words(flickr_folder, out, encoder, "--set", "gpt2=gpt2"), 2, "leave them 0"),
         (words(flickr_folder, out, encoder, "--set", "split=paper"), 1, "paper split sets the last 1000"),

@@ -192,9 +192,14 @@ class Trainer(Generic[Batch]):
             )
         progress.epoch, progress.batch = progress.epoch + 1, 0
         progress.loss_sum = progress.loss_weight = 0.0
-        patient = not config.patience or progress.stale < config.patience
-        progress.finished = progress.epoch >= config.epochs or not patient
+        progress.finished = self._is_over()
         self._save()
+
+    def _is_over(self) -> bool:
+        """Whether the epochs or the patience are spent."""
+        patience = self.config.patience
+        impatient = bool(patience) and self.progress.stale >= patience
+        return self.progress.epoch >= self.config.epochs or impatient
 
     def _validated(self) -> dict[str, float]:
         """The task's figures, with the averaged weights where there are some; made by one process, known to
@@ -276,6 +281,7 @@ class Trainer(Generic[Batch]):
                 name: t.to(self._accelerator.device) for name, t in tensors["average"].items()
             }
         restore_random_state(randoms[self._accelerator.process_index])
+        self.progress.finished = self._is_over()  # unless it has been given more epochs
 
 
 def seed_everything(seed: int, process: int = 0) -> None:

@@ -212,3 +212,14 @@ def test_what_cannot_be_shared_or_computed_is_refused(tmp_path: Path) -> None:
 def test_too_few_items_for_a_batch_are_refused(tmp_path: Path, flickr_folder: Path) -> None:
     with pytest.raises(UsageError, match="do not fill one batch of 64"):
         trainer(contrastive_task(flickr_folder, batch_size=64), tmp_path / "out")
+
+
+def test_a_run_that_is_given_more_epochs_is_the_longer_run(tmp_path: Path) -> None:
+    """Where the learning rate does not look ahead; finished by its epochs or by its patience."""
+    settings = {**RICH, "schedule": "constant"}
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
+    trainer(captioning_task(epochs=2, **settings), whole).run()
+    assert trainer(captioning_task(epochs=1, **settings), grown).run().finished
+    assert trainer(captioning_task(epochs=2, **settings), grown, resume=True).run().epoch == 2
+    assert same(final_state(whole), final_state(grown))
+    assert trainer(captioning_task(epochs=2, **settings), grown, resume=True).run().step == 10
