@@ -7,9 +7,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
+
+if TYPE_CHECKING:
+    from clipcap_ext.reproduce.run import Request
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,36 +22,25 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m clipcap_ext.reproduce",
         description="Make the rows of a paper's table and write results.json, results.md and plots into OUT.",
     )
-    made.add_argument("--table", help="flickr8k, flickr30k, coco, nocaps or conceptual")
-    made.add_argument("--row", help="one row of the table (default: all)")
-    made.add_argument("--data", type=Path, help="folder or annotation file of the data set")
-    made.add_argument(
-        "--out", type=Path, required=True, help="folder of results and runs; finished rows are kept"
-    )
-    made.add_argument(
-        "--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead"
-    )
-    made.add_argument("--seeds", default="0", metavar="N,N", help="a run for each (default: 0)")
-    made.add_argument("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
-    made.add_argument(
-        "--gpt2-bpe",
-        type=Path,
-        help="folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)",
-    )
-    made.add_argument("--images", type=Path, help="folder of the photos, if not with the annotations")
-    made.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add = made.add_argument
+    add("--table", help="flickr8k, flickr30k, coco, nocaps or conceptual")
+    add("--row", help="one row of the table (default: all)")
+    add("--data", type=Path, help="folder or annotation file of the data set")
+    add("--images", type=Path, help="folder of the photos, if not with the annotations")
+    add("--out", type=Path, required=True, help="folder of results and runs; finished rows are kept")
+    add("--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead")
+    add("--seeds", default="0", metavar="N,N", help="a run for each (default: 0)")
+    add("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
+    bpe = "folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)"
+    add("--gpt2-bpe", type=Path, help=bpe)
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    dry = "say what would be done, and end as that would, and do nothing"
+    add("--dry-run", action="store_true", help=dry)
+    add("--render", action="store_true", help="only write results.md and plots from OUT/results.json")
     smoke = made.add_argument_group("smoke run", "to see that a row runs; kept apart, and marked as such")
     smoke.add_argument("--limit", type=int, metavar="N", help="train and score on so many images")
-    smoke.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="another setting of the training; may be repeated",
-    )  # fmt: skip
-    made.add_argument(
-        "--dry-run", action="store_true", help="say what would be done, and end as that would, and do nothing"
-    )
-    made.add_argument(
-        "--render", action="store_true", help="only write results.md and plots from OUT/results.json"
-    )
+    setting = "another setting of the training; may be repeated"
+    smoke.add_argument("--set", dest="settings", action="append", default=[], metavar="K=V", help=setting)
     return made
 
 
@@ -58,17 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from clipcap_ext.reproduce.run import Request, plan, render, reproduce
+    from clipcap_ext.reproduce.run import plan, render, reproduce
 
     if args.render:
         render(args.out)
         return DONE
-    if args.table is None or args.data is None:
-        raise UsageError("Give --table and --data (or --render).")
-    request = Request(
-        args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache,
-        args.gpt2_bpe, args.images, args.device, args.limit, tuple(args.settings),
-    )  # fmt: skip
+    request = request_of(args)
     if args.dry_run:
         steps = list(plan(request))
         print("\n".join(step.said for step in steps))
@@ -76,6 +64,18 @@ def _run(args: argparse.Namespace) -> int:
     left_open = reproduce(request, say_aside)
     print("\n".join([*left_open, str(args.out / "results.md")]))
     return FAILED if left_open else DONE
+
+
+def request_of(args: argparse.Namespace) -> Request:
+    """What was asked for; UsageError for words that do not do."""
+    from clipcap_ext.reproduce.run import Request
+
+    if args.table is None or args.data is None:
+        raise UsageError("Give --table and --data (or --render).")
+    return Request(
+        args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache,
+        args.gpt2_bpe, args.images, args.device, args.limit, tuple(args.settings),
+    )  # fmt: skip
 
 
 def _seeds(text: str) -> tuple[int, ...]:

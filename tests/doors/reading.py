@@ -34,7 +34,7 @@ def read(module: str, words: list[str]) -> None:
     if words[:1] == ["compare"]:  # a door of its own behind evaluate's
         return
     args = door.parser().parse_args(words)
-    if module == "clipcap_ext.train" and not args.list:
+    if module == "clipcap_ext.train" and args.preset and not args.list:
         from clipcap_ext.train.presets import find_preset
         from clipcap_ext.train.run import resolve
 
@@ -43,8 +43,8 @@ def read(module: str, words: list[str]) -> None:
         from clipcap_ext.evaluate.arguments import request_of
 
         request_of(args)
-    elif module == "clipcap_ext.reproduce" and door.main([*words, "--dry-run"]):
-        raise SystemExit("no such plan")
+    elif module == "clipcap_ext.reproduce" and not args.render and not door.request_of(args).recipes:
+        raise SystemExit("no such rows")
 
 
 def parsers() -> Iterator[argparse.ArgumentParser]:
