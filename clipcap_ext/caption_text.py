@@ -9,6 +9,11 @@ def clean_caption(text: str) -> str:
     return " ".join(text.split(".")[0].split()) + " ."
 
 
+def with_full_stop(text: str) -> str:
+    """A person's caption as a model learns to end it."""
+    return text.rstrip(" .") + " ."
+
+
 def plain_caption(text: str) -> str:
     """A caption as people write it: the model's closing " ." is left out."""
     return " ".join(text.split()).removesuffix(".").rstrip()

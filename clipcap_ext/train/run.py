@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-
 def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
     """The preset's configuration, changed by the file and then by the assignments."""
     config = preset.config

@@ -15,7 +15,7 @@ from clipcap_ext.errors import ImageError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_IMAGES = 64
+MAX_IMAGES = 64  # of one request; api.py asks
 MAX_IMAGE_BYTES = 32 * 2**20  # of one picture's file
 MAX_BODY_BYTES = 128 * 2**20  # of one request
 MAX_REQUEST_PIXELS = 512_000_000  # of all its pictures: a small file may unpack to gigabytes

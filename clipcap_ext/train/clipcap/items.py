@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcap_ext.caption_text import with_full_stop
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import IGNORED_TOKEN
@@ -64,7 +65,7 @@ def prepare_caption(text: str, config: CaptioningConfig) -> str:
     """
     text = " ".join(text.split())
     text = text.lower() if config.lowercase else text
-    return text.rstrip(" .") + " ." if config.end_stop else text
+    return with_full_stop(text) if config.end_stop else text
 
 
 def tokenise(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcap_ext.caption_text import with_full_stop
 from clipcap_ext.corpus import Corpus, FeatureTable
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
@@ -210,7 +211,7 @@ def make_part(config: SbgConfig, corpus: Corpus, table: FeatureTable, keywords: 
 
 def _prepared(text: str, end_stop: bool) -> str:
     text = " ".join(text.lower().split())
-    return text.rstrip(" .") + " ." if end_stop else text
+    return with_full_stop(text) if end_stop else text
 
 
 def _texts(part: SbgPart) -> list[str]:
