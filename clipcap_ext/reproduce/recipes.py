@@ -98,10 +98,11 @@ FROZEN_ON_FLICKR = (
     "split=paper", "holdout=250", "epochs=30", "patience=3", "warmup_steps=100", "encoder=ViT-L-14",
     "normalize=true", "lowercase=true", "validate_images=250",
 )  # fmt: skip
-MLP_ON_COCO = (
-    "encoder=ViT-B-32", "mapper=mlp", "prefix_length=10", "clip_length=0", "mapper_layers=0",
-    "mapper_heads=0", "trained=all",
-)  # fmt: skip
+PRESETS = {  # of ClipCap's own tables; nocaps takes COCO's weights
+    ("coco", "transformer"): "coco-transformer", ("coco", "mlp"): "coco-mlp",
+    ("conceptual", "transformer"): "conceptual-captions-transformer",
+    ("conceptual", "mlp"): "conceptual-captions",
+}  # fmt: skip
 
 
 def _coco(table: PaperTable) -> list[Recipe]:
@@ -115,8 +116,7 @@ def _coco(table: PaperTable) -> list[Recipe]:
     split = {"coco": "test", "nocaps": "all", "conceptual": "val"}[table.name]
     return [
         Recipe(
-            table, row, row.name, "coco-transformer", MLP_ON_COCO if row.name == "mlp" else (),
-            {"num_beams": 5},
+            table, row, row.name, PRESETS[weights_of or table.name, row.name], (), {"num_beams": 5},
             published=catalogue.get((table.name, row.name), ""), weights_of=weights_of, split=split,
             scheme="karpathy",
             encoder="ViT-B-32" if row.name == "mlp" else "RN50x4",

@@ -12,13 +12,14 @@ from typing import Any
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.encoder_names import model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.errors import CheckpointError
+from clipcap_ext.errors import CheckpointError, ScoringError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split
 from clipcap_ext.evaluate.generation import caption_examples
 from clipcap_ext.evaluate.leakage import training_overlap
 from clipcap_ext.files import write_whole
 from clipcap_ext.flags import join_options
 from clipcap_ext.metrics import DEFAULT_METRICS, score
+from clipcap_ext.metrics.spice import SPICE, check_models
 from clipcap_ext.metrics.stored import stored
 from clipcap_ext.reproduce.hardware import hardware
 from clipcap_ext.reproduce.recipes import Recipe
@@ -94,9 +95,18 @@ def _scored(
         hypotheses = {name: captions[name] for name in ids}
         references = {name: split.references[name] for name in ids}
         label = f"{split.label}-{part}" if part else split.label
-        scores = score(hypotheses, references, protocol, DEFAULT_METRICS, data=split.corpus.name, split=label)
+        scores = score(hypotheses, references, protocol, metrics_here(), data=split.corpus.name, split=label)
         kept[part] = {"signature": scores.signature, "statistics": stored(scores.tables)}
     return kept
+
+
+def metrics_here() -> tuple[str, ...]:
+    """The usual metrics, and SPICE where its models are."""
+    try:
+        check_models()
+    except ScoringError:
+        return DEFAULT_METRICS
+    return (*DEFAULT_METRICS, SPICE.name)
 
 
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:

@@ -51,10 +51,11 @@ _COCO = CaptioningConfig(
     clip_length=40, mapper_layers=8, mapper_heads=8, gpt2="gpt2", tokenizer="gpt2", trained="mapper",
     lowercase=False, ignore_token_zero=True, validate_images=1000,
 )  # fmt: skip
-_CONCEPTUAL = replace(
-    _COCO, holdout=1000, encoder="ViT-B-32", mapper="mlp", prefix_length=10, clip_length=0, mapper_layers=0,
-    mapper_heads=0, trained="all",
+_COCO_MLP = replace(
+    _COCO, encoder="ViT-B-32", mapper="mlp", prefix_length=10, clip_length=0, mapper_layers=0, mapper_heads=0,
+    trained="all",
 )  # fmt: skip
+_CONCEPTUAL = replace(_COCO_MLP, holdout=1000)
 _TINY_CLIP = ContrastiveConfig(
     epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98,
     clip_norm=1.0,
@@ -159,6 +160,11 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "coco-transformer", "ClipCap's own paper on COCO: transformer mapper, prefix 40, GPT-2 frozen.",
             _COCO,
+            (ADAMW, BATCHES,
+            "best/ holds the epoch of the best validation loss; the published code keeps every one."),
+        ),
+        Preset(
+            "coco-mlp", "ClipCap's own paper on COCO: MLP mapper, prefix 10, GPT-2 tuned.", _COCO_MLP,
             (ADAMW, BATCHES,
             "best/ holds the epoch of the best validation loss; the published code keeps every one."),
         ),

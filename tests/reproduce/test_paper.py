@@ -34,6 +34,9 @@ FLICKR30K = """
 # ClipCap's own paper, times 100: the transformer mapper's figure, then the MLP's
 CLIPCAP = {
     ("coco", "BLEU-4"): (33.53, 32.15),
+    ("coco", "METEOR"): (27.45, 27.1),
+    ("coco", "CIDEr-D"): (113.08, 108.35),
+    ("coco", "SPICE"): (21.05, 20.12),
     ("conceptual", "CIDEr-D"): (71.82, 87.26),
     ("nocaps", "CIDEr-D"): (65.83, 65.7),
     ("nocaps", "CIDEr-D in-domain"): (84.85, 79.73),

@@ -201,7 +201,7 @@ def test_coco_and_nocaps_from_their_files_to_the_page(
         *words,
     ]
     assert main([*asked, "--dry-run"]) == 0
-    assert "trains coco-transformer, then scores it" in capsys.readouterr().out
+    assert "trains coco-mlp, then scores it" in capsys.readouterr().out
     assert main(asked) == 0
     after = ["--table", "nocaps", "--data", str(nocaps), "--images", str(tmp_path / "photos"), *words]
     assert main([*after, "--dry-run"]) == 0

@@ -48,6 +48,10 @@ def test_coco_as_published() -> None:
         8,
     )
     assert (config.trained, config.epochs, config.batch_size, config.warmup_steps) == ("mapper", 10, 40, 5000)
+    other = find_preset("coco-mlp").config
+    assert isinstance(other, CaptioningConfig)
+    assert (other.mapper, other.prefix_length, other.trained, other.encoder) == ("mlp", 10, "all", "ViT-B-32")
+    assert (other.epochs, other.batch_size, other.warmup_steps, other.holdout) == (10, 40, 5000, 0)
 
 
 def test_all_presets_asked_for_are_there() -> None:
