@@ -120,7 +120,8 @@ def whole(folder: FeatureFolder) -> list[tuple[Corpus, FeatureTable]]:
     rows = [row for shard in shards for row in folder.rows(shard)]
     examples = tuple(Example(row.fingerprint, Path(row.key), row.captions) for row in rows)
     parts = []
-    for chosen in (slice(CONFIG.holdout, None), slice(0, CONFIG.holdout)):
+    held = CONFIG.held_out(len(examples))
+    for chosen in (slice(held, None), slice(0, held)):
         corpus = Corpus("synthetic", examples[chosen])
         parts.append((corpus, FeatureTable(tuple(corpus.image_ids), features[chosen])))
     return parts

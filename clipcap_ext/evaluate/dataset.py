@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, Problem, read_corpus, split_corpus
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
-from clipcap_ext.corpus.splits import SCHEMES
+from clipcap_ext.corpus.splits import HELD_SHARE, SCHEMES
 from clipcap_ext.errors import CorpusError, UsageError
 
 PARTS = ("test", "val", "train", "all")
@@ -84,13 +84,14 @@ def load_split(
     images: Path | None = None,
     *,
     pictures: bool = True,
+    share: float = HELD_SHARE,
 ) -> EvaluationSplit:
     """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no
-    image. Without `pictures` their files need not be there."""
+    image. Without `pictures` their files need not be there; share: what the random split sets aside."""
     corpus = read_corpus(data, layout, images, pictures=pictures)
     if split == "all":
         return EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
-    part = _part(corpus, split, scheme)
+    part = _part(corpus, split, scheme, share)
     listed = (
         _listed(official_splits(data if data.is_dir() else data.parent), split)
         if scheme == "karpathy"
@@ -99,7 +100,7 @@ def load_split(
     return EvaluationSplit(part, f"{scheme}-{split}", listed or tuple(part.image_ids))
 
 
-def _part(corpus: Corpus, split: str, scheme: str) -> Corpus:
+def _part(corpus: Corpus, split: str, scheme: str, share: float) -> Corpus:
     """The images of one part; a data set that marks this part need not mark the others."""
     marked = [example.image_id for example in corpus.examples if example.split == split]
     if scheme == "karpathy" and marked:
@@ -109,7 +110,7 @@ def _part(corpus: Corpus, split: str, scheme: str) -> Corpus:
         raise CorpusError(
             f"{corpus.name} marks no image as {split}: choose --split {' or '.join([*marks, 'all'])}."
         )
-    part: Corpus = getattr(split_corpus(corpus, scheme), split)
+    part: Corpus = getattr(split_corpus(corpus, scheme, share=share), split)
     if not part.examples:
         raise CorpusError(
             f"The {split} part of {corpus.name} is empty under the {scheme} split: choose another --split."

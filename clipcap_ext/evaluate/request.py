@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipcap_ext.corpus.splits import HELD_SHARE
 from clipcap_ext.errors import ScoringError, UsageError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split, scheme_and_part
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
@@ -55,10 +56,11 @@ class EvaluationRequest:
             raise UsageError(f"{', '.join(judged)} needs an encoder: name one with --clip-score ENCODER.")
         object.__setattr__(self, "metrics", tuple(metric.name for metric in chosen))
 
-    def load(self, *, pictures: bool = True) -> EvaluationSplit:
-        """The images asked for. Without `pictures` their files need not be there."""
+    def load(self, *, pictures: bool = True, share: float = HELD_SHARE) -> EvaluationSplit:
+        """The images asked for. Without `pictures` their files need not be there; share: what the random
+        split sets aside."""
         scheme, part = scheme_and_part(self.split)
-        split = load_split(self.data, part, scheme, self.layout, self.images, pictures=pictures)
+        split = load_split(self.data, part, scheme, self.layout, self.images, pictures=pictures, share=share)
         return split.first(self.limit)
 
     @property

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.corpus.layouts.image_list import read_image_list
+from clipcap_ext.corpus.splits import HELD_SHARE
 from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.errors import CheckpointError
@@ -28,6 +30,7 @@ from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
 from clipcap_ext.flags import join_options
 
+RANDOM = "random"  # the split of one's own photos
 Say = Callable[[str], None]
 UNKNOWN_RANKER = "CLIPScore means little if its encoder chose these captions, which their file does not say."
 
@@ -38,10 +41,10 @@ def evaluate_model(
     """Caption a split with a checkpoint (a name or a folder) and score it. `decoding`: changes of its own
     options."""
     check_scorer(request)
-    split = request.load()
     entry = find_model(model)
     if entry.config is None:
         raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    split = request.load(share=_share_of(entry.config))
     options = join_options(entry.config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
     captioner = load_captioner(model, _device(request))
@@ -161,6 +164,13 @@ def evaluate_retrieval(
         "method": "percentiles over resampled images, whole gallery"},
         "problems": [str(problem) for problem in (*split.problems, *table.problems)],
     }  # fmt: skip
+
+
+def _share_of(config: CheckpointConfig) -> float:
+    """What a model's own training on a random split set aside, for its test part is the rest of that."""
+    settings = config.training.get("settings")
+    said = settings.get("holdout") if isinstance(settings, dict) and settings.get("split") == RANDOM else None
+    return said if isinstance(said, float) and 0 < said < 0.5 else HELD_SHARE
 
 
 def _device(request: EvaluationRequest) -> str:

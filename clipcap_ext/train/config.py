@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from clipcap_ext.corpus.splits import SCHEMES
 from clipcap_ext.errors import UsageError
 from clipcap_ext.files import read_json
 from clipcap_ext.options import KIND_WORDS, check_fields, kind_of, option, option_of
@@ -36,14 +38,14 @@ class TrainConfig:
     paper_validation: ClassVar[bool] = False  # whether the paper's split sets validation images aside
 
     seed: int = option(0, "Seed of weights, order, dropout and augmentation.", low=0)
-    split: str = option("karpathy", "Which images train, validate and test.", choices=("karpathy", "paper"))
+    split: str = option("karpathy", "Which images train, validate and test.", choices=SCHEMES)
     layout: str = option(
         "auto", "Form of the data set (auto, kaggle, flickr-token, karpathy, coco, sidecar, ...)."
     )
     images: str = option("", "Folder of the photos, if they do not lie with the captions.")
     limit: int = option(0, "Train on this many images only; 0 is all.", low=0)
-    holdout: int = option(
-        0, "Training images set aside for validation; needed where the split has no validation part.", low=0
+    holdout: float = option(
+        0, "Images set aside for validation, or their share (0.1); split=random tests on as many more.", low=0
     )
     epochs: int = option(10, "Times each training item is seen.", low=1)
     batch_size: int = option(
@@ -76,10 +78,26 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        self._check_holdout()
         if self.monitor not in self.monitors:
             raise UsageError(f"monitor must be one of {', '.join(self.monitors)}, not {self.monitor!r}.")
         if self.batch_size < self.accumulate:
             raise UsageError(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} parts.")
+
+    def _check_holdout(self) -> None:
+        """A number of images is a whole one; a share leaves something to train on."""
+        if self.holdout >= 1 or self.holdout == 0:
+            if self.holdout != int(self.holdout):
+                raise UsageError(
+                    f"holdout is a whole number of images, or a share below 1, not {self.holdout}."
+                )
+            object.__setattr__(self, "holdout", int(self.holdout))
+        if self.split == "random" and not 0 < self.holdout < 0.5:
+            raise UsageError("split=random needs a share below 0.5 set aside, such as holdout=0.1.")
+
+    def held_out(self, images: int) -> int:
+        """How many of so many images `holdout` sets aside."""
+        return int(self.holdout) if self.holdout >= 1 else math.ceil(self.holdout * images)
 
     @property
     def higher_is_better(self) -> bool:

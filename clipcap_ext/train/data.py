@@ -17,14 +17,14 @@ def load_splits(config: TrainConfig, data: Path, say: Callable[[str], None]) -> 
     """Read and split a data set; `holdout` and `limit` applied. CorpusError if a part that is needed is
     empty."""
     corpus = read_corpus(data, layout=config.layout, images=config.images or None)
-    splits = split_corpus(corpus, config.split, validation=config.paper_validation)
+    splits = split_corpus(corpus, config.split, validation=config.paper_validation, share=config.holdout)
     train, val = splits.train, splits.val
-    if config.holdout:
-        train, val = _hold_out(train, config.holdout, config.seed)
+    if config.holdout and config.split != "random":
+        train, val = _hold_out(train, config.held_out(len(train)), config.seed)
     if not val.examples:
         raise CorpusError(
             f"The {config.split} split of {corpus.name} has no validation images: set holdout to how many "
-            "training images shall be set aside."
+            "training images shall be set aside, or to their share."
         )
     if config.limit:
         train = _subset(train, config.limit, config.seed)

@@ -45,7 +45,7 @@ def train(
     kept = read_kept(out) if resume else None
     preset = _preset_of(preset_name, kept, out)
     base = replace(preset, config=override(preset.config, kept.settings, str(out))) if kept else preset
-    config = resolve(base, config_file, assignments)
+    config = _with_start(resolve(base, config_file, assignments))
     if kept is not None:
         data, cache = data or kept.data, cache or kept.cache
     if data is None:
@@ -58,6 +58,17 @@ def train(
         goes_on_here = goes_on(out, config.to_json(preset.name), resume)
         _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, say)
     return out / BEST
+
+
+def _with_start(config: TrainConfig) -> TrainConfig:
+    """The configuration with the folder of the model that `start` names; ModelNotFound lists those there
+    are."""
+    start = getattr(config, "start", "")
+    if not start or Path(start).is_dir():
+        return config
+    from clipcap_ext.engine.catalog import find_model
+
+    return override(config, {"start": str(find_model(start).folder)}, "--set")
 
 
 def _preset_of(name: str | None, kept: Kept | None, out: Path) -> Preset:

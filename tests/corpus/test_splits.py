@@ -63,3 +63,27 @@ def test_flickr8k(shared_data: Path) -> None:
     assert [len(part) for part in (paper.train, paper.val, paper.test)] == [7091, 0, 1000]
     rows = (shared_data / "flickr8k" / "captions.txt").read_text().splitlines()
     assert {row.split(",")[0] for row in rows[-5000:]} == set(paper.test.image_ids)
+
+
+def test_the_random_split_goes_by_content_alone(tmp_path: Path) -> None:
+    """Renamed, copied, among others: a photo stays in its part, and the shares are as asked."""
+
+    def laid(names: dict[str, bytes]) -> Corpus:
+        for name, content in names.items():
+            (tmp_path / name).write_bytes(content)
+        return Corpus("own", tuple(Example(name, tmp_path / name, ("x",)) for name in names))
+
+    def contents(part: Corpus) -> set[bytes]:
+        return {example.path.read_bytes() for example in part.examples}
+
+    few = split_corpus(laid({f"{n}.jpg": b"%d" % n for n in range(100)}), "random", share=0.2)
+    others = {f"z{n}.jpg": b"%d" % (400 - n) for n in range(401)} | {"copy.jpg": b"7"}
+    many = split_corpus(laid(others), "random", share=0.2)
+    for part, larger in ((few.train, many.train), (few.val, many.val), (few.test, many.test)):
+        assert contents(part) <= contents(larger) and len(part) > 5
+    assert sum(map(len, (many.train, many.val, many.test))) == 402
+    assert 50 < len(many.val) < 110 and 50 < len(many.test) < 110
+    smaller = split_corpus(laid(others), "random", share=0.1)
+    assert contents(smaller.test) <= contents(many.test)
+    with pytest.raises(CorpusError, match="content of photos"):
+        split_corpus(Corpus("own", (Example("no.jpg", tmp_path / "no.jpg", ("x",)),)), "random")

@@ -58,6 +58,7 @@ def test_a_limit_is_told(data: Path) -> None:
         ("test", "karpathy", "karpathy-test"), ("val", "karpathy", "karpathy-val"),
         ("all", "karpathy", "all"),
         ("karpathy", "karpathy", "karpathy-test"), ("karpathy-train", "karpathy", "karpathy-train"),
+        ("random-train", "random", "random-train"),
         ("paper", "paper", "paper-test"), ("paper-train", "paper", "paper-train"),
     ],
 )  # fmt: skip
@@ -65,6 +66,8 @@ def test_protocol_and_split_are_two_switches(
     protocol: str, word: str, scheme: str, label: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipcap_ext.corpus.splits.HELD_OUT", 2)
+    for number, photo in enumerate(sorted((data / "Images").iterdir())):
+        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(photo)  # else all are one to the random split
     request = EvaluationRequest(data, split=word, protocol=protocol)
     assert (request.scheme, request.load().label) == (scheme, label)
 
@@ -79,7 +82,8 @@ def test_a_data_set_that_marks_one_part_alone_has_that_part(data: Path) -> None:
 
 
 def test_splits_that_are_not_there(data: Path) -> None:
-    with pytest.raises(UsageError, match="known: test, val, train, all, karpathy, paper, and both as in"):
+    known = "known: test, val, train, all, karpathy, paper, random, and both as in"
+    with pytest.raises(UsageError, match=known):
         EvaluationRequest(data, split="dev")
     with pytest.raises(UsageError, match="Unknown split 'web-test'"):
         EvaluationRequest(data, split="web-test")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from tiny_tasks import CAPTIONING
 
+from clipcap_ext.corpus import read_corpus, split_corpus
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.factory import load_captioner
@@ -104,3 +105,37 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flickr8k-original", "--list"]) == 0
     told = capsys.readouterr().out
     assert "departs: AdamW is PyTorch's" in told and "lr=2e-05" in told and "[mlp, transformer]" in told
+
+
+def test_ones_own_photos_are_split_at_random_and_a_model_is_gone_on_from(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Captions beside photos, no marks, no lists: train, then fine-tune the model, then score it."""
+    from clipcap_ext.evaluate.__main__ import main as evaluate
+
+    own = tmp_path / "own"
+    own.mkdir()
+    for number in range(40):
+        Image.new("RGB", (40, 40), (6 * number, 90, 90)).save(own / f"{number}.png")
+        (own / f"{number}.txt").write_text(f"A square number {number} .")
+    share = ["--set", "split=random", "--set", "holdout=0.2"]
+    first, second = tmp_path / "models" / "first", tmp_path / "second"
+    assert main(words(own, first, tiny_folder / "tiny-clip", *share)) == 0
+    told = capsys.readouterr().err
+    parts = split_corpus(read_corpus(own), "random", share=0.2)
+    assert f"{len(parts.train)} training, {len(parts.val)} validation and {len(parts.test)} test" in told
+    trained = read_trained_on(first / "best")
+    assert trained == {image_fingerprint(example.path) for example in parts.train.examples}
+    start = ["--set", f"start={first / 'best'}", "--set", "lr=0.001"]
+    assert main(words(own, second, tiny_folder / "tiny-clip", *share, *start)) == 0
+    said = json.loads((second / "best" / "config.json").read_text())["training"]["settings"]
+    assert said["start"] == "best" and said["holdout"] == 0.2
+    capsys.readouterr()
+    quick = ["--protocol", "words", "--metrics", "BLEU", "--resamples", "5", "--data", str(own)]
+    assert evaluate([str(second / "best"), *quick, "--split", "random"]) == 0
+    assert "|split:random-test|" in capsys.readouterr().out
+    assert evaluate([str(second / "best"), *quick, "--split", "random-train"]) == 1
+    assert main(words(own, tmp_path / "no", tiny_folder / "tiny-clip", "--set", "split=random")) == 2
+    assert "needs a share below 0.5 set aside, such as holdout=0.1" in capsys.readouterr().err
+    assert main(words(own, tmp_path / "no", tiny_folder / "tiny-clip", "--set", "start=no-model")) == 2
+    assert "No model named" in capsys.readouterr().err

@@ -86,10 +86,10 @@ def choose_held_out(images: list[int], config: CaptioningConfig) -> dict[int, in
         raise CorpusError(
             "A feature folder has no validation part: set holdout to how many pictures shall be set aside."
         )
-    if config.holdout >= sum(images):
+    left = config.held_out(sum(images))
+    if left >= sum(images):
         raise CorpusError(f"holdout is {config.holdout} but there are only {sum(images)} pictures.")
     held_out: dict[int, int] = {}
-    left = config.holdout
     for shard in np.random.default_rng((config.seed, 7)).permutation(len(images)).tolist():
         count = min(left, images[shard])
         if count:
