@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clipcap_ext.corpus.layouts.base import Layout
 from clipcap_ext.corpus.layouts.coco import COCO
+from clipcap_ext.corpus.layouts.conceptual import CONCEPTUAL
 from clipcap_ext.corpus.layouts.flickr_token import FLICKR_TOKEN
 from clipcap_ext.corpus.layouts.kaggle import KAGGLE
 from clipcap_ext.corpus.layouts.karpathy import KARPATHY
@@ -15,6 +16,7 @@ _ALL = (
     KAGGLE,
     FLICKR_TOKEN,
     COCO,
+    CONCEPTUAL,
     METADATA,
     SIDECAR,
 )  # fmt: skip
