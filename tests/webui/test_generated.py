@@ -115,6 +115,7 @@ def test_what_the_model_is_not_sure_of_is_not_saved(
     pp = SimpleNamespace(image=RED, info={}, caption="theirs")
     extras().process(pp, enable=True)
     assert (pp.caption, pp.info) == ("theirs", {})
+    assert len(program.reports) == 2 and all("not sure" in report for report in program.reports)
 
 
 def test_an_interrupted_generation_is_not_held_up(program: FakeHost) -> None:

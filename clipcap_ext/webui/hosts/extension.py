@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.caption_text import plain_caption
+from clipcap_ext.service.doubt_words import doubt_text
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.hosts import find_host
 from clipcap_ext.webui.prompts import merged_prompt
@@ -37,13 +38,18 @@ def model_names() -> list[str]:
 
 
 def caption_inside(images: Sequence[Image.Image], model: str = "") -> list[str]:
-    """One caption an image, worded as in the tab, for code that the host runs inside its queue; empty where
-    the model is not sure, for nobody sees the text before it is saved.
+    """One caption an image, worded as in the tab, for code that the host runs inside its queue.
+
+    Empty, and reported, where the model is not sure: nobody sees the text before it is saved.
 
     Errors as in CaptionService.
     """
     with service().host.within_queue():
         result = service().caption(images, chosen_model(model))
+    for caption in result.captions:
+        if caption.doubt:
+            reason = f"no caption is kept of a picture, {doubt_text(caption.doubt)}"
+            service().host.report(reason, exc_info=False)
     return ["" if caption.doubt else plain_caption(caption.text) for caption in result.captions]
 
 
