@@ -160,6 +160,15 @@ def test_a_circle_is_seen_however_it_is_closed(tmp_path: Path, back: str) -> Non
     ]
 
 
+def test_a_circle_of_rooms_is_seen_where_no_module_is_in_one(tmp_path: Path) -> None:
+    plant(tmp_path, "clipcap_ext/engine/clip/a.py", "from clipcap_ext.engine.sbg.b import B")
+    plant(tmp_path, "clipcap_ext/engine/sbg/b.py", "")
+    assert violations(tmp_path) == []
+    plant(tmp_path, "clipcap_ext/engine/sbg/c.py", "from clipcap_ext.engine.clip.d import D")
+    plant(tmp_path, "clipcap_ext/engine/clip/d.py", "")
+    assert violations(tmp_path) == ["clipcap_ext.engine: a circle of rooms: clip, sbg"]
+
+
 def test_a_full_folder_is_seen(tmp_path: Path) -> None:
     for number in range(16):
         plant(tmp_path, f"clipcap_ext/engine/a{number}.py", "")

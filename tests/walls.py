@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.structure import circles, files_per_folder, import_graph
+from tools.structure import HOUSES, circles, files_per_folder, import_graph, rooms
 
 PACKAGE = "clipcap_ext"
 
@@ -84,7 +84,11 @@ def violations(root: Path) -> list[str]:
         found += [f"{name}:{line}: {what}" for line, what in eager_imports(name, tree)]
         found += [f"{name}:{line}: {what}" for line, what in bad_calls(name, tree)]
         found += [f"{name}:{line}: {what}" for line, what in too_long(name, text, tree)]
-    found += [f"{group[0]}: a circle of imports: {', '.join(group)}" for group in circles(import_graph(root))]
+    graph = import_graph(root)
+    around = circles(graph)
+    found += [f"{group[0]}: a circle of imports: {', '.join(group)}" for group in around]
+    for house in HOUSES if not around else ():
+        found += [f"{house}: a circle of rooms: {', '.join(group)}" for group in circles(rooms(graph, house))]
     full = [(name, count) for name, count in files_per_folder(root).items() if count > MAX_FILES]
     return found + [f"{name}: {count} files, and a folder has at most {MAX_FILES}" for name, count in full]
 

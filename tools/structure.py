@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import quantiles
 
 PACKAGE = "clipcap_ext"
+# folders whose sub-folders are rooms: between them, too, imports run one way
+HOUSES = (PACKAGE, *(f"{PACKAGE}.{name}" for name in ("engine", "train", "webui", "evaluate")))
 Graph = Mapping[str, set[str]]
 
 
@@ -142,13 +144,7 @@ def report(root: Path) -> Iterator[str]:
     yield "fullest folders: " + ", ".join(f"{name} {count}" for name, count in fullest)
     found = circles(graph)
     yield f"circles of modules: {len(found)}" + "".join(f"\n  {', '.join(group)}" for group in found)
-    for folder in (
-        PACKAGE,
-        f"{PACKAGE}.engine",
-        f"{PACKAGE}.train",
-        f"{PACKAGE}.webui",
-        f"{PACKAGE}.evaluate",
-    ):
+    for folder in HOUSES:
         boxes = rooms(graph, folder)
         around = circles(boxes)
         told = "".join(f"\n  {', '.join(group)}" for group in around)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig
-from clipcap_ext.engine.checkpoint.front_matter import base_models
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.loading import is_encoder_folder
+from clipcap_ext.engine.front_matter import base_models
 from clipcap_ext.files import write_folder
 from clipcap_ext.train.captioner_config import CaptionerConfig
 from clipcap_ext.train.model_card import model_card, training_facts

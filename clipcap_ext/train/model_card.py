@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.engine.checkpoint.front_matter import hub_fields, with_front_matter
+from clipcap_ext.engine.front_matter import hub_fields, with_front_matter
 from clipcap_ext.train.config import TrainConfig
 from clipcap_ext.train.task import RunFacts
 

@@ -12,8 +12,8 @@ import torch
 
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import fill, save_checkpoint
-from clipcap_ext.engine.checkpoint.front_matter import GPT2_REPO, base_models, hub_fields, with_front_matter
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.front_matter import GPT2_REPO, base_models, hub_fields, with_front_matter
 from clipcap_ext.engine.language.gpt2 import build_gpt2
 from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.engine.checkpoint.front_matter import (
+from clipcap_ext.engine.checkpoint.safefile import write_safetensors
+from clipcap_ext.engine.front_matter import (
     base_models,
     hub_fields,
     split_card,
     with_front_matter,
     with_scores,
 )
-from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 
 BODY = "# a-model\n\nA captioner: of dogs.\n\n---\n\nMore.\n"
 SCORES = (
