@@ -1,4 +1,4 @@
-"""COCO and nocaps in the layouts they are published in, with a few drawn photos; not a test."""
+"""COCO, nocaps and Conceptual Captions as they are published, with a few drawn photos; not a test."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PIL import Image
 from tiny_tasks import COLOURS, captions_of
 
 DOMAINS = ("in-domain", "near-domain", "out-domain")  # the words of the real file
+
+VALIDATION_TABLE = "Validation_GCC-1.1.0-Validation.tsv"  # as it is distributed
 
 
 def write_nocaps(folder: Path) -> Path:
@@ -65,6 +67,20 @@ def write_coco(folder: Path) -> Path:
     for i, image in enumerate(tested):
         draw(folder / "test2014" / str(image["file_name"]), i, mark=20 + i)
     _write(folder / "annotations" / "image_info_test2014.json", images=tested, categories=[])
+    return folder
+
+
+def write_conceptual(folder: Path) -> Path:
+    """Train_GCC-training.tsv and Validation_GCC-1.1.0-Validation.tsv, caption and address without a header,
+    and the pictures fetched, called by their rows, in train/ and validation/; one of each was not; returns
+    `folder`."""
+    tables = {"train": ("Train_GCC-training.tsv", 10), "validation": (VALIDATION_TABLE, 5)}
+    for part, (name, rows) in tables.items():
+        (folder / part).mkdir(parents=True)
+        lines = [f"{captions_of(i)[0]}\thttps://pictures.example/{part}/{i}.jpg?w=1" for i in range(rows)]
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        for i in range(rows - 1):
+            draw(folder / part / f"{i:08d}.jpg", i, mark=i + 20 * (part == "validation"))
     return folder
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.corpus.feature_folder import is_feature_folder
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE
 from clipcap_ext.engine.published.inspection import read_origin
@@ -22,6 +23,7 @@ from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2
 
 Say = Callable[[str], None]
 PARTS = "parts.json"
+FEATURES = "features"  # in a data set's folder, the features of its training part
 HUB_ORIGIN = "hub"  # where config.json's training says the repository that a download came from
 CURVE = ("epoch", "step", "loss", "train_loss", "val_loss", "cider")
 
@@ -72,19 +74,27 @@ class Workshop:
             for part in wrong_parts(recipe):
                 self.say(f"{recipe.run} will not be called reproduced: it needs {part}")
         assignments = [self._resolved(text, recipe, seed) for text in recipe.assignments]
-        assignments += [*self.settings, *([f"limit={self.limit}"] if self.limit else [])]
+        data, words = self._training_data()
+        assignments += [*self.settings, *words]
         assignments += [f"device={self.device}"] if self.device == "cpu" else []
-        assignments += [f"images={self.images}"] if self.images else []
         cache = self.cache or self.places.features
         self.say(f"training {recipe.run}, seed {seed}, into {folder}")
         train(
-            recipe.preset, self.data, folder, assignments=[*assignments, f"seed={seed}"],
+            recipe.preset, data, folder, assignments=[*assignments, f"seed={seed}"],
             resume=folder.is_dir(), cache=cache, say=self.say,
         )  # fmt: skip
         if not is_finished(folder):
             raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")
         if not self.places.stand_in:
             write_json(folder / PARTS, [part.to_json() for part in trained_parts(folder)])
+
+    def _training_data(self) -> tuple[Path, list[str]]:
+        """What to train on, and the settings that it takes: the data set, or the feature folder of its
+        training part where one lies in it."""
+        if is_feature_folder(self.data / FEATURES):
+            return self.data / FEATURES, []
+        words = [f"limit={self.limit}"] if self.limit else []
+        return self.data, [*words, *([f"images={self.images}"] if self.images else [])]
 
     def _resolved(self, assignment: str, recipe: Recipe, seed: int) -> str:
         name, _, value = assignment.partition("=@")

@@ -35,10 +35,16 @@ def test_karpathy_split_is_as_marked_and_leaves_the_unmarked_out() -> None:
     assert parts == [["0.jpg", "4.jpg"], ["1.jpg"], ["2.jpg"]]
 
 
+def test_a_test_part_need_not_be_marked() -> None:
+    examples = tuple(Example(f"{n}.jpg", Path(), ("x",), mark) for n, mark in enumerate(["train", "val"]))
+    splits = split_corpus(Corpus("set", examples), "karpathy")
+    assert [len(part) for part in (splits.train, splits.val, splits.test)] == [1, 1, 0]
+
+
 def test_what_cannot_be_split_says_what_is_lacking() -> None:
     with pytest.raises(CorpusError, match=r"Flickr_8k\.trainImages\.txt"):
         split_corpus(corpus(10), "karpathy")
-    with pytest.raises(CorpusError, match="marks no image as val or test"):
+    with pytest.raises(CorpusError, match="marks no image as val, so"):
         split_corpus(corpus(10, "train"), "karpathy")
     with pytest.raises(CorpusError, match="last 1000 images"):
         split_corpus(corpus(1000), "paper")

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from miniature_sets import write_conceptual
 from shards import caption, photo, url
 
-from clipcap_ext.corpus import read_corpus
+from clipcap_ext.corpus import read_corpus, split_corpus
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.evaluate.__main__ import main
 
@@ -60,6 +61,32 @@ def test_a_model_and_its_captions_are_scored(table: Path, tiny_folder: Path, tmp
         hypotheses = ["--hypotheses", str(tmp_path / "made.json"), *images]
         assert main([*hypotheses, *words, "--out", str(again)]) == 0
         assert json.loads(again.read_text())["results"] == results["results"]
+
+
+def test_both_tables_with_a_folder_of_pictures_each(tmp_path: Path) -> None:
+    """Rows of the same number are other pictures; the splits are as the tables' names say."""
+    cc = write_conceptual(tmp_path / "cc")
+    corpus = read_corpus(cc)
+    splits = split_corpus(corpus)
+    assert [len(part) for part in (splits.train, splits.val, splits.test)] == [9, 4, 0]
+    for part, folder in ((splits.train, "train"), (splits.val, "validation")):
+        assert [example.path for example in part.examples] == [
+            cc / folder / f"{row:08d}.jpg" for row in range(len(part))
+        ]
+        assert [example.number for example in part.examples] == list(range(len(part)))
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for folder in ("train", "validation"):
+        (cc / folder).rename(moved / folder)
+    assert read_corpus(cc, images=moved).image_ids == corpus.image_ids
+
+
+def test_pictures_that_may_be_of_either_table_are_refused(tmp_path: Path) -> None:
+    cc = write_conceptual(tmp_path / "cc")
+    (cc / "train").rename(cc / "images")
+    (cc / "validation").rename(tmp_path / "gone")
+    with pytest.raises(CorpusError, match=r"called by their rows.*train/ and validation/"):
+        read_corpus(cc)
 
 
 def test_other_tables_are_not_taken_for_it(tmp_path: Path) -> None:

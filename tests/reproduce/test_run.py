@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from miniature_sets import write_coco, write_nocaps
+from miniature_sets import write_coco, write_conceptual, write_nocaps
 from tiny_rows import words
 from tiny_tasks import captions_of
 
+from clipcap_ext.corpus import __main__ as corpus_door
 from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.metrics import score
 from clipcap_ext.reproduce import run
@@ -221,6 +222,35 @@ def test_coco_and_nocaps_from_their_files_to_the_page(
     header = next(line for line in table.splitlines() if line.startswith("| row | figures |"))
     assert header.count("|") < 12 and "CIDEr-D out-domain" in header and "BLEU-1" not in header
     assert "| smoke run" in table
+
+
+@java
+def test_conceptual_from_its_tables_and_from_features(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A smoke run on Google's two tables, and one whose training part is a feature folder."""
+    tables, features = write_conceptual(tmp_path / "tables"), write_conceptual(tmp_path / "streamed")
+    made = ["--data", str(features / "Train_GCC-training.tsv"), "--images", str(features / "train")]
+    encoder = ["--encoder", "tiny-clip-flickr8k", "--out", str(features / "features")]
+    assert corpus_door.main(["features", *made, *encoder]) == 0
+    (features / "Train_GCC-training.tsv").unlink()
+    shutil.rmtree(features / "train")
+    settings = [*SMALL_RUN, "holdout=2", "normalize=true"]
+    smoke = [word for setting in settings for word in ("--set", setting)]
+    for data in (tables, features):
+        out = tmp_path / f"{data.name}-out"
+        words = ["--table", "conceptual", "--row", "mlp", "--data", str(data), "--out", str(out)]
+        asked = [*words, "--device", "cpu", *smoke]
+        assert main([*asked, "--dry-run"]) == 0
+        assert "trains conceptual-captions, then scores it" in capsys.readouterr().out
+        assert main(asked) == 0
+        said = capsys.readouterr().err
+        assert ("1 shards, 7 training and 2 validation" in said) == (data == features)
+        needed, ours = row_of(out, "mlp", "conceptual")["attempts"]
+        assert needed["state"] == NEEDS and ours["state"] == SMOKE and ours["data"]["images"] == 4
+        standard = ours["protocols"]["standard"]
+        assert f"|data:{data.name}|split:karpathy-val|n:4|" in standard["signature"]
+        assert "difference" in standard["values"]["CIDEr-D"]
 
 
 def test_a_dry_run_ends_as_the_run_would(

@@ -13,6 +13,9 @@ from clipcap_ext.corpus.tsv_parts import TsvPart, tsv_parts
 from clipcap_ext.errors import CorpusError
 
 ROW = re.compile(r"[^\t]+\t(https?://\S+|url)\s*", re.IGNORECASE)
+OWN_FOLDERS = {  # split -> what its pictures' folder is called, where it has one of its own
+    "train": ("train", "training"), "val": ("validation", "val"), "test": ("test",),
+}  # fmt: skip
 
 
 def find(place: Path) -> list[Path]:
@@ -23,31 +26,70 @@ def find(place: Path) -> list[Path]:
 
 def read(files: list[Path], root: Path, collector: Collector) -> None:
     """Rows into the collector, each under its picture's name, its number the row (from 0); the file's name
-    says the split. Where no picture is to be found at all, the row's number is the name."""
+    says the split. Where no picture is to be found at all, the row's number is the name.
+
+    Raises CorpusError where one folder's pictures, called by their rows, might be of several tables.
+    """
+    taken: dict[Path, Path] = {}
     for path in files:
-        split = next((split for split in ("train", "val", "test") if split in path.stem.lower()), None)
-        parts = _parts(path, collector)
-        for part in parts:
-            for row, sample in enumerate(part.read(), part.first):
-                if isinstance(sample, Problem):
-                    collector.complain(sample.where, sample.reason)
-                    continue
-                name = Path(str(sample.image)).name
-                collector.describe(name, row)
-                collector.add(name, sample.captions[0], f"{path.name} row {row}", split)
-        if not parts:
+        split = next((split for split in OWN_FOLDERS if split in path.stem.lower()), None)
+        folders = _folders(path, split, collector)
+        parts = _parts(path, folders)
+        if parts:
+            _check_own(path, parts[0], taken)
+            _with_pictures(path, parts, collector, split)
+        else:
             _without_pictures(path, collector, split)
 
 
-def _parts(path: Path, collector: Collector) -> list[TsvPart]:
-    """The table with the first folder that holds its pictures under a usual name; none if no folder does."""
+def _folders(path: Path, split: str | None, collector: Collector) -> dict[Path, str]:
+    """Where a table's pictures may be, the likeliest place first, each with what stands in front of their
+    names; never the folder of another split."""
+    base = collector.finder.folders[0]
+    own = [path.stem, *OWN_FOLDERS.get(split or "", ())]
+    others = {name for names in OWN_FOLDERS.values() for name in names}
+    found = {base / name: f"{name}/" for name in own}
     for folder in collector.finder.folders:
-        if folder.is_dir():
-            try:
-                return tsv_parts(path, folder)
-            except CorpusError:
-                continue
+        if folder.name not in others or folder == base:
+            found.setdefault(folder, "")
+    return {folder: before for folder, before in found.items() if folder.is_dir()}
+
+
+def _parts(path: Path, folders: dict[Path, str]) -> list[tuple[TsvPart, str]]:
+    """The table with the first folder that holds its pictures under a usual name; none if no folder does."""
+    for folder, before in folders.items():
+        try:
+            return [(part, before) for part in tsv_parts(path, folder)]
+        except CorpusError:
+            continue
     return []
+
+
+def _check_own(path: Path, found: tuple[TsvPart, str], taken: dict[Path, Path]) -> None:
+    """Two tables may share a folder only if its pictures are called by their addresses."""
+    part, _ = found
+    if "{row" not in part.image_name or "{crc32}" in part.image_name:
+        return
+    if part.images in taken:
+        raise CorpusError(
+            f"The pictures in {part.images} are called by their rows, so nobody knows whether one is of "
+            f"{taken[part.images].name} or of {path.name}: put each table's into a folder of its own, "
+            "train/ and validation/."
+        )
+    taken[part.images] = path
+
+
+def _with_pictures(
+    path: Path, parts: list[tuple[TsvPart, str]], collector: Collector, split: str | None
+) -> None:
+    for part, before in parts:
+        for row, sample in enumerate(part.read(), part.first):
+            if isinstance(sample, Problem):
+                collector.complain(sample.where, sample.reason)
+                continue
+            name = before + Path(str(sample.image)).name
+            collector.describe(name, row)
+            collector.add(name, sample.captions[0], f"{path.name} row {row}", split)
 
 
 def _without_pictures(path: Path, collector: Collector, split: str | None) -> None:
