@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.files import write_whole
 from clipcap_ext.train.beginning import COMFORT, CONFIG_FILE, FEATURES, Kept, goes_on, keep_places, read_kept
+from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.clipcap.starting import with_start
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
 from clipcap_ext.train.loop.places import BEST
 from clipcap_ext.train.presets import Preset, find_preset
@@ -23,11 +25,26 @@ if TYPE_CHECKING:
 
 
 def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
-    """The preset's configuration, changed by the file and then by the assignments."""
+    """The preset's configuration, changed by the file and then by the assignments; no file of a model is
+    read."""
     config = preset.config
     if config_file is not None:
         config = override(config, read_overrides(config_file, config), f"--config {config_file}")
     return override(config, parse_assignments(config, assignments), "--set")
+
+
+def resolve_start(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
+    """The same; where a `start` is set, what nobody set is as the checkpoint there has it.
+
+    ModelNotFound lists the models there are, UsageError says what contradicts the checkpoint.
+    """
+    given = read_overrides(config_file, preset.config) if config_file is not None else {}
+    given |= parse_assignments(preset.config, assignments)
+    start = given.get("start") or getattr(preset.config, "start", "")
+    if not start or not isinstance(preset.config, CaptioningConfig):
+        return resolve(preset, config_file, assignments)
+    config, by_hand = with_start(preset.config, given, start)
+    return override(config, by_hand, "--set")
 
 
 def train(
@@ -45,7 +62,8 @@ def train(
     kept = read_kept(out) if resume else None
     preset = _preset_of(preset_name, kept, out)
     base = replace(preset, config=override(preset.config, kept.settings, str(out))) if kept else preset
-    config = _with_start(resolve(base, config_file, assignments))
+    resolved = resolve if kept else resolve_start  # a run knows what it took from its start
+    config = resolved(base, config_file, assignments)
     if kept is not None:
         data, cache = data or kept.data, cache or kept.cache
     if data is None:
@@ -58,17 +76,6 @@ def train(
         goes_on_here = goes_on(out, config.to_json(preset.name), resume)
         _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, say)
     return out / BEST
-
-
-def _with_start(config: TrainConfig) -> TrainConfig:
-    """The configuration with the folder of the model that `start` names; ModelNotFound lists those there
-    are."""
-    start = getattr(config, "start", "")
-    if not start or Path(start).is_dir():
-        return config
-    from clipcap_ext.engine.catalog import find_model
-
-    return override(config, {"start": str(find_model(start).folder)}, "--set")
 
 
 def _preset_of(name: str | None, kept: Kept | None, out: Path) -> Preset:

@@ -12,6 +12,7 @@ from PIL import Image
 from tiny_tasks import CAPTIONING
 
 from clipcap_ext.corpus import read_corpus, split_corpus
+from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.factory import load_captioner
@@ -130,7 +131,15 @@ def test_ones_own_photos_are_split_at_random_and_a_model_is_gone_on_from(
     assert main(words(own, second, tiny_folder / "tiny-clip", *share, *start)) == 0
     said = json.loads((second / "best" / "config.json").read_text())["training"]["settings"]
     assert said["start"] == "best" and said["holdout"] == 0.2
+    alone = ["flickr8k-gradient", "--data", str(own), *share, "--set", f"start={first / 'best'}"]
+    assert main([*alone, "--out", str(tmp_path / "third"), "--set", "epochs=1"]) == 0
+    third = read_config(tmp_path / "third" / "best")
+    assert third.model["prefix_length"] == CAPTIONING["prefix_length"] and third.encoder.pretrained == ""
+    assert dict(third.model["gpt2"])["n_layer"] == CAPTIONING["n_layer"]
+    assert main(["--resume", "--out", str(tmp_path / "third"), "--set", "epochs=2"]) == 0
     capsys.readouterr()
+    assert main([*alone, "--out", str(tmp_path / "no"), "--set", "prefix_length=9"]) == 2
+    assert "has prefix_length=3, not 9. Leave such options out" in capsys.readouterr().err
     quick = ["--protocol", "words", "--metrics", "BLEU", "--resamples", "5", "--data", str(own)]
     assert evaluate([str(second / "best"), *quick, "--split", "random"]) == 0
     assert "|split:random-test|" in capsys.readouterr().out
