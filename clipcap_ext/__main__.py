@@ -13,11 +13,12 @@ from clipcap_ext.cli import demo_command as demo
 from clipcap_ext.cli import download_command as downloading
 from clipcap_ext.cli import folder_command as folders
 from clipcap_ext.cli import models_command as listing
+from clipcap_ext.cli import publish_command as publishing
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.exit_codes import exit_code
 from clipcap_ext.webui import command as ui
 
-COMMANDS = (captioning, folders, listing, downloading, converting, demo, ui)
+COMMANDS = (captioning, folders, listing, downloading, converting, publishing, demo, ui)
 EXAMPLES = """examples:
   python -m clipcap_ext demo
   python -m clipcap_ext caption holiday/

@@ -42,6 +42,7 @@ LEFT_OUT = (
     LeftOut(r"python -m clipcap_ext\.train tiny-.*", LONG),
     LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", STAND_INS),
     LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", FULL_SIZE),
+    LeftOut(r"python -m clipcap_ext publish .* --push", "it pushes; tests/hub/test_publishing.py does"),
     LeftOut(r"python -m clipcap_ext\.labels build .*", "spaCy's English pipeline and WordNet"),
 )
 

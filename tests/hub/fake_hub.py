@@ -3,11 +3,13 @@ test.
 
 It speaks: /api/models/{repo}/revision/{rev}; HEAD and GET /{repo}/resolve/{rev}/{file}, with X-Repo-Commit
 and ETag, and for LFS files X-Linked-Etag, X-Linked-Size and a redirect to /cdn/{sha256}; ranges with 206 and
-Content-Range. Asked as a proxy is asked, with a whole address, it answers in the place of that host.
+Content-Range. It takes what is pushed: /api/repos/create, preupload, LFS batches and uploads, and commits.
+Asked as a proxy is asked, with a whole address, it answers in the place of that host.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -62,6 +64,8 @@ class FakeHub:
     ranges: list[str] = field(default_factory=list)
     sent: int = 0  # bytes of file bodies
     seen_by_cdn: list[str | None] = field(default_factory=list)  # Authorization headers
+    uploaded: dict[str, bytes] = field(default_factory=dict)  # by SHA-256, not committed yet
+    private: set[str] = field(default_factory=set)
     proxied_for: set[str] = field(
         default_factory=set
     )  # hosts it was asked for as a proxy; "" when asked as itself
@@ -128,6 +132,72 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.answer(body=True)
+
+    def do_PUT(self) -> None:
+        """An LFS file comes; it is kept under what it is, not under what it is said to be."""
+        content = self.taken()
+        self.hub.requests.append(("PUT", self.path))
+        self.hub.uploaded[sha256(content)] = content
+        self.give(b"", {})
+
+    def do_POST(self) -> None:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        self.hub.requests.append(("POST", path))
+        raw = self.taken()
+        token = self.hub.behaviour.need_token
+        if token and self.headers.get("Authorization") != f"Bearer {token}":
+            return self.refuse(401, "")
+        if path == "/api/repos/create":
+            return self.say(self.created(json.loads(raw)))
+        if path == "/api/validate-yaml":
+            return self.say({"errors": [], "warnings": []})
+        if match := re.fullmatch(r"/api/models/(.+?)/preupload/main", path):
+            return self.say({"files": [self.mode(one["path"]) for one in json.loads(raw)["files"]]})
+        if match := re.fullmatch(r"/(.+?)\.git/info/lfs/objects/batch", path):
+            rooms = [self.room(one) for one in json.loads(raw)["objects"]]
+            return self.say({"transfer": "basic", "objects": rooms})
+        if match := re.fullmatch(r"/api/models/(.+?)/commit/main", path):
+            return self.say(self.commit(match[1], [json.loads(line) for line in raw.splitlines()]))
+        return self.refuse(404, "EntryNotFound")
+
+    def taken(self) -> bytes:
+        """The body of a request, whole or in chunks."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def created(self, asked: dict[str, Any]) -> dict[str, object]:
+        name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
+        self.hub.repos.setdefault(name, {})
+        if asked.get("private") or asked.get("visibility") == "private":
+            self.hub.private.add(name)
+        return {"url": f"{self.hub.url}/{name}", "name": name, "id": name}
+
+    def mode(self, path: str) -> dict[str, object]:
+        lfs = path.endswith(self.hub.lfs)
+        return {"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
+
+    def room(self, asked: dict[str, Any]) -> dict[str, object]:
+        return {**asked, "actions": {"upload": {"href": f"{self.hub.url}/put/{asked['oid']}"}}}
+
+    def commit(self, repo: str, lines: list[dict[str, Any]]) -> dict[str, object]:
+        """An LFS file is what came under its checksum; KeyError, so no answer, where nothing did."""
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                self.hub.repos[repo][value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                self.hub.repos[repo][value["path"]] = self.hub.uploaded[value["oid"]]
+        url = f"{self.hub.url}/{repo}/commit/{self.hub.commit}"
+        return {"commitUrl": url, "commitOid": self.hub.commit, "hookOutput": ""}
+
+    def say(self, answer: dict[str, object]) -> None:
+        self.give(json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def answer(self, body: bool) -> None:
         asked = urllib.parse.urlsplit(self.path)
