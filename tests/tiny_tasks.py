@@ -146,3 +146,18 @@ def same(first: Any, second: Any) -> bool:
     if isinstance(first, (list, tuple)):
         return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
     return first == second
+
+
+def words(data: Path, out: Path, encoder: Path, *more: str) -> list[str]:
+    """The command line of a tiny captioning run."""
+    changes = {
+        **CAPTIONING,
+        "encoder": encoder,
+        "views": 2,
+        "mapper_dropout": 0.0,
+        "epochs": 1,
+        "ema": 0.0,
+        "precision": "fp32",
+    }
+    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+    return ["tiny-flickr8k", "--data", str(data), "--out", str(out), *settings, *more]

@@ -15,7 +15,7 @@ from tools.structure import HOUSES, circles, files_per_folder, import_graph, roo
 PACKAGE = "clipcap_ext"
 
 # What each part of the package may import from the package besides itself. A new part has to be entered here.
-BASE = {"errors", "caption", "caption_text", "decoding_option", "options", "files", "foreign_json"}
+BASE = {"errors", "caption", "caption_text", "decoding_option", "options", "files", "foreign_json", "lock"}
 LAYERS: dict[str, set[str]] = {
     "__init__": {"engine"},
     "errors": set(),
@@ -25,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "caption_text": set(),
     "files": {"errors", "foreign_json"},
     "foreign_json": {"errors"},
+    "lock": set(),
     "exit_codes": {"errors"},
     "metrics": {"errors", "__init__"},
     "engine": BASE,

@@ -18,8 +18,8 @@ from pathlib import Path
 from clipcap_ext.batch.disk import DISK, Disk
 from clipcap_ext.batch.entry import Begin, Entry, Finish, Owner, Scalar, Undo, Write, entry_of, line_of
 from clipcap_ext.batch.history import History, PastRun
-from clipcap_ext.batch.lock import try_lock
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.lock import try_lock
 
 JOURNAL_FILE = ".clipcap-journal.jsonl"
 MAX_BYTES = 2**29

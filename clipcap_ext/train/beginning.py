@@ -13,6 +13,7 @@ from typing import Any
 
 from clipcap_ext.errors import UsageError
 from clipcap_ext.files import read_json, recover_folder, tidy, write_json
+from clipcap_ext.train.loop.alone import LOCK_FILE
 from clipcap_ext.train.loop.places import BEST, LAST, STATE_FILE
 
 CONFIG_FILE = "config.json"
@@ -117,7 +118,7 @@ def _exported(out: Path) -> str:
 
 
 def _names(out: Path) -> set[str]:
-    return {path.name for path in out.iterdir()} if out.is_dir() else set()
+    return {path.name for path in out.iterdir()} - {LOCK_FILE} if out.is_dir() else set()
 
 
 def _elsewhere(out: Path) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from clipcap_ext.train.beginning import COMFORT, CONFIG_FILE, FEATURES, Kept, go
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.starting import with_start
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
+from clipcap_ext.train.loop.alone import Alone, check_seen, started_together
 from clipcap_ext.train.loop.places import BEST
 from clipcap_ext.train.presets import Preset, find_preset
 
@@ -72,9 +73,12 @@ def train(
         raise UsageError(f"--data {data}: no such file or folder.")
     accelerator = _accelerator(config)
     say = say if accelerator.is_main_process else lambda line: None
-    with _disk_said(out):
+    alone = Alone(out, CONFIG_FILE)
+    with _disk_said(out), closing(alone):
+        if kept is not None and accelerator.is_main_process:
+            alone.take()
         goes_on_here = goes_on(out, config.to_json(preset.name), resume)
-        _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, say)
+        _run(preset, config, accelerator, data, out, cache or out / FEATURES, goes_on_here, alone, say)
     return out / BEST
 
 
@@ -89,7 +93,7 @@ def _preset_of(name: str | None, kept: Kept | None, out: Path) -> Preset:
 
 def _run(
     preset: Preset, config: TrainConfig, accelerator: Accelerator, data: Path, out: Path, cache: Path,
-    resume: bool, say: Callable[[str], None],
+    resume: bool, alone: Alone, say: Callable[[str], None],
 ) -> None:  # fmt: skip
     from clipcap_ext.train.building import build_task
     from clipcap_ext.train.loop.loop import Trainer, seed_everything
@@ -102,7 +106,7 @@ def _run(
         task = build_task(config, data, cache, say)
     seed_everything(config.seed, accelerator.process_index)
     if accelerator.is_main_process:
-        out.mkdir(parents=True, exist_ok=True)
+        alone.take()
         write_whole(out / CONFIG_FILE, said)
         keep_places(out, data, cache)
     with stop_signal(say) as asked:
@@ -144,7 +148,18 @@ def _accelerator(config: TrainConfig) -> Accelerator:
         raise UsageError("Training needs the package accelerate: pip install accelerate.") from error
     frozen_first = bool(getattr(config, "freeze_image_epochs", 0))
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=frozen_first)]
-    return Accelerator(mixed_precision="no", cpu=config.device == "cpu", kwargs_handlers=handlers)
+    started = started_together()
+    # without cpu, accelerate joins processes by their graphics cards alone
+    cpu = config.device == "cpu" or (started > 1 and not _has_accelerator())
+    made = Accelerator(mixed_precision="no", cpu=cpu, kwargs_handlers=handlers)
+    check_seen(made.num_processes, started)
+    return made
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.accelerator.is_available() if hasattr(torch, "accelerator") else torch.cuda.is_available()
 
 
 @contextmanager

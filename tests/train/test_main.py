@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tiny_tasks import CAPTIONING
+from tiny_tasks import CAPTIONING, words
 
 from clipcap_ext.corpus import read_corpus, split_corpus
 from clipcap_ext.engine.checkpoint.config import read_config
@@ -17,21 +17,6 @@ from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.train.__main__ import main
-
-
-def words(data: Path, out: Path, encoder: Path, *more: str) -> list[str]:
-    """The command line of a tiny captioning run."""
-    changes = {
-        **CAPTIONING,
-        "encoder": encoder,
-        "views": 2,
-        "mapper_dropout": 0.0,
-        "epochs": 1,
-        "ema": 0.0,
-        "precision": "fp32",
-    }
-    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
-    return ["tiny-flickr8k", "--data", str(data), "--out", str(out), *settings, *more]
 
 
 def test_a_whole_run(
