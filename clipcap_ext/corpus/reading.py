@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipcap_ext.corpus.collecting import Collector, ImageFinder
 from clipcap_ext.corpus.examples import Corpus
+from clipcap_ext.corpus.feature_folder import is_feature_folder
 from clipcap_ext.corpus.layouts import LAYOUTS
 from clipcap_ext.errors import CorpusError, UsageError
 
@@ -31,6 +32,11 @@ def read_corpus(
     for path in (root, *([Path(images)] if images else [])):
         if not path.exists():
             raise CorpusError(f"No data set at {path}: there is no such file or folder.")
+    if is_feature_folder(root):
+        raise CorpusError(
+            f"{root} holds features, which only ClipCap presets train on: name the tables or photos they "
+            "were made of."
+        )
     tried = list(LAYOUTS.values()) if layout == "auto" else [LAYOUTS[layout]]
     folder = root if root.is_dir() else root.parent
     for candidate in tried:

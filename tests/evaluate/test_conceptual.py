@@ -93,3 +93,9 @@ def test_other_tables_are_not_taken_for_it(tmp_path: Path) -> None:
     (tmp_path / "notes.tsv").write_text("a dog\tnot an address\n")
     with pytest.raises(CorpusError, match="No data set recognised"):
         read_corpus(tmp_path)
+
+
+def test_a_feature_folder_is_told_from_a_data_set(tmp_path: Path) -> None:
+    (tmp_path / "features.json").write_text("{}")
+    with pytest.raises(CorpusError, match="holds features, which only ClipCap presets train on"):
+        read_corpus(tmp_path)
