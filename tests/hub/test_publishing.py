@@ -21,9 +21,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> Path:
     """A checkpoint folder of one's own; the fake Hub has LFS's storage alone, not Xet's."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True, raising=False)
+    # clients below 1 read a commit's address by the endpoint of when they were imported
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CLIPCAP_MODELS", str(tmp_path / "models"))
     return Path(shutil.copytree(BUNDLED / NAME, tmp_path / "runs" / "best"))
