@@ -195,6 +195,13 @@ def test_importing_it_loads_no_torch(module: str) -> None:
     assert not loads_torch(f"import {name}")
 
 
+@pytest.mark.parametrize("module", ["__main__", "corpus", "batch.folder"])
+def test_a_command_that_reckons_nothing_waits_for_no_numpy(module: str) -> None:
+    code = f"import sys; import clipcap_ext.{module}; print('numpy' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
 def test_the_torch_check_sees_torch() -> None:
     assert importlib.util.find_spec("torch") is not None
     assert loads_torch("import torch")

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from clipcap_ext.files import file_sha256
 
 if TYPE_CHECKING:
@@ -40,6 +38,8 @@ def pixel_key(image: Image.Image) -> str:
 def write_fingerprints(path: Path, fingerprints: Iterable[str]) -> None:
     """Write them as a sorted JSON list, each once; millions of them take few bytes more memory than their
     digits."""
+    import numpy as np
+
     ordered = np.unique(np.fromiter(fingerprints, dtype=f"S{LENGTH}"))
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
