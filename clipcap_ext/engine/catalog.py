@@ -39,6 +39,12 @@ class ModelEntry:
     file: Path | None = None
     about: PublishedModel | None = None
 
+    def usable_config(self) -> CheckpointConfig:
+        """Its config; CheckpointError, which says why, where there is none to use."""
+        if self.config is None:
+            raise CheckpointError(f"The model {self.name} cannot be used: {self.problem}")
+        return self.config
+
     @property
     def size(self) -> int:
         """Bytes on disk."""

@@ -13,7 +13,7 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.engine.factory import load_model_encoder
-from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
+from clipcap_ext.errors import ModelNotFound, UsageError
 
 
 def load_named_encoder(name: str, device: str, normalize: bool = True) -> tuple[ClipEncoder, list[Path]]:
@@ -31,11 +31,10 @@ def load_named_encoder(name: str, device: str, normalize: bool = True) -> tuple[
         entry = find_model(name)
     except ModelNotFound:
         return _load_by_name(name, device, normalize)
-    if entry.config is None:
-        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    wanted = replace(entry.config.encoder, normalize=normalize and entry.config.encoder.normalize)
-    encoder = load_model_encoder(replace(entry.config, encoder=wanted), entry.folder, device)
-    return encoder, model_folders(entry.folder, entry.config.encoder)
+    config = entry.usable_config()
+    wanted = replace(config.encoder, normalize=normalize and config.encoder.normalize)
+    encoder = load_model_encoder(replace(config, encoder=wanted), entry.folder, device)
+    return encoder, model_folders(entry.folder, config.encoder)
 
 
 def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:

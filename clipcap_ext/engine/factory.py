@@ -36,22 +36,19 @@ def load_captioner(
     dtype: None is float32. Raises ModelNotFound for an unknown name, CheckpointError for a broken checkpoint.
     """
     entry = find_model(name_or_path, folders=folders)
-    if entry.config is None:
-        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
+    wanted = entry.usable_config()
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
-    if entry.config.kind not in loaders:
+    if wanted.kind not in loaders:
         known = ", ".join(loaders)
-        raise CheckpointError(
-            f"{entry.folder} holds a model of kind {entry.config.kind!r}; known kinds: {known}."
-        )
+        raise CheckpointError(f"{entry.folder} holds a model of kind {wanted.kind!r}; known kinds: {known}.")
     folder = entry.folder
     if entry.file is not None:  # made into a folder on first use
         from clipcap_ext.engine.published.files import ensure_folder
 
         folder = ensure_folder(entry.file, entry.folder, entry.about, folders=folders)
-    encoder = load_model_encoder(entry.config, entry.folder, device, dtype, folders=folders)
+    encoder = load_model_encoder(wanted, entry.folder, device, dtype, folders=folders)
     config = read_config(folder)
-    captioner = loaders[entry.config.kind](folder, config, encoder, device, dtype)
+    captioner = loaders[wanted.kind](folder, config, encoder, device, dtype)
     captioner.doubt_rule = _doubt_rule(folder, config, encoder)
     return captioner
 

@@ -15,7 +15,6 @@ from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.errors import CheckpointError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
@@ -42,16 +41,15 @@ def evaluate_model(
     options."""
     check_scorer(request)
     entry = find_model(model)
-    if entry.config is None:
-        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    split = request.load(share=_share_of(entry.config))
-    options = join_options(entry.config.decoding_options(), decoding)
-    overlap = _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
+    config = entry.usable_config()
+    split = request.load(share=_share_of(config))
+    options = join_options(config.decoding_options(), decoding)
+    overlap = _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     captioner = load_captioner(model, _device(request))
     judge, notes = _judge(request, split)
     if judge is not None:
-        ranked = options.rank_by == "similarity" or entry.config.kind == "sbg"
-        note = judge.check_independence(entry.config.encoder, captioner.encoder.fingerprint, ranked)
+        ranked = options.rank_by == "similarity" or config.kind == "sbg"
+        note = judge.check_independence(config.encoder, captioner.encoder.fingerprint, ranked)
         notes += [note] if note else []
     say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     start = time.perf_counter()
@@ -70,7 +68,7 @@ def evaluate_model(
         **provenance(), "kind": "captions",
         "model": {
             "name": entry.name, "fingerprint": folder_fingerprint(entry.folder),
-            "encoder": entry.config.encoder.model, "encoder_fingerprint": captioner.encoder.fingerprint,
+            "encoder": config.encoder.model, "encoder_fingerprint": captioner.encoder.fingerprint,
             "training_images": _said_of(overlap),
         },
         "decoding": {**vars(options), "strategy": options.strategy, "batch_size": request.batch_size},
@@ -87,10 +85,9 @@ def write_for_server(
     corpus = read_image_list(request.data, request.images)
     split = EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
     entry = find_model(model)
-    if entry.config is None:
-        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    options = join_options(entry.config.decoding_options(), decoding)
-    _checked_overlap(model_folders(entry.folder, entry.config.encoder), entry.name, split, request)
+    config = entry.usable_config()
+    options = join_options(config.decoding_options(), decoding)
+    _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     say(f"{entry.name}: captioning {len(corpus)} images of {request.data.name}")
     captions, problems = caption_examples(
         load_captioner(model, _device(request)), corpus.examples, options, request.batch_size,

@@ -65,12 +65,11 @@ def caption(
 ) -> dict[str, str]:
     """image_id -> caption of every image of the split that can be read."""
     entry = find_model(model)
-    if entry.config is None:
-        raise CheckpointError(f"The model {entry.name} cannot be used: {entry.problem}")
-    overlap = training_overlap(model_folders(entry.folder, entry.config.encoder), split.corpus.examples)
+    config = entry.usable_config()
+    overlap = training_overlap(model_folders(entry.folder, config.encoder), split.corpus.examples)
     overlap.refuse(entry.name, len(split.corpus))
     sampled = {"seed": seed} if recipe.decoding.get("temperature") else {}
-    options = join_options(entry.config.decoding_options(), {**recipe.decoding, **sampled})
+    options = join_options(config.decoding_options(), {**recipe.decoding, **sampled})
     captioner = load_captioner(model, process_device(device, 0))
     say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: captioning {len(split.corpus)} images")
     captions, problems = caption_examples(
