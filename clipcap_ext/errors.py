@@ -3,6 +3,8 @@ layer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CaptionError(Exception):
     """Base of every error that is meant to be read by the person who asked; its lines are printable.
@@ -52,3 +54,9 @@ def printable(text: str) -> str:
     So are bytes that were no UTF-8, control characters, and marks that turn the direction of reading.
     """
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Such as `a, b and 3 more`, in the order given."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.verified_files import git_blob_id
-from clipcap_ext.errors import DownloadError
+from clipcap_ext.errors import DownloadError, first_of
 from clipcap_ext.files import file_sha256
 from clipcap_ext.foreign_json import expect, shown
 
@@ -69,10 +69,9 @@ class Listing:
     def file(self, path: str) -> RemoteFile:
         """The file at `path`; DownloadError lists what there is."""
         if path not in self.files:
-            there = ", ".join(sorted(self.files)[:40])
-            more = f" and {len(self.files) - 40} more" if len(self.files) > 40 else ""
+            there = first_of(sorted(self.files), most=40)
             raise DownloadError(
-                f"{self.repo} has no file {path} at commit {self.commit[:12]}; it holds {there}{more}."
+                f"{self.repo} has no file {path} at commit {self.commit[:12]}; it holds {there}."
             )
         return self.files[path]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from clipcap_ext.errors import ScoringError
+from clipcap_ext.errors import ScoringError, first_of
 from clipcap_ext.metrics.known import DEFAULT_METRICS, find_metrics
 from clipcap_ext.metrics.metric import Compute, Judge, Metric, Scored
 from clipcap_ext.metrics.metric_table import MetricTable
@@ -142,5 +142,4 @@ def _check_images(name: str, hypotheses: Mapping[str, str], references: Mapping[
 def _refuse(what: str, ids: Iterable[str]) -> None:
     named = sorted(ids)
     if named:
-        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-        raise ScoringError(f"{what}: {', '.join(named[:5])}{more}.")
+        raise ScoringError(f"{what}: {first_of(named)}.")

@@ -15,7 +15,7 @@ from typing import Any
 from clipcap_ext.engine.clipcap.mapper_shapes import norm
 from clipcap_ext.engine.clipcap.mappers import MAPPERS, MapperConfig
 from clipcap_ext.engine.published.pickle_reading import TensorSpec
-from clipcap_ext.errors import CheckpointError
+from clipcap_ext.errors import CheckpointError, first_of
 
 GPT2_SMALL_EMBD = 768
 HEAD_WIDTH = 64  # of every GPT-2 that was published
@@ -23,7 +23,6 @@ FLOATS = ("float32", "float16", "bfloat16", "float64")
 WRAPPED = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
 BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")  # constants that old versions of transformers kept
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,8 @@ def expected_shapes(layout: PublishedLayout) -> dict[str, tuple[int, ...]]:
 
 def names_text(names: Iterable[str]) -> str:
     """The first few names, and how many there are."""
-    names = sorted(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} ({', '.join(name[:80] for name in names[:SHOWN])}{more})"
+    short = [name[:80] for name in sorted(names)]
+    return f"{len(short)} ({first_of(short)})"
 
 
 def _mapper_sizes(ours: Mapping[str, TensorSpec], where: str) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from clipcap_ext.corpus import Example
-from clipcap_ext.errors import ScoringError
+from clipcap_ext.errors import ScoringError, first_of
 from clipcap_ext.evaluate.hypotheses.reading import Hypothesis
 
-SHOWN = 5
 # COCO's file names hold its ids: COCO_val2014_000000391895.jpg, 000000391895.jpg.
 _NUMBERED = re.compile(r"(?:COCO_\w+_)?(\d{12})")
 
@@ -33,10 +32,10 @@ class Matched:
         if self.lacking:
             said.append(
                 f"{len(self.lacking)} of {whole} images of the split have no caption in the file, and are "
-                f"not scored: {_shown(self.lacking)}."
+                f"not scored: {first_of(self.lacking)}."
             )
         if self.unknown:
-            shown = _shown(self.unknown)
+            shown = first_of(self.unknown)
             said.append(f"Captions in the file of no image of the split: {len(self.unknown)} ({shown}).")
         return said
 
@@ -58,7 +57,7 @@ def match(
     found = [(names.find(row.key), row) for row in rows]
     twice = [key for key, count in Counter(key for key, _ in found if key).items() if count > 1]
     if twice:
-        raise ScoringError(f"{path} has more than one caption for {_shown(twice)}.")
+        raise ScoringError(f"{path} has more than one caption for {first_of(twice)}.")
     captions = {key: row.caption for key, row in found if key is not None}
     if not captions:
         raise ScoringError(_nothing(path, rows, examples, positions is not None))
@@ -71,22 +70,19 @@ class _Names:
 
     def __init__(self, examples: Sequence[Example], positions: Sequence[str] | None) -> None:
         self._known = {example.image_id for example in examples}
-        bases = Counter(PurePosixPath(example.image_id).name for example in examples)
-        stems = Counter(PurePosixPath(example.image_id).stem for example in examples)
-        self._names: dict[str, str] = {}
+        places = {image_id: PurePosixPath(image_id) for image_id in self._known}
+        stems = Counter(place.stem for place in places.values())
+        bases = Counter(place.name for place in places.values())
+        # the whole name wins over the file's, that over the name without its suffix
+        self._names = {place.stem: image_id for image_id, place in places.items() if stems[place.stem] == 1}
+        self._names |= {place.name: image_id for image_id, place in places.items() if bases[place.name] == 1}
+        self._names |= {image_id: image_id for image_id in self._known}
         self._numbers: dict[int, str] = {}
         for example in examples:
-            place = PurePosixPath(example.image_id)
-            if stems[place.stem] == 1:
-                self._names[place.stem] = example.image_id
-        for example in examples:
-            place = PurePosixPath(example.image_id)
-            if bases[place.name] == 1:
-                self._names[place.name] = example.image_id
-            number = example.number if example.number is not None else _number_in(place.stem)
+            number = example.number
+            number = _number_in(places[example.image_id].stem) if number is None else number
             if number is not None:
                 self._numbers[number] = example.image_id
-        self._names |= {image_id: image_id for image_id in self._known}
         self._positions = positions
 
     def find(self, key: int | str) -> str | None:
@@ -114,7 +110,7 @@ def _number_in(stem: str) -> int | None:
 
 
 def _nothing(path: Path, rows: Sequence[Hypothesis], examples: Sequence[Example], counted: bool) -> str:
-    calls = _shown([str(row.key) for row in rows]) or "none"
+    calls = first_of([str(row.key) for row in rows]) or "none"
     first = examples[0]
     known = f"{first.image_id}" + (f" (number {first.number})" if first.number is not None else "")
     hint = " A number is taken for the data set's own id; --positions makes it count from 0 in its list."
@@ -123,8 +119,3 @@ def _nothing(path: Path, rows: Sequence[Hypothesis], examples: Sequence[Example]
         f"The file names images {calls}; the split has images such as {known}."
         f"{'' if counted else hint}"
     )
-
-
-def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
