@@ -12,10 +12,9 @@ model's config.json and draws reliability.svg beside its card.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,58 +22,19 @@ import numpy as np
 
 from benchmarks.measure import table
 from clipcap_ext.caption import MEASURES
-from clipcap_ext.engine.doubt import named_evidence
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
+from clipcap_ext.engine.doubt import measured, named_evidence
+from clipcap_ext.files import write_whole
+from clipcap_ext.reproduce.report.plots import svg_text
 
 BINS = 8  # of as many captions each
 SEEN = 0.5  # from here on what the classifier saw is there, as the encoder's card shows
-LITTLE = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "with",
-        "and",
-        "or",
-        "by",
-        "for",
-        "from",
-        "into",
-        "over",
-        "under",
-        "near",
-        "next",
-        "is",
-        "are",
-        "be",
-        "being",
-        "been",
-        "was",
-        "were",
-        "it",
-        "its",
-        "his",
-        "her",
-        "their",
-        "there",
-        "that",
-        "this",
-        "two",
-        "one",
-        "some",
-        "other",
-        "while",
-        "up",
-        "down",
-        "out",
-        "off",
-        "front",
-    ]
-)
+LITTLE = {
+    "a", "an", "the", "of", "in", "on", "at", "to", "with", "and", "or", "by", "for", "from", "into",
+    "over", "under", "near", "next", "is", "are", "be", "being", "been", "was", "were", "it", "its",
+    "his", "her", "their", "there", "that", "this", "two", "one", "some", "other", "while", "up", "down",
+    "out", "off", "front",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,54 +98,46 @@ def look(model: str, data: Path, limit: int) -> list[Looked]:
     from clipcap_ext.engine.images.reading import open_image
 
     captioner: Any = load_captioner(model)
-    width, looked = captioner.encoder.clip_dim, []
+    encoder, looked = captioner.encoder, []
+    can = {"similarity": encoder.reads_text, "evidence": bool(encoder.concept_words)}
+    measures = [name for name in MEASURES if can.get(name, True)]
     for example in split_corpus(read_corpus(data), "karpathy").val.examples[: limit or None]:
-        image = open_image(example.path)
-        (caption,) = captioner.caption([image], score=True)
-        first = caption.candidates[0]
-        values = {"logprob": first.avg_logprob}
-        if first.similarity is not None:
-            values["similarity"] = first.similarity
-        named = 0.0
-        if captioner.encoder.concept_words:
-            features = captioner.encoder.encode_image([image])
-            values["evidence"] = float(features[0, width:].max())
-            (named,) = named_evidence([caption.text], features, captioner.encoder)
-        looked.append(Looked(values, is_right(caption.text, example.captions), named))
+        image = [open_image(example.path)]
+        features = encoder.encode_image(image)
+        captions = captioner.caption_features(features, captioner.keys_of(image, None))
+        values = {name: measured(name, captions, features, encoder)[0] for name in measures}
+        (named,) = named_evidence([captions[0].text], features, encoder)
+        looked.append(Looked(values, is_right(captions[0].text, example.captions), named))
     return looked
 
 
 def write(folder: Path, measure: str, found: Curve, looked: Sequence[Looked], data: str) -> None:
     """Into config.json, and the plot beside it."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
     least = round(found.least, 3)
     doubted = np.array([one.values[measure] < least and one.named < SEEN for one in looked])
     right = np.array([one.right for one in looked])
     parts = {"doubted": doubted, "others": ~doubted}
     shares = {name: round(float(right[part].mean()), 3) for name, part in parts.items() if part.any()}
-    config["doubt"] = {
+    rule = {
         "measure": measure, "least": least, "seen": SEEN,
         "photos": f"{len(looked)} development photos of {data}",
         "doubted": round(float(doubted.mean()), 3), "right": shares,
     }  # fmt: skip
-    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draw(folder / "reliability.svg", measure, found)
+    write_whole(folder / CONFIG_FILE, replace(read_config(folder), doubt=rule).to_json())
+    write_whole(folder / "reliability.svg", drawn(measure, found))
 
 
-def draw(path: Path, measure: str, found: Curve) -> None:
-    """The curve, and the threshold in it."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+def drawn(measure: str, found: Curve) -> str:
+    """The curve, and the threshold in it, as SVG."""
 
-    figure = Figure(figsize=(4.2, 2.8), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(found.middles, found.shares, marker="o", color="#1d4ed8")
-    axes.axvline(found.least, color="#b45309", linestyle="--", label=f"not sure below {found.least:.2f}")
-    axes.axhline(0.5, color="#9ca3af", linewidth=0.8)
-    axes.set(xlabel=measure, ylabel="share of captions that are right", ylim=(0, 1))
-    axes.legend(frameon=False)
-    FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    def draw(axes: Any) -> None:
+        axes.plot(found.middles, found.shares, marker="o", color="#1d4ed8")
+        axes.axvline(found.least, color="#b45309", linestyle="--", label=f"not sure below {found.least:.2f}")
+        axes.axhline(0.5, color="#9ca3af", linewidth=0.8)
+        axes.set(xlabel=measure, ylabel="share of captions that are right", ylim=(0, 1))
+        axes.legend(frameon=False)
+
+    return svg_text(draw, (4.2, 2.8))
 
 
 def main() -> None:

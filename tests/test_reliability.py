@@ -48,11 +48,14 @@ def test_what_is_always_right_is_never_doubted() -> None:
     assert curve(sure * 4, "m").least == 0.1
 
 
-def test_it_is_written_into_the_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"format": "x", "name": "m"}')
+def test_it_is_written_into_the_checkpoint(tiny_clipcap: Path, tmp_path: Path) -> None:
+    before = json.loads((tiny_clipcap / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(before))
     cases = looked(0.5)
     write(tmp_path, "m", curve(cases, "m"), cases, "flickr8k")
-    rule = json.loads((tmp_path / "config.json").read_text())["doubt"]
+    after = json.loads((tmp_path / "config.json").read_text())
+    rule = after.pop("doubt")
+    assert after == before
     assert rule["measure"] == "m" and rule["least"] == pytest.approx(0.5, abs=0.03)
     assert rule["photos"] == "400 development photos of flickr8k"
     assert rule["right"]["doubted"] < 0.2 and rule["right"]["others"] > 0.8

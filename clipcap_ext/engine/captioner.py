@@ -57,8 +57,10 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
             return []
         features = self.encoder.encode_image(images)  # (B, clip_dim)
         names = self.keys_of(images, options) if keys is None else keys
-        captions = self.with_doubt(features, self.caption_features(features, names, options))
-        return self._scored(features, captions) if score and self.encoder.reads_text else captions
+        captions = self.caption_features(features, names, options)
+        if score and self.encoder.reads_text:
+            captions = self._scored(features, captions)
+        return self.with_doubt(features, captions)
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
         """A digest of each image's pixels, blank where nothing is sampled: it is slow for large pictures."""

@@ -39,23 +39,28 @@ class DoubtRule:
 
     def apply(self, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[Caption]:
         """The captions of features (B, clip_dim and the encoder's concepts), each with its doubt."""
-        values = self._values(captions, features, encoder)
+        values = measured(self.measure, captions, features, encoder)
         named = named_evidence([caption.text for caption in captions], features, encoder)
         return [
             replace(caption, doubt=Doubt(self.measure, value, self.least))
             if value < self.least and probability < self.seen
-            else replace(caption, doubt=None)
+            else caption
             for caption, value, probability in zip(captions, values, named, strict=True)
         ]
 
-    def _values(self, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[float]:
-        if self.measure == "logprob":
-            return [caption.candidates[0].avg_logprob for caption in captions]
-        if self.measure == "evidence":
-            return [float(row[encoder.clip_dim :].max()) for row in features.float().cpu()]
-        texts = [caption.candidates[0].text for caption in captions]
-        cosines = exact_cosines(features[:, : encoder.clip_dim], encoder.encode_text(texts))
-        return [float(value) for value in cosines.diagonal()]
+
+def measured(measure: str, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[float]:
+    """One of MEASURES of each caption; features: (B, clip_dim and the encoder's concepts)."""
+    best = [caption.candidates[0] for caption in captions]
+    if measure == "logprob":
+        return [candidate.avg_logprob for candidate in best]
+    if measure == "evidence":
+        return features[:, encoder.clip_dim :].float().cpu().amax(dim=-1).tolist()
+    known = [candidate.similarity for candidate in best if candidate.similarity is not None]
+    if len(known) == len(best):  # ranked or scored by it already
+        return known
+    cosines = exact_cosines(features[:, : encoder.clip_dim], encoder.encode_text([one.text for one in best]))
+    return cosines.diagonal().tolist()
 
 
 def named_evidence(texts: Sequence[str], features: Tensor, encoder: Encoder) -> list[float]:

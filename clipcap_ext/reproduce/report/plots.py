@@ -47,20 +47,27 @@ def _chosen(kind: str, made: list[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
 
 
 def _svg(draw: Callable[[Any, list[tuple[Row, Row]]], None], made: list[tuple[Row, Row]], title: str) -> str:
+    def draw_titled(axes: Any) -> None:
+        draw(axes, made)
+        stand_ins = any(attempt["stand_in"] for _, attempt in made)
+        axes.set_title(f"{title}{', stand-in encoder and language model' if stand_ins else ''}", loc="left")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+
+    return svg_text(draw_titled)
+
+
+def svg_text(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> str:
+    """What `draw` draws on matplotlib's axes, as SVG; size: inches."""
     import matplotlib
     from cycler import cycler
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({**SETTINGS, "axes.prop_cycle": cycler(color=COLOURS)}):
-        figure = Figure(figsize=SIZE, layout="constrained", facecolor="white")
+        figure = Figure(figsize=size, layout="constrained", facecolor="white")
         canvas = FigureCanvasSVG(figure)
-        axes = figure.subplots()
-        draw(axes, made)
-        stand_ins = any(attempt["stand_in"] for _, attempt in made)
-        axes.set_title(f"{title}{', stand-in encoder and language model' if stand_ins else ''}", loc="left")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        draw(figure.subplots())
         stream = io.StringIO()
         canvas.print_svg(stream, metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
