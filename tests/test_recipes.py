@@ -48,18 +48,29 @@ def mapper(package: Path) -> None:
 
 def metric(package: Path) -> None:
     file, row = blocks("A metric")
-    (package / METRICS / "word_recall.py").write_text(file)
     line = "from clipcap_ext.metrics.word_recall import WORD_RECALL\n"
-    insert(package / METRICS / "known.py", "\n_ALL = (", line)
-    insert(package / METRICS / "known.py", ")  # fmt: skip\nMETRICS", row)
+    rows = {"\n_ALL = (": line, ")  # fmt: skip\nMETRICS": row}
+    file_and_rows(package / METRICS, "word_recall.py", file, "known.py", rows)
 
 
 def corpus_format(package: Path) -> None:
     file, row = blocks("A corpus format")
-    (package / LAYOUTS / "pairs.py").write_text(file)
     line = "from clipcap_ext.corpus.layouts.pairs import PAIRS\n"
-    insert(package / LAYOUTS / "__init__.py", "from clipcap_ext.corpus.layouts.sidecar import", line)
-    insert(package / LAYOUTS / "__init__.py", "    SIDECAR,\n)", row)
+    rows = {"from clipcap_ext.corpus.layouts.sidecar import": line, "    SIDECAR,\n)": row}
+    file_and_rows(package / LAYOUTS, "pairs.py", file, "__init__.py", rows)
+
+
+def host(package: Path) -> None:
+    file, maker, row = blocks("A host")
+    rows = {"# In the order in which they are asked": maker + "\n\n", '    Family(("modules.modeldata"': row}
+    file_and_rows(package / HOSTS, "atelier.py", file, "__init__.py", rows)
+
+
+def file_and_rows(folder: Path, name: str, text: str, table: str, rows: dict[str, str]) -> None:
+    """A new file, and in the folder's table what enters it, in front of what stands there once."""
+    (folder / name).write_text(text)
+    for before, lines in rows.items():
+        insert(folder / table, before, lines)
 
 
 def sidecar_format(package: Path) -> None:
@@ -68,13 +79,6 @@ def sidecar_format(package: Path) -> None:
     insert(path, "from collections.abc import Callable\n", "import json\n")
     insert(path, "# In the order in which they are looked for", both + "\n\n")
     insert(path, ")  # fmt: skip\nFORMATS", row)
-
-
-def host(package: Path) -> None:
-    file, maker, row = blocks("A host")
-    (package / HOSTS / "atelier.py").write_text(file)
-    insert(package / HOSTS / "__init__.py", "# In the order in which they are asked", maker + "\n\n")
-    insert(package / HOSTS / "__init__.py", '    Family(("modules.modeldata"', row)
 
 
 RECIPES = {

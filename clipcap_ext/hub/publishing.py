@@ -3,19 +3,19 @@ push; it trains and scores nothing."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
+from clipcap_ext.engine.checkpoint.config import CARD_FILE
 from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.clip.hub_cache import is_offline
 from clipcap_ext.engine.front_matter import split_card
 from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.hub.failures import endpoint
 
-CARD = "README.md"
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 ASKED = {  # what the Hub reads on a card -> what to do where it is not said
     "license": "", "datasets": "the data that it was trained on", "language": "such as en",
@@ -55,9 +55,9 @@ def plan(model: str, repo: str) -> Publication:
     if not encoder.pretrained and not (BUNDLED / encoder.model).is_dir():
         own = find_encoder_folder(encoder.model, entry.folder)
         files |= {f"{encoder.model}/{path.name}": path for path in _files(own)}
-    card = files[CARD].read_text(encoding="utf-8") if CARD in files else ""
+    card = files[CARD_FILE].read_text(encoding="utf-8") if CARD_FILE in files else ""
     fields, _ = split_card(card)
-    lacking = [] if card else [f"{CARD}, the card"]
+    lacking = [] if card else [f"{CARD_FILE}, the card"]
     if card and "license" not in fields:
         lacking.append("`license` in the card's front matter: under which terms others may use it")
     unsaid = [
@@ -65,11 +65,8 @@ def plan(model: str, repo: str) -> Publication:
         for name, what in ASKED.items()
         if name not in fields and name != "license"
     ]
-    return Publication(entry.name, repo, files, fields, (*lacking, *_problem(entry.problem)), tuple(unsaid))
-
-
-def _problem(problem: str) -> tuple[str, ...]:
-    return (problem,) if problem else ()
+    lacking += [entry.problem] if entry.problem else []
+    return Publication(entry.name, repo, files, fields, tuple(lacking), tuple(unsaid))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -86,7 +83,7 @@ def push(publication: Publication, *, private: bool = False) -> str:
     address. CaptionError says what is lacking, or why the Hub did not take it."""
     if publication.lacking:
         raise CaptionError(f"{publication.name} is not pushed: it lacks {'; '.join(publication.lacking)}.")
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if is_offline():
         raise CaptionError("HF_HUB_OFFLINE is set, so nothing is pushed: unset it first.")
     from huggingface_hub import CommitOperationAdd, HfApi
 

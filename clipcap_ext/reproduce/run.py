@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.engine.clip.hub_cache import is_offline
 from clipcap_ext.errors import CaptionError, CheckpointError, CorpusError, UsageError
 from clipcap_ext.evaluate.report.results import write_results
 from clipcap_ext.files import write_whole
@@ -104,7 +105,7 @@ def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> St
     lacking = [] if request.stand_in else _lacking(request, recipe)
     if request.places.scores(recipe, seed).is_file():
         return Step("is there already")
-    fetched = [part for part in lacking if part == "GPT-2" and not os.environ.get("HF_HUB_OFFLINE")]
+    fetched = [part for part in lacking if part == "GPT-2" and not is_offline()]
     if lacking != fetched and not is_finished(folder):
         return Step(f"stays open; {NEEDS} {listed(lacking)}", True)
     if recipe.published and published_here(recipe.published):

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
+from clipcap_ext.engine.checkpoint.config import CARD_FILE
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.errors import CaptionError
 
-CARD = "README.md"
 OTHER = "other"  # the Hub's word for a licence that is not on its list
 
 
@@ -98,6 +98,6 @@ def _trained(entry: ModelEntry, name: str) -> str:
 
 def _card(entry: ModelEntry) -> str:
     try:
-        return (entry.folder / CARD).read_text(encoding="utf-8")
+        return (entry.folder / CARD_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""

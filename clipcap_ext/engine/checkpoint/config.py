@@ -13,7 +13,7 @@ from clipcap_ext.errors import CheckpointError, UsageError, printable
 from clipcap_ext.files import recover_folder
 from clipcap_ext.foreign_json import expect, read_json_file, shown
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE, CARD_FILE = "config.json", "README.md"
 CONFIG_KEYS = {"kind": str, "name": str, "model": dict, "encoder": dict, "decoding": dict, "training": dict,
                "scores": list, "doubt": dict}  # fmt: skip
 ENCODER_KEYS = {"model": str, "pretrained": str, "normalize": bool}

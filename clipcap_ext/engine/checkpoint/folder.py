@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.fingerprint import write_fingerprints
 from clipcap_ext.engine.checkpoint.safefile import write_safetensors
 from clipcap_ext.engine.language.gpt2 import is_gpt2
@@ -18,7 +18,7 @@ from clipcap_ext.errors import CheckpointError
 from clipcap_ext.files import write_folder
 from clipcap_ext.foreign_json import expect, read_json_file
 
-WEIGHTS_FILE, CARD_FILE, TRAINED_ON_FILE = "model.safetensors", "README.md", "trained_on.json"
+WEIGHTS_FILE, TRAINED_ON_FILE = "model.safetensors", "trained_on.json"
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 PIECE = 1 << 18  # numbers looked at together

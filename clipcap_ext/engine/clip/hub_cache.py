@@ -18,6 +18,11 @@ def hub_cache() -> Path:
     return Path(named or Path(home) / "hub").expanduser()
 
 
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids to ask the Hub, by the words that huggingface_hub takes for yes."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def cached_file(repo: str, path: str, commit: str = "") -> Path | None:
     """A file of the repository at `commit`, or at whatever commit is there; None if the cache lacks it."""
     folder = hub_cache() / f"models--{repo.replace('/', '--')}"

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
-from clipcap_ext.engine.checkpoint.folder import CARD_FILE
+from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE, read_config
 from clipcap_ext.engine.front_matter import with_scores
 from clipcap_ext.files import write_whole
 
