@@ -120,7 +120,7 @@ def _build_caption(context: Context) -> CaptionBox:
         copy = gr.Button(words("Copy"), interactive=False, size="sm", elem_id=elem_id("copy"), min_width=70)
     candidates = gr.Radio(
         [], label=words("Candidates"),
-        info=words("Each with its similarity to the picture; a click takes it."),
+        info=words("Best first: similarity to the picture, or in % how likely its words are; click one."),
         elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"],
     )  # fmt: skip
     return CaptionBox(
