@@ -21,8 +21,8 @@ def split_corpus(
     """Split by image. `paper`: the last 1000 images by name are the test part and, where `validation` is
     wanted (the paper's SBG has one), the 1000 before them that part; else it is empty. `karpathy`: as the
     data set marks its images; unmarked ones are in no part, and a test part there need not be. `random`: by
-    the content of each file, a `share`
-    of them for validation and as many for the test, whatever they are called and whatever lies beside them.
+    the content of each file, a `share` of them for validation and as many for the test, whatever they are
+    called and whatever lies beside them.
 
     Raises UsageError for an unknown scheme, CorpusError if the data set cannot be split so.
     """

@@ -50,8 +50,7 @@ def match(
 
     A number is the data set's own id (or that in COCO's file names); with `positions` it counts from 0 in
     that list of image ids instead. A text is an image's name or path, with or without its suffix, or a
-    number.
-    ScoringError where nothing matches, or an image has several captions.
+    number. ScoringError where nothing matches, or an image has several captions.
     """
     names = _Names(examples, positions)
     found = [(names.find(row.key), row) for row in rows]
