@@ -13,7 +13,9 @@ from tiny import tiny_images
 from clipcap_ext import errors
 from clipcap_ext.exit_codes import code_of, exit_code
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+KINDS = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.CaptionError)
+]
 
 
 @pytest.fixture(scope="module")
