@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
+
 
 @dataclass(frozen=True)
 class Example:
@@ -15,6 +17,7 @@ class Example:
 
     number: the data set's own id where it has numbers, as COCO's, which results files name images by.
     domain: nocaps' word for what is in it. `path` leads to no file only where no pictures were asked for.
+    fingerprint: that of the file's bytes, where it is known without the file.
     """
 
     image_id: str
@@ -23,6 +26,11 @@ class Example:
     split: str | None = None
     number: int | None = None
     domain: str | None = None
+    fingerprint: str = ""
+
+    def content(self) -> str:
+        """The image_fingerprint of the file's bytes; OSError if it cannot be read."""
+        return self.fingerprint or image_fingerprint(self.path)
 
 
 @dataclass(frozen=True)

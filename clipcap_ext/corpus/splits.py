@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clipcap_ext.corpus.examples import Corpus, Example, Splits
 from clipcap_ext.corpus.layouts.flickr_lists import WANTED
-from clipcap_ext.engine.checkpoint.fingerprint import LENGTH, image_fingerprint
+from clipcap_ext.engine.checkpoint.fingerprint import LENGTH
 from clipcap_ext.errors import CorpusError, UsageError
 
 SCHEMES = ("karpathy", "paper", "random")
@@ -39,7 +39,7 @@ def _random(corpus: Corpus, share: float) -> Splits:
     parts: tuple[list[Example], list[Example], list[Example]] = ([], [], [])
     for example in corpus.examples:
         try:
-            place = int(image_fingerprint(example.path), 16) / 16**LENGTH
+            place = int(example.content(), 16) / 16**LENGTH
         except OSError as error:
             raise CorpusError(f"The random split goes by the content of photos: {error}.") from error
         parts[2 if place >= 1 - share else 1 if place >= 1 - 2 * share else 0].append(example)

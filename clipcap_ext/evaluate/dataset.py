@@ -4,13 +4,15 @@ made."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcap_ext.corpus import Corpus, Problem, read_corpus, split_corpus
+from clipcap_ext.corpus.feature_folder import is_feature_folder
 from clipcap_ext.corpus.layouts.flickr_lists import official_splits
 from clipcap_ext.corpus.splits import HELD_SHARE, SCHEMES
 from clipcap_ext.errors import CorpusError, UsageError
+from clipcap_ext.evaluate.stored_features import StoredFeatures, read_stored
 
 PARTS = ("test", "val", "train", "all")
 
@@ -34,11 +36,12 @@ def scheme_and_part(word: str) -> tuple[str, str]:
 @dataclass(frozen=True)
 class EvaluationSplit:
     """Part of a corpus. `label` is its word in a signature; `numbering` the ids that numbers in other files
-    mean."""
+    mean; `features` what its images are known by where no photo is kept."""
 
     corpus: Corpus
     label: str
     numbering: tuple[str, ...]
+    features: StoredFeatures | None = None
 
     @property
     def references(self) -> dict[str, tuple[str, ...]]:
@@ -64,7 +67,7 @@ class EvaluationSplit:
         if all(example.image_id in captions for example in self.corpus.examples):
             return self
         part = self.corpus.subset(captions)
-        return EvaluationSplit(part, f"{self.label}-{len(part)}of{len(self.corpus)}", self.numbering)
+        return replace(self, corpus=part, label=f"{self.label}-{len(part)}of{len(self.corpus)}")
 
     def first(self, limit: int | None) -> EvaluationSplit:
         """The first `limit` images; the label says so, for CIDEr-D and recall depend on the set of images."""
@@ -72,8 +75,8 @@ class EvaluationSplit:
             return self
         if limit < 1:
             raise UsageError(f"--limit must be at least 1, not {limit}.")
-        ids = self.corpus.image_ids[:limit]
-        return EvaluationSplit(self.corpus.subset(ids), f"{self.label}-first{limit}", self.numbering)
+        part = self.corpus.subset(self.corpus.image_ids[:limit])
+        return replace(self, corpus=part, label=f"{self.label}-first{limit}")
 
 
 def load_split(
@@ -87,17 +90,27 @@ def load_split(
     share: float = HELD_SHARE,
 ) -> EvaluationSplit:
     """Read `split` (test, val, train by `scheme`, or all) of the data set at `data`; CorpusError if it has no
-    image. Without `pictures` their files need not be there; share: what the random split sets aside."""
-    corpus = read_corpus(data, layout, images, pictures=pictures)
+    image. Without `pictures` their files need not be there; share: what the random split sets aside. A
+    feature folder has no photos and keeps what `features` says."""
+    if is_feature_folder(data):
+        corpus, features = _stored(data, layout, images)
+    else:
+        corpus, features = read_corpus(data, layout, images, pictures=pictures), None
     if split == "all":
-        return EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
+        return EvaluationSplit(corpus, "all", tuple(corpus.image_ids), features)
     part = _part(corpus, split, scheme, share)
     listed = (
         _listed(official_splits(data if data.is_dir() else data.parent), split)
         if scheme == "karpathy"
         else ()
     )
-    return EvaluationSplit(part, f"{scheme}-{split}", listed or tuple(part.image_ids))
+    return EvaluationSplit(part, f"{scheme}-{split}", listed or tuple(part.image_ids), features)
+
+
+def _stored(data: Path, layout: str, images: Path | None) -> tuple[Corpus, StoredFeatures]:
+    if layout != "auto" or images is not None:
+        raise UsageError(f"{data} holds features and no photos: --layout and --images do nothing.")
+    return read_stored(data)
 
 
 def _part(corpus: Corpus, split: str, scheme: str, share: float) -> Corpus:
@@ -109,6 +122,11 @@ def _part(corpus: Corpus, split: str, scheme: str, share: float) -> Corpus:
     if scheme == "karpathy" and marks:
         raise CorpusError(
             f"{corpus.name} marks no image as {split}: choose --split {' or '.join([*marks, 'all'])}."
+        )
+    if scheme == "karpathy" and any(example.fingerprint for example in corpus.examples):
+        raise CorpusError(
+            f"The features in {corpus.name} do not say which split a picture is of: choose --split all, or "
+            "random, which goes by the pictures' content."
         )
     part: Corpus = getattr(split_corpus(corpus, scheme, share=share), split)
     if not part.examples:

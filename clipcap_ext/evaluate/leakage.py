@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.corpus import Example
-from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.folder import read_trained_on
 from clipcap_ext.errors import ScoringError
 
@@ -41,12 +40,12 @@ def training_overlap(folders: Iterable[Path], examples: Sequence[Example]) -> Tr
     if not seen:
         return TrainingOverlap(0, ())
     return TrainingOverlap(
-        len(seen), tuple(example.image_id for example in examples if _fingerprint(example.path) in seen)
+        len(seen), tuple(example.image_id for example in examples if _content(example) in seen)
     )
 
 
-def _fingerprint(path: Path) -> str | None:
+def _content(example: Example) -> str | None:
     try:
-        return image_fingerprint(path)
+        return example.content()
     except OSError:  # reading it for its caption reports that
         return None

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from clipcap_ext.caption import Captioner, DecodingOptions
+from clipcap_ext.corpus import Problem
 from clipcap_ext.corpus.layouts.image_list import read_image_list
 from clipcap_ext.corpus.splits import HELD_SHARE
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
@@ -27,6 +30,7 @@ from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
 from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
+from clipcap_ext.evaluate.stored_features import caption_stored
 from clipcap_ext.flags import join_options
 
 RANDOM = "random"  # the split of one's own photos
@@ -46,6 +50,8 @@ def evaluate_model(
     options = join_options(config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     captioner = load_captioner(model, _device(request))
+    if split.features is not None:
+        split.features.check_made_for(captioner)
     judge, notes = _judge(request, split)
     if judge is not None:
         ranked = options.rank_by == "similarity" or config.kind == "sbg"
@@ -53,9 +59,7 @@ def evaluate_model(
         notes += [note] if note else []
     say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     start = time.perf_counter()
-    captions, problems = caption_examples(
-        captioner, split.corpus.examples, options, request.batch_size, _progress(say, "images captioned")
-    )
+    captions, problems = _captions(captioner, split, options, request.batch_size, say)
     captioned = time.perf_counter()
     say(f"scoring, protocol {request.protocol}")
     figures = score_captions(captions, split, request, judge)
@@ -75,6 +79,16 @@ def evaluate_model(
         "problems": [str(problem) for problem in (*split.problems, *problems)],
         "seconds": seconds, **figures,
     }  # fmt: skip
+
+
+def _captions(
+    captioner: Captioner, split: EvaluationSplit, options: DecodingOptions, batch_size: int, say: Say
+) -> tuple[dict[str, str], list[Problem]]:
+    """image_id -> caption, from the photos or from their stored features, and what could not be read."""
+    examples, progress = split.corpus.examples, _progress(say, "images captioned")
+    if split.features is None:
+        return caption_examples(captioner, examples, options, batch_size, progress)
+    return caption_stored(captioner, split.features, examples, options, batch_size, progress), []
 
 
 def write_for_server(
@@ -136,6 +150,7 @@ def evaluate_retrieval(
     from clipcap_ext.corpus import encode_corpus
 
     split = request.load()
+    _check_photos(split, "--retrieval")
     encoder, folders = load_named_encoder(encoder_name, _device(request))
     overlap = _checked_overlap(folders, encoder_name, split, request)
     say(f"{encoder_name}: encoding {len(split.corpus)} images of {split.corpus.name} ({split.label})")
@@ -187,11 +202,17 @@ def _judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudg
     """What gives CLIPScore, if it is asked for, and what is to be said of it."""
     if not request.clip_score:
         return None, []
+    _check_photos(split, "--clip-score")
     encoder, folders = load_named_encoder(request.clip_score, _device(request))
     seen = training_overlap(folders, split.corpus.examples).image_ids
     note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
     name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score
     return ClipJudge(name, encoder, split.corpus, request.batch_size), [note] if seen else []
+
+
+def _check_photos(split: EvaluationSplit, option: str) -> None:
+    if split.features is not None:
+        raise UsageError(f"{option} looks at photos, and {split.features.folder.path} holds features only.")
 
 
 def _said_of(overlap: TrainingOverlap) -> dict[str, int]:

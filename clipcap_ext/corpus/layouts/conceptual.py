@@ -32,7 +32,7 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
     """
     taken: dict[Path, Path] = {}
     for path in files:
-        split = next((split for split in OWN_FOLDERS if split in path.stem.lower()), None)
+        split = split_of(path.name)
         folders = _folders(path, split, collector)
         parts = _parts(path, folders)
         if parts:
@@ -40,6 +40,11 @@ def read(files: list[Path], root: Path, collector: Collector) -> None:
             _with_pictures(path, parts, collector, split)
         else:
             _without_pictures(path, collector, split)
+
+
+def split_of(name: str) -> str | None:
+    """What a table's file name says of its rows: Google's say Train_ and Validation_."""
+    return next((split for split in OWN_FOLDERS if split in Path(name).stem.lower()), None)
 
 
 def _folders(path: Path, split: str | None, collector: Collector) -> dict[Path, str]:
