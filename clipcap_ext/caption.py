@@ -3,18 +3,13 @@ interface."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from clipcap_ext.decoding_option import Control, DecodingOption, decoding_option
 from clipcap_ext.errors import UsageError
 from clipcap_ext.options import check_fields
-
-if TYPE_CHECKING:
-    import torch
-    from PIL import Image
-    from torch import Tensor
 
 RANKINGS = {"logprob": "Likelihood", "similarity": "Similarity to the picture"}  # rank_by, and its words
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
@@ -203,85 +198,3 @@ class DecodingOptions:
             if name not in known:
                 raise UsageError(f"Unknown decoding option {name!r}; known: {', '.join(known)}.")
         return replace(self, **changes)
-
-
-class Encoder(Protocol):
-    """What a captioner looks through: images, and mostly texts, to features of one space. See engine/clip."""
-
-    reads_text: bool
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        ...
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' dtype."""
-        ...
-
-    @property
-    def clip_dim(self) -> int:
-        """Length of a feature vector in the space that texts share."""
-        ...
-
-    @property
-    def concept_words(self) -> tuple[str, ...]:
-        """Words whose probabilities stand behind those numbers in an image's vector; mostly none."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of weights and preprocessing: the same digest, the same features."""
-        ...
-
-    def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
-        """Pictures, or a preprocessed batch (B, 3, H, W) -> (B, clip_dim)."""
-        ...
-
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> (B, clip_dim) of unit norm; UsageError where `reads_text` is False."""
-        ...
-
-
-class Captioner(Protocol):
-    """Anything that turns images into captions: ClipCap, SBG or a baseline."""
-
-    @property
-    def name(self) -> str:
-        """The checkpoint's, as captions carry it."""
-        ...
-
-    @property
-    def default_options(self) -> DecodingOptions:
-        """What gives the model's best captions."""
-        ...
-
-    @property
-    def encoder(self) -> Encoder:
-        """What it looks through."""
-        ...
-
-    def caption(
-        self,
-        images: Sequence[Image.Image],
-        options: DecodingOptions | None = None,
-        *,
-        keys: Sequence[str] | None = None,
-        score: bool = False,
-    ) -> list[Caption]:
-        """Caption images; `keys` seed each image's own randomness (default: a digest of its pixels).
-
-        `score` gives every candidate its similarity, whatever ranked them, if the encoder reads text.
-        """
-        ...
-
-    def caption_features(
-        self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
-    ) -> list[Caption]:
-        """Caption from `features` (B, clip_dim) as the captioner's own encoder made them."""
-        ...
-
-    def to(self, device: torch.device | str) -> Captioner:
-        """Move all weights in place; returns self."""
-        ...

@@ -15,13 +15,24 @@ from tools.structure import HOUSES, circles, files_per_folder, import_graph, roo
 PACKAGE = "clipcap_ext"
 
 # What each part of the package may import from the package besides itself. A new part has to be entered here.
-BASE = {"errors", "caption", "caption_text", "decoding_option", "options", "files", "foreign_json", "lock"}
+BASE = {
+    "errors",
+    "caption",
+    "captioning",
+    "caption_text",
+    "decoding_option",
+    "options",
+    "files",
+    "foreign_json",
+    "lock",
+}
 LAYERS: dict[str, set[str]] = {
     "__init__": {"engine"},
     "errors": set(),
     "options": {"errors"},
     "decoding_option": {"options"},
     "caption": {"errors", "decoding_option", "options"},
+    "captioning": {"caption"},
     "caption_text": set(),
     "files": {"errors", "foreign_json"},
     "foreign_json": {"errors"},

@@ -1,23 +1,32 @@
-"""From picture files to captions, batch by batch, one outcome a picture; it writes nothing and loads no
-model."""
+"""From picture files to captions, one outcome a picture, in order; it writes nothing and loads no model.
+
+Few pictures are read and encoded at a time; their captions are decoded together with those of the next,
+which is several times faster an image. Who is decoded with whom changes no caption.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipcap_ext.caption import Caption
+from clipcap_ext.captioning import Captioning
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 BATCH_SIZE = 8
+WIDER = 8  # batches whose captions are decoded together, at most
+PATIENCE = 2.0  # seconds that an encoded picture waits for others
+PIXELS = 50_000_000  # of the pictures that wait: 150 MB
 GIVE_UP_AFTER = 3  # pictures in a row that the model, not the file, failed on
-CaptionImages = Callable[[Sequence["Image.Image"]], Sequence[Caption]]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -29,9 +38,14 @@ class Outcome:
     problem: str = ""
     image: Image.Image | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was the model that failed, not the file."""
+        return bool(self.problem) and self.image is not None
+
 
 def caption_files(
-    paths: Sequence[Path], caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
+    paths: Sequence[Path], captioning: Captioning, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:  # fmt: skip
     """Yield an Outcome for each of `paths`, in order; ends early once `stopped`.
@@ -40,8 +54,23 @@ def caption_files(
     picture, so that one never costs the others; the model's error is raised after GIVE_UP_AFTER pictures in a
     row, since then it is not the pictures.
     """
-    batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
     failures = 0
+    waiting = _Waiting(captioning, batch_size * WIDER, stopped)
+    try:
+        for outcome in waiting.captioned(_batches(paths, batch_size, stopped)):
+            failures = failures + 1 if outcome.failed else 0
+            yield outcome
+            if stopped():
+                return
+            if failures >= GIVE_UP_AFTER:
+                raise CaptionError(f"{failures} pictures in a row failed, so this stopped: {outcome.problem}")
+    except Cancelled:
+        return
+
+
+def _batches(paths: Sequence[Path], batch_size: int, stopped: Callable[[], bool]) -> Iterator[list[Outcome]]:
+    """The pictures, read one batch ahead; none is asked for once `stopped`."""
+    batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
     with ThreadPoolExecutor(max_workers=1) as pool:
         reading: Future[list[Outcome]] | None = pool.submit(_read, batches[0]) if batches else None
         for number in range(len(batches)):
@@ -49,16 +78,7 @@ def caption_files(
                 return
             read = reading.result() if reading is not None else []
             reading = pool.submit(_read, batches[number + 1]) if number + 1 < len(batches) else None
-            try:
-                for outcome in _captioned(read, caption_images):
-                    failures = failures + 1 if outcome.problem and outcome.image is not None else 0
-                    yield outcome
-                    if failures >= GIVE_UP_AFTER:
-                        raise CaptionError(
-                            f"{failures} pictures in a row failed, so this stopped: {outcome.problem}"
-                        )
-            except Cancelled:
-                return
+            yield read
 
 
 def _read(paths: Sequence[Path]) -> list[Outcome]:
@@ -77,26 +97,73 @@ def _read(paths: Sequence[Path]) -> list[Outcome]:
     return outcomes
 
 
-def _captioned(read: Sequence[Outcome], caption_images: CaptionImages) -> Iterator[Outcome]:
-    readable = {outcome.path: outcome.image for outcome in read if outcome.image is not None}
-    captions: dict[Path, Caption] = {}
+@dataclass
+class _Waiting:
+    """Pictures in their order, encoded but without a caption; None was seen of those that failed."""
+
+    captioning: Captioning
+    most: int
+    stopped: Callable[[], bool]
+    entries: list[tuple[Outcome, Any]] = field(default_factory=list)
+    since: float = 0.0
+
+    def captioned(self, batches: Iterator[list[Outcome]]) -> Iterator[Outcome]:
+        """An outcome for each picture of `batches`, several batches' captions decoded together."""
+        for read in batches:
+            self.since = self.since if self.entries else time.monotonic()
+            for outcome, seen in self._looked(read):
+                if outcome.failed:
+                    yield from self._said()
+                    yield outcome
+                else:
+                    self.entries.append((outcome, seen))
+            if self._enough():
+                yield from self._said()
+        if not self.stopped():
+            yield from self._said()
+
+    def _enough(self) -> bool:
+        sizes = [outcome.image.size for outcome, _ in self.entries if outcome.image is not None]
+        late = time.monotonic() - self.since >= PATIENCE
+        return late or len(self.entries) >= self.most or sum(w * h for w, h in sizes) >= PIXELS
+
+    def _looked(self, read: Sequence[Outcome]) -> Iterator[tuple[Outcome, Any]]:
+        seen = _each(self.captioning.look, [outcome.image for outcome in read if outcome.image is not None])
+        for outcome in read:
+            one = None if outcome.image is None else next(seen)
+            failed = isinstance(one, CaptionError)
+            yield (replace(outcome, problem=str(one)), None) if failed else (outcome, one)
+
+    def _said(self) -> Iterator[Outcome]:
+        entries, self.entries = self.entries, []
+        captions = _each(self.captioning.say, [seen for _, seen in entries if seen is not None], self._narrow)
+        for outcome, seen in entries:
+            said = None if seen is None else next(captions)
+            if isinstance(said, CaptionError):
+                yield replace(outcome, problem=str(said))
+            else:
+                yield replace(outcome, caption=said)
+
+    def _narrow(self) -> None:
+        """So many together were too many, for the memory perhaps: fewer from now on."""
+        self.most = max(1, self.most // 2)
+
+
+def _each(
+    make: Callable[[list[Item]], Sequence[Made]], items: list[Item], failed: Callable[[], None] = lambda: None
+) -> Iterator[Made | CaptionError]:
+    """What `make` makes of the items together; where that fails, of one after another, or an item's error."""
+    if not items:
+        return
     try:
-        if readable:
-            made = caption_images(list(readable.values()))
-            captions = dict(zip(readable, made, strict=True))
+        made: Sequence[Made | CaptionError] = make(items)
     except Cancelled:
         raise
     except CaptionError as error:
-        if len(readable) == 1:
-            yield from (
-                Outcome(picture.path, problem=picture.problem or str(error), image=picture.image)
-                for picture in read
-            )
-            return
-    for outcome in read:
-        if outcome.image is None:
-            yield outcome
-        elif outcome.path in captions:
-            yield Outcome(outcome.path, captions[outcome.path], image=outcome.image)
-        else:  # its batch failed: alone
-            yield from _captioned([outcome], caption_images)
+        made = [error]
+    if len(items) > 1 and isinstance(made[0], CaptionError):
+        failed()
+        for item in items:
+            yield from _each(make, [item])
+    else:
+        yield from made

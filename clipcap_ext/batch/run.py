@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from clipcap_ext.batch.captioning import BATCH_SIZE, CaptionImages, Outcome, caption_files
+from clipcap_ext.batch.captioning import BATCH_SIZE, Outcome, caption_files
 from clipcap_ext.batch.disk import DISK, Disk
 from clipcap_ext.batch.entry import Write
 from clipcap_ext.batch.folder import FolderTask, Plan, PlannedFile
 from clipcap_ext.batch.journal import JournalWriter, open_journal
 from clipcap_ext.batch.sidecar import content_of, read_sidecar, real_place
 from clipcap_ext.batch.wording import ADDING
+from clipcap_ext.captioning import Captioning
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.files import tidy
 
@@ -34,7 +35,7 @@ class FileResult:
 
 
 def run_plan(
-    plan: Plan, caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
+    plan: Plan, captioning: Captioning, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False, disk: Disk = DISK,
 ) -> Generator[FileResult, None, None]:  # fmt: skip
     """Caption and write what the plan says, yielding each picture's result; skipped ones come first.
@@ -43,7 +44,7 @@ def run_plan(
     ended. Raises FolderBusy while somebody else writes there, CaptionError if the folder cannot be written or
     the model fails again and again.
     """
-    task, ask = plan.task, _asking(caption_images, batch_size, stopped)
+    task, ask = plan.task, _asking(captioning, batch_size, stopped)
     if not plan.to_write:
         yield from _results(plan, ask, _leave)
         return
@@ -61,15 +62,15 @@ def run_plan(
 
 
 def rehearse(
-    plan: Plan, caption_images: CaptionImages, *, batch_size: int = BATCH_SIZE,
+    plan: Plan, captioning: Captioning, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[FileResult, None, None]:  # fmt: skip
     """What run_plan would yield and write, to the letter; nothing is written."""
-    yield from _results(plan, _asking(caption_images, batch_size, stopped), _leave)
+    yield from _results(plan, _asking(captioning, batch_size, stopped), _leave)
 
 
-def _asking(caption_images: CaptionImages, batch_size: int, stopped: Callable[[], bool]) -> Ask:
-    return lambda paths: caption_files(paths, caption_images, batch_size=batch_size, stopped=stopped)
+def _asking(captioning: Captioning, batch_size: int, stopped: Callable[[], bool]) -> Ask:
+    return lambda paths: caption_files(paths, captioning, batch_size=batch_size, stopped=stopped)
 
 
 def _results(plan: Plan, ask: Ask, put: Put) -> Iterator[FileResult]:

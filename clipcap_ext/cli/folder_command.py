@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clipcap_ext.batch.captioning import BATCH_SIZE, CaptionImages
+from clipcap_ext.batch.captioning import BATCH_SIZE
 from clipcap_ext.batch.folder import FolderTask, Plan, folder_from_text, note_of, plan_folder
 from clipcap_ext.batch.run import rehearse, run_plan
 from clipcap_ext.batch.sidecar import FORMATS
@@ -21,6 +21,7 @@ from clipcap_ext.batch.status import status_of
 from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import POLICIES, Wording
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.captioning import Captioning
 from clipcap_ext.cli import folder_words as words
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, one_line, uninterrupted
@@ -149,11 +150,11 @@ def _task(args: argparse.Namespace, note: str) -> FolderTask:
 @contextmanager
 def _captioner(
     service: CaptionService, args: argparse.Namespace, options: DecodingOptions, count: int, streams: Streams
-) -> Iterator[CaptionImages]:
+) -> Iterator[Captioning]:
     """The model ready for `count` pictures; none is loaded for nothing. A seed that was left to chance is
     drawn and told, so that a dry run can be repeated to the letter."""
     if not count:
-        yield lambda images: ()
+        yield Captioning(lambda images: (), lambda looked: ())
         return
     if options.strategy == "sampling" and options.seed is None:
         options = replace(options, seed=secrets.randbelow(2**31))
@@ -164,7 +165,7 @@ def _captioner(
 
 
 def _carry_out(
-    plan: Plan, ask: CaptionImages, args: argparse.Namespace, streams: Streams, states: Counter[str]
+    plan: Plan, ask: Captioning, args: argparse.Namespace, streams: Streams, states: Counter[str]
 ) -> None:
     go = rehearse if args.dry_run else run_plan
     with (

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Encoder
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions
+from clipcap_ext.captioning import Encoder, Looked
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from PIL import Image
     from typing_extensions import Self  # in `typing` from Python 3.11 on
 
+DECODED_ROWS = 64  # beams and candidates decoded side by side: more are no faster on a CPU, and need memory
 Model = TypeVar("Model", bound=nn.Module)
 Tokenizer = TypeVar("Tokenizer", bound=Vocabulary)
 
 
 class FeatureCaptioner(Generic[Model, Tokenizer]):
-    """The part of a Captioner (see caption.py) that leaves the words to `caption_features` of its kind."""
+    """The part of a Captioner (see captioning.py) that leaves the words to `caption_features` of its kind."""
 
     def __init__(
         self, name: str, encoder: ClipEncoder, model: Model, tokenizer: Tokenizer,
@@ -49,15 +51,40 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         keys: Sequence[str] | None = None,
         score: bool = False,
     ) -> list[Caption]:
-        """Caption images in one batch; `keys` (default: `keys_of`) seed each image's sampling.
+        """Caption images, encoded in one batch; `keys` (default: `keys_of`) seed each image's sampling.
 
         `score` gives every candidate its similarity, whatever ranked them, if the encoder reads text.
         """
+        return self.caption_looked(self.look(images, options, keys=keys), options, score=score)
+
+    def look(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+    ) -> list[Looked]:
+        """The first half of `caption`: encode images in one batch."""
         if not images:
             return []
-        features = self.encoder.encode_image(images)  # (B, clip_dim)
         names = self.keys_of(images, options) if keys is None else keys
-        captions = self.caption_features(features, names, options)
+        features = self.encoder.encode_image(images)  # (B, clip_dim)
+        return [Looked(row, name) for row, name in zip(features, names, strict=True)]
+
+    def caption_looked(
+        self, looked: Sequence[Looked], options: DecodingOptions | None = None, *, score: bool = False
+    ) -> list[Caption]:
+        """The other half, for any number of pictures: DECODED_ROWS beams or candidates together."""
+        chosen = options or self.default_options
+        width = max(1, DECODED_ROWS // max(chosen.num_beams, chosen.num_candidates))
+        parts = [looked[start : start + width] for start in range(0, len(looked), width)]
+        return [caption for part in parts for caption in self._caption_part(part, options, score)]
+
+    def _caption_part(
+        self, looked: Sequence[Looked], options: DecodingOptions | None, score: bool
+    ) -> list[Caption]:
+        features = torch.stack([one.features for one in looked])  # (B, clip_dim)
+        captions = self.caption_features(features, [one.key for one in looked], options)
         if score and self.encoder.reads_text:
             captions = self._scored(features, captions)
         return self.with_doubt(features, captions)

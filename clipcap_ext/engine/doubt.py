@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcap_ext.caption import MEASURES, Caption, Doubt, Encoder
+from clipcap_ext.caption import MEASURES, Caption, Doubt
+from clipcap_ext.captioning import Encoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.errors import UsageError

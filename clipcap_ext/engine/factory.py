@@ -14,7 +14,7 @@ from clipcap_ext.errors import CheckpointError, UsageError
 if TYPE_CHECKING:
     import torch
 
-    from clipcap_ext.caption import Captioner
+    from clipcap_ext.captioning import Captioner
     from clipcap_ext.engine.captioner import FeatureCaptioner
     from clipcap_ext.engine.clip.encoder import ClipEncoder
     from clipcap_ext.engine.doubt import DoubtRule

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from clipcap_ext.caption import Captioner
+    from clipcap_ext.captioning import Captioner
 
 MODELS_FOLDER = "ClipCap"
 SEND_TARGETS = ("txt2img", "img2img", "inpaint")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clipcap_ext.caption import Captioner
+from clipcap_ext.captioning import Captioner
 from clipcap_ext.engine.factory import load_captioner
 
 if TYPE_CHECKING:

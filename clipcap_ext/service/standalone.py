@@ -15,7 +15,7 @@ from clipcap_ext.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from clipcap_ext.caption import Captioner
+    from clipcap_ext.captioning import Captioner
 
 LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from clipcap_ext.caption import Caption, Captioner, DecodingOptions
+from clipcap_ext.caption import Caption, DecodingOptions
+from clipcap_ext.captioning import Captioner, Captioning
 from clipcap_ext.errors import Cancelled, CaptionError, UsageError
 from clipcap_ext.service.keeper import Keeper, Loaded
 
@@ -96,11 +97,14 @@ class Work:
 
         return self._made(lambda captioner: explain_image(_guesser(captioner), _rgb(image), options, edit))[0]
 
-    def captioning(
-        self, options: DecodingOptions | None
-    ) -> Callable[[Sequence[Image.Image]], Sequence[Caption]]:
-        """`caption` with the options filled in, as clipcap_ext.batch takes it."""
-        return lambda images: self.caption(images, options).captions
+    def captioning(self, options: DecodingOptions | None) -> Captioning:
+        """`caption` in its two steps with the options filled in, as clipcap_ext.batch takes it."""
+        return Captioning(
+            lambda images: self._made(
+                lambda captioner: captioner.look([_rgb(image) for image in images], options)
+            )[0],
+            lambda looked: self._made(lambda captioner: captioner.caption_looked(looked, options))[0],
+        )
 
     def _result(self, make: Callable[[Captioner], list[Caption]]) -> Result:
         captions, loaded, milliseconds = self._made(make)

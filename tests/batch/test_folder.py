@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from folder_runs import captions, picture, run, shade
+from folder_runs import at_once, captions, picture, run, say_red, shade
 from PIL import Image
 
 from clipcap_ext.batch.disk import Disk
@@ -81,9 +81,9 @@ def test_a_batch_the_model_chokes_on_is_tried_one_by_one(folder: Path) -> None:
     def chokes(images: Sequence[Image.Image]) -> list[Caption]:
         if any(shade(image) == 3 for image in images):
             raise CaptionError("too red")
-        return captions(images)
+        return say_red(images)
 
-    results = list(run_plan(plan_folder(FolderTask(folder)), chokes))
+    results = list(run_plan(plan_folder(FolderTask(folder)), at_once(chokes)))
     assert [result.image.name for result in results if result.state == "failed"] == ["p3.png"]
     assert [result.text for result in results if result.state == "failed"] == ["too red"]
 
@@ -96,7 +96,7 @@ def test_a_model_that_fails_on_every_picture_ends_the_run(folder: Path) -> None:
         raise CaptionError("no memory")
 
     with pytest.raises(CaptionError, match=r"3 pictures in a row.*no memory"):
-        list(run_plan(plan_folder(FolderTask(folder)), broken))
+        list(run_plan(plan_folder(FolderTask(folder)), at_once(broken)))
     assert len(calls) == 4
 
 

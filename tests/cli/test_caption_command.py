@@ -148,7 +148,7 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_picture_the_model_fails_on_stops_no_other(
     terminal: Terminal, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ClipCapCaptioner.caption
+    real = ClipCapCaptioner.look
 
     def fails_on_narrow(
         self: ClipCapCaptioner, images: list[Image.Image], *rest: object, **named: object
@@ -157,7 +157,7 @@ def test_a_picture_the_model_fails_on_stops_no_other(
             raise ZeroDivisionError("narrow")
         return real(self, images, *rest, **named)
 
-    monkeypatch.setattr(ClipCapCaptioner, "caption", fails_on_narrow)
+    monkeypatch.setattr(ClipCapCaptioner, "look", fails_on_narrow)
     found = rows(terminal("caption", photos, "--json").out)
     assert ["error" in row for row in found] == [False, True, True, False, False]
     assert "narrow" in found[1]["error"]

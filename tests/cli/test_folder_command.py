@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from folder_runs import contents, picture
 
+from clipcap_ext.batch import captioning
 from clipcap_ext.batch.journal import JOURNAL_FILE
 from clipcap_ext.cli.streams import one_line
 from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
@@ -268,14 +269,15 @@ def test_a_run_that_was_interrupted_is_told_before_another_one_begins(
     quick: Terminal, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photos / "3.jpg").unlink()
-    caption = ClipCapCaptioner.caption
+    look = ClipCapCaptioner.look
+    monkeypatch.setattr(captioning, "WIDER", 1)  # each caption is written before the next picture
 
     def stops(self: object, *asked: object, **named: object) -> object:
         if list(photos.glob("*.txt")):
             raise KeyboardInterrupt
-        return caption(self, *asked, **named)
+        return look(self, *asked, **named)
 
-    monkeypatch.setattr(ClipCapCaptioner, "caption", stops)
+    monkeypatch.setattr(ClipCapCaptioner, "look", stops)
     words = ["caption", photos, "--policy", "append", "--batch-size", "1"]
     assert quick(*words).code == 130
     monkeypatch.undo()

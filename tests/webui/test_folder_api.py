@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from folder_runs import captions, contents, picture
+from folder_runs import at_once, contents, picture, say_red
 from PIL import Image
 
 pytest.importorskip("fastapi", reason="fastapi comes with the WebUI or with requirements/dev.txt")
@@ -46,9 +46,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     def captioning(self: Work, options: object) -> Any:
         def caption(images: Sequence[Image.Image]) -> list[Caption]:
             assert opened.wait(60)
-            return captions(images)
+            return say_red(images)
 
-        return caption
+        return at_once(caption)
 
     monkeypatch.setattr(Work, "captioning", captioning)
     opened.set()
@@ -150,7 +150,7 @@ def test_a_job_that_fails_says_why(web: TestClient, folder: Path, monkeypatch: p
 
             raise CaptionError("no memory")
 
-        return caption
+        return at_once(caption)
 
     monkeypatch.setattr(Work, "captioning", captioning)
     web.post(f"{ROUTE}/caption", json={"folder": str(folder)})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from folder_runs import at_once
 from PIL import Image
 from tiny import tiny_images
 
@@ -162,7 +163,7 @@ def test_a_closed_page_ends_its_own_batch_and_no_other(
             assert go.wait(60)
             return [Caption("x", MODEL, (Candidate("x", 0.0),)) for _ in images]
 
-        return caption
+        return at_once(caption)
 
     monkeypatch.setattr(Work, "captioning", captioning)
     with gr.Blocks():
@@ -216,7 +217,7 @@ def typed(context: Context, part: str, folder: Path, *more: str) -> tuple[int, s
 
 
 def stopped_after_one(plan: Plan) -> None:
-    with closing(run_plan(plan, one_caption, batch_size=1)) as results:
+    with closing(run_plan(plan, at_once(one_caption), batch_size=1)) as results:
         next(results)
 
 

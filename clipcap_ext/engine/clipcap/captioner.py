@@ -17,7 +17,7 @@ from clipcap_ext.engine.decoding.decode import decode
 
 
 class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
-    """A Captioner (see caption.py) over a loaded ClipCap."""
+    """A Captioner (see captioning.py) over a loaded ClipCap."""
 
     @torch.inference_mode()
     def caption_features(

@@ -50,7 +50,7 @@ class MergeStepper:
 
 
 class MergeRnnCaptioner(FeatureCaptioner[MergeRnnModel, WordVocabulary]):
-    """A Captioner (see caption.py) over a loaded Merge-RNN."""
+    """A Captioner (see captioning.py) over a loaded Merge-RNN."""
 
     @torch.inference_mode()
     def caption_features(

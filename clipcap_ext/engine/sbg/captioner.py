@@ -36,7 +36,7 @@ BY_HAND = "by hand"  # facet of a keyword that a person wrote
 
 
 class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
-    """A Captioner (see caption.py) over a GPT-2 that guesses from keywords; its keywords can be edited, see
+    """A Captioner (see captioning.py) over a GPT-2 that guesses from keywords; they can be edited, see
     `guess`."""
 
     def __init__(

@@ -19,7 +19,7 @@ from clipcap_ext.service.host import MODELS_FOLDER, SEND_TARGETS
 if TYPE_CHECKING:
     import torch
 
-    from clipcap_ext.caption import Captioner
+    from clipcap_ext.captioning import Captioner
     from clipcap_ext.webui.rest_guard import Access
 
 PUBLIC = ("listen", "share", "ngrok", "server_name", "webui_is_non_local")  # flags that serve other machines

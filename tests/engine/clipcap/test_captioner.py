@@ -117,3 +117,21 @@ def test_one_candidate_a_text_keeps_the_best() -> None:
 def test_a_picture_is_known_by_its_pixels() -> None:
     assert pixel_key(PICTURES[1]) == pixel_key(PICTURES[1].copy())
     assert pixel_key(Image.new("RGB", (2, 3))) != pixel_key(Image.new("RGB", (3, 2)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        DecodingOptions(max_new_tokens=8),
+        DecodingOptions(max_new_tokens=8, num_beams=3, num_candidates=2),
+        SAMPLES,
+    ],
+)
+def test_many_decoded_together_say_what_each_says_alone(captioner, options, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    pictures = [Image.new("RGB", (9, 9), (shift, 255 - shift, 99)) for shift in range(0, 230, 10)]
+    looked = [one for picture in pictures for one in captioner.look([picture], options)]
+    alone = [captioner.caption_looked([one], options)[0].text for one in looked]
+    assert len(set(alone)) > 1
+    for rows in (1, 7, 64):
+        monkeypatch.setattr(module, "DECODED_ROWS", rows)
+        assert [said.text for said in captioner.caption_looked(looked, options)] == alone

@@ -140,10 +140,11 @@ def test_memory_holds_one_full_picture_at_a_time(tmp_path: Path) -> None:
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom clipcap_ext.batch.captioning import "
         "caption_files\nfrom clipcap_ext.caption import Candidate, Caption\n"
+        "from clipcap_ext.captioning import Captioning\n"
         "from clipcap_ext.engine.images.reading import open_image\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "say = lambda images: [Caption('a', 'm', (Candidate('a', 0.0),)) for _ in images]\n"
-        "done = list(caption_files([Path(one) for one in sys.argv[1:]], say))\n"
+        "done = list(caption_files([Path(one) for one in sys.argv[1:]], Captioning(list, say)))\n"
         "assert all(one.caption for one in done), done[0].problem\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )

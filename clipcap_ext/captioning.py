@@ -1,0 +1,132 @@
+"""What captions pictures, as its users see it: protocols, and the two steps of the work; nothing here does
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from clipcap_ext.caption import Caption, DecodingOptions
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One picture after the encoder: features (clip_dim and concepts), and what seeds its sampling."""
+
+    features: Tensor
+    key: str
+
+
+@dataclass(frozen=True)
+class Captioning:
+    """Captions in two steps, so that few pictures are encoded at a time and many captions decoded together.
+
+    look: pictures to what is seen of each; say: what was seen, of any number of pictures, to their captions.
+    """
+
+    look: Callable[[Sequence[Image.Image]], Sequence[Any]]
+    say: Callable[[Sequence[Any]], Sequence[Caption]]
+
+
+class Encoder(Protocol):
+    """What a captioner looks through: images, and mostly texts, to features of one space. See engine/clip."""
+
+    reads_text: bool
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' dtype."""
+        ...
+
+    @property
+    def clip_dim(self) -> int:
+        """Length of a feature vector in the space that texts share."""
+        ...
+
+    @property
+    def concept_words(self) -> tuple[str, ...]:
+        """Words whose probabilities stand behind those numbers in an image's vector; mostly none."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of weights and preprocessing: the same digest, the same features."""
+        ...
+
+    def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
+        """Pictures, or a preprocessed batch (B, 3, H, W) -> (B, clip_dim)."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (B, clip_dim) of unit norm; UsageError where `reads_text` is False."""
+        ...
+
+
+class Captioner(Protocol):
+    """Anything that turns images into captions: ClipCap, SBG or a baseline."""
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's, as captions carry it."""
+        ...
+
+    @property
+    def default_options(self) -> DecodingOptions:
+        """What gives the model's best captions."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder:
+        """What it looks through."""
+        ...
+
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+        score: bool = False,
+    ) -> list[Caption]:
+        """Caption images; `keys` seed each image's own randomness (default: a digest of its pixels).
+
+        `score` gives every candidate its similarity, whatever ranked them, if the encoder reads text.
+        """
+        ...
+
+    def look(
+        self,
+        images: Sequence[Image.Image],
+        options: DecodingOptions | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+    ) -> list[Looked]:
+        """The first half of `caption`: encode images in one batch."""
+        ...
+
+    def caption_looked(
+        self, looked: Sequence[Looked], options: DecodingOptions | None = None, *, score: bool = False
+    ) -> list[Caption]:
+        """The other half, for any number of pictures: as many together as do decoding good."""
+        ...
+
+    def caption_features(
+        self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
+    ) -> list[Caption]:
+        """Caption from `features` (B, clip_dim) as the captioner's own encoder made them."""
+        ...
+
+    def to(self, device: torch.device | str) -> Captioner:
+        """Move all weights in place; returns self."""
+        ...
