@@ -222,6 +222,64 @@ function clipcap_missed(name, values) {
     }
 }
 
+// Answers come in any order, and the picture may be another by then. A mark of the picture goes with every question and
+// comes back with its answer; what is of another picture than the one in the box is hidden at once and soon cleared.
+let clipcap_shown = "";
+let clipcap_waiting = false;
+
+function clipcap_mark_of(image) {
+    const source = typeof image === "string" ? image : image?.url || image?.path || "";
+    if (source.length < 500 && !source.startsWith("data:")) {
+        return source;
+    }
+    const step = Math.ceil(source.length / 50000); // some of a large picture's letters tell it from others
+    let digest = 0;
+    for (let place = 0; place < source.length; place += step) {
+        digest = (Math.imul(digest, 31) + source.charCodeAt(place)) | 0;
+    }
+    return `${source.length}.${digest}`;
+}
+
+function clipcap_beside(values) {
+    const marks = { picture: clipcap_mark_of(values.image), captioned: clipcap_marked("caption_of") };
+    return { beside: JSON.stringify(marks) };
+}
+
+function clipcap_pictured(values) {
+    clipcap_shown = clipcap_mark_of(values.image);
+    clipcap_compare();
+}
+
+function clipcap_marked(name) {
+    return clipcap_find(name)?.textContent.trim() || "";
+}
+
+function clipcap_others() {
+    const caption = clipcap_marked("caption_of");
+    const others = caption !== "" && caption !== clipcap_shown ? ["caption"] : [];
+    return clipcap_marked("status_of") === clipcap_shown ? others : [...others, "status"];
+}
+
+function clipcap_compare() {
+    const others = clipcap_others();
+    clipcap_find("single").dataset.clipcapOther = others.join(" ");
+    if (others.length > 0 && !clipcap_waiting) {
+        clipcap_await(400);
+    }
+}
+
+// The answer to the change itself is mostly on its way; where it is not, or came too early, ask again.
+function clipcap_await(milliseconds) {
+    clipcap_waiting = true;
+    setTimeout(() => {
+        clipcap_waiting = clipcap_others().length > 0;
+        if (clipcap_waiting) {
+            clipcap_button("settle").click();
+            clipcap_await(Math.min(2 * milliseconds, 2000));
+        }
+    }, milliseconds);
+}
+
 function clipcap_start() {
     const candidates = clipcap_find("candidates");
     const restore = clipcap_button("restore");
@@ -230,6 +288,10 @@ function clipcap_start() {
         return;
     }
     new MutationObserver(clipcap_bars).observe(candidates, { childList: true, subtree: true, characterData: true });
+    for (const name of ["status_of", "caption_of"]) {
+        const change = { childList: true, subtree: true, characterData: true };
+        new MutationObserver(clipcap_compare).observe(clipcap_find(name), change);
+    }
     restore.click();
 }
 

@@ -1,7 +1,13 @@
-"""Which picture is in the box of one open page, for a run that began with another. No interface."""
+"""Which picture is in the box of one open page, for a run that began with another. No interface.
+
+Answers reach a page in any order, and the picture may be another by then. So each carries the page's own
+mark of the picture that it is of, and the script (javascript/clipcap.js) hides, and has cleared, what is not
+of the picture in the box.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +16,8 @@ from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MOST = 2000  # characters of a mark: a script of ours sends fewer
 
 
 @dataclass
@@ -20,19 +28,17 @@ class Shown:
     key: str = ""
     changes: int = 0
     status: str = ""
-    last: str = ""  # the key of the last picture there was, though there may be none now
+    mark: str = ""  # the page's own name for the picture; see Beside
 
-    def put(self, image: Image | None, status: str) -> bool:
+    def put(self, image: Image | None, status: str, mark: str = "") -> bool:
         """Another picture, or none that can be read, is in the box, and this is what the page says of it.
 
-        Whether it is a picture other than the last one, whose caption would be wrong beside it.
+        Whether there was a picture whose caption would be wrong beside what is there now.
         """
-        self.key = "" if image is None else pixel_key(image)
-        self.status = status
+        before, self.key = self.key, "" if image is None else pixel_key(image)
+        self.status, self.mark = status, mark
         self.changes += 1
-        another = bool(self.key and self.last) and self.key != self.last
-        self.last = self.key or self.last
-        return another
+        return before not in ("", self.key)
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,27 @@ class Begun:
     def replaced(self) -> bool:
         """Whether there is another picture, or none, in the box by now."""
         return self.shown.changes != self.changes and self.shown.key != self.key
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Marks are the page's own, blank for no picture; only their being alike means anything."""
+
+    picture: str = ""
+    captioned: str = ""
+
+    @classmethod
+    def told(cls, text: str | None) -> Beside:
+        """From the script's JSON; anything else tells of no picture."""
+        try:
+            said = json.loads(text or "{}")
+        except ValueError:
+            return cls()
+        values = said if isinstance(said, dict) else {}
+        marks = [values.get(name) for name in ("picture", "captioned")]
+        return cls(*(mark if isinstance(mark, str) and len(mark) <= MOST else "" for mark in marks))
+
+    @property
+    def stale(self) -> bool:
+        """Whether the caption on the page is of another picture."""
+        return self.captioned not in ("", self.picture)

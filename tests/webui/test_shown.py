@@ -3,12 +3,16 @@ come."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.webui import shown as module
-from clipcap_ext.webui.shown import Begun, Shown
+from clipcap_ext.webui.shown import MOST, Begun, Beside, Shown
 
 RED, BLUE = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
 
@@ -35,10 +39,10 @@ def test_a_run_may_begin_before_its_picture_is_told_of() -> None:
     assert not begun.replaced
 
 
-def test_what_was_said_is_of_another_picture_only_once_there_is_another() -> None:
+def test_what_was_said_of_a_picture_is_wrong_beside_another_and_beside_none() -> None:
     shown = Shown()
-    assert [shown.put(image, "") for image in (RED, None, RED, RED, BLUE, None, RED)] == [
-        False, False, False, False, True, False, True,
+    assert [shown.put(image, "") for image in (None, RED, RED, None, RED, BLUE, None)] == [
+        False, False, False, True, False, True, True,
     ]  # fmt: skip
 
 
@@ -65,3 +69,35 @@ def test_pictures_of_other_shape_or_kind_are_others() -> None:
         shown.put(image, "")
         keys.add(shown.key)
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("picture", "captioned", "stale"),
+    [("a", "a", False), ("a", "b", True), ("", "b", True), ("a", "", False), ("", "", False)],
+)
+def test_a_caption_is_stale_beside_another_picture_or_none(picture: str, captioned: str, stale: bool) -> None:
+    told = Beside.told(json.dumps({"picture": picture, "captioned": captioned}))
+    assert (told, told.stale) == (Beside(picture, captioned), stale)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(
+    st.none()
+    | st.text()
+    | values.map(json.dumps)
+    | st.fixed_dictionaries({"picture": values}).map(json.dumps)
+)
+def test_anything_else_tells_of_no_picture_or_of_one_by_its_text(text: str | None) -> None:
+    told = Beside.told(text)
+    assert isinstance(told.picture, str) and isinstance(told.captioned, str)
+
+
+def test_a_mark_is_no_place_to_put_a_book() -> None:
+    assert Beside.told(json.dumps({"picture": "x" * (MOST + 1), "captioned": "y" * MOST})) == Beside(
+        "", "y" * MOST
+    )

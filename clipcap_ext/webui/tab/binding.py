@@ -44,22 +44,23 @@ def page_only(event: Callable[..., Any], script: str, inputs: Inputs | None = No
 
 
 def follow(
-    event: Callable[..., Any], handler: Callable[..., Any], inputs: Inputs, outputs: Iterable[Any]
-) -> None:
+    event: Callable[..., Any], handler: Callable[..., Any], inputs: Inputs, outputs: Iterable[Any],
+    script: str = "() => ({})",
+) -> None:  # fmt: skip
     """Answer every change at once, the last one for certain, whatever comes while an earlier one is being
-    answered.
+    answered; `script` as in `on`.
 
     Gradio 3 drops a change that comes in between: there the script asks again if the values are no longer
     those that were asked about. So a handler that writes one of its own inputs must leave its own answer as
     it is.
     """
     if MAJOR >= 4:
-        on(event, handler, inputs, outputs, trigger_mode="always_last", **QUICK)
+        on(event, handler, inputs, outputs, script, trigger_mode="always_last", **QUICK)
         return
     name, targets = f"missed_{next(_FOLLOWED)}", list(outputs)
     for start in (event, hidden_button(name).click):
-        script = f"(values) => clipcap_asked('{name}', values)"
-        asked = on(start, handler, inputs, targets, script, **QUICK)
+        noting = f"(values) => {{ clipcap_asked('{name}', values); return ({script})(values); }}"
+        asked = on(start, handler, inputs, targets, noting, **QUICK)
         page_only(asked.then, f"(values) => clipcap_missed('{name}', values)", inputs)
 
 

@@ -3,6 +3,7 @@ version."""
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def hidden_text(name: str) -> gr.Textbox:
     return forgotten(
         gr.Textbox(elem_id=elem_id(name), elem_classes=[HIDDEN], show_label=False, container=False)
     )
+
+
+def hidden_mark(name: str) -> gr.HTML:
+    """A word that answers leave in the page for the script."""
+    return gr.HTML(marked(""), elem_id=elem_id(name), elem_classes=[HIDDEN])
+
+
+def marked(mark: str) -> str:
+    """What a `hidden_mark` holds."""
+    return f"<i>{escape(mark)}</i>"
 
 
 def hidden_button(name: str) -> gr.Button:

@@ -12,9 +12,9 @@ from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.tokens import count_tokens
 from clipcap_ext.webui.history import remembered, undone
 from clipcap_ext.webui.prompts import infotext_of, prompt_of
-from clipcap_ext.webui.shown import Shown
+from clipcap_ext.webui.shown import Beside, Shown
 from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, able
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, able, marked
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls
 from clipcap_ext.webui.tab.header import Header, facts_line
@@ -30,7 +30,7 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     model = {"model": header.model}
     picture = {
         "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text,
-        "history": pane.caption.history,
+        "history": pane.caption.history, "beside": pane.marks.told,
     }  # fmt: skip
     asked = {**model, **picture, "decoding": controls.components, "mine": pane.mine}
     _wire_run(context, header, pane, asked)
@@ -39,11 +39,18 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
         return {pane.begin: gr.update(value=begin_word(context, model))}
 
     follow(header.model.change, begin, model, [pane.begin])
-    outputs = [*pane.outputs, pane.found.box, pane.found.text]
-    follow(pane.picture.change, partial(picture_changed, context, pane), picture, outputs)
+    _wire_picture(context, pane, picture)
     _wire_caption(context, pane)
     if pane.send is not None:
         wire_send(context, pane.send, pane.caption.text, pane.picture, pane.status)
+
+
+def _wire_picture(context: Context, pane: SinglePane, inputs: dict[str, Any]) -> None:
+    changed = partial(picture_changed, context, pane)
+    outputs = [*pane.outputs, pane.found.box, pane.found.text]
+    page_only(pane.picture.change, "clipcap_pictured", {"image": pane.picture})
+    follow(pane.picture.change, changed, inputs, outputs, "clipcap_beside")
+    on(pane.marks.settle.click, changed, inputs, outputs, "clipcap_beside", **QUICK)
 
 
 def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[str, Any]) -> None:
@@ -58,34 +65,36 @@ def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[s
     run, model = partial(caption_picture, context, pane), {"model": header.model}
     edited = {**inputs, "keywords": pane.keywords.text}
     for ended in (
-        on(pane.begin.click, run, inputs, pane.outputs, **QUIET),
-        on(pane.keywords.again.click, run, edited, pane.outputs, **QUIET),
+        on(pane.begin.click, run, inputs, pane.outputs, "clipcap_beside", **QUIET),
+        on(pane.keywords.again.click, run, edited, pane.outputs, "clipcap_beside", **QUIET),
     ):
         on(ended.then, model_is_here, model, [pane.begin, header.facts], **QUICK)
     on(pane.stop.click, stop, {"mine": pane.mine}, **QUICK)
 
 
 def picture_changed(
-    context: Context, pane: SinglePane, image: Any, shown: Shown, caption: str | None, history: list[str]
-) -> Answer:
-    """Another picture: status, the caption button, the prompt it carries, and what was said of the one
-    before.
+    context: Context, pane: SinglePane, image: Any, shown: Shown, caption: str | None, history: list[str],
+    beside: str | None = None,
+) -> Answer:  # fmt: skip
+    """Another picture, one that cannot be read, or none: status, the caption button, the prompt it carries,
+    and what was said of the one before.
 
     That is cleared, as it would be sent with the wrong picture; the caption can be had back with Undo.
     """
-    status = picture_status(context, image)
+    status, told = picture_status(context, image), Beside.told(beside)
     readable = image is not None and not isinstance(image, Unreadable)
-    another = shown.put(image if readable else None, status)
+    another = shown.put(image if readable else None, status, told.picture) or told.stale
     prompt = prompt_of(infotext_of(image)) if readable else ""
     prompt_found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
-    answer = {pane.status: status, pane.begin: able(readable), **prompt_found}
+    answer = {**pane.says(status, told.picture), pane.begin: able(readable), **prompt_found}
     return {**answer, **_cleared(pane, caption, history)} if another else answer
 
 
 def _cleared(pane: SinglePane, caption: str | None, history: list[str]) -> Answer:
     box = pane.caption
     cleared = {box.text: "", box.candidates: gr.update(choices=[], value=None)}
-    return {**cleared, box.history: remembered(history, caption), **keyword_updates(pane.keywords, ())}
+    of_none = {pane.marks.caption: marked(""), **keyword_updates(pane.keywords, ())}
+    return {**cleared, **of_none, box.history: remembered(history, caption)}
 
 
 def _wire_caption(context: Context, pane: SinglePane) -> None:

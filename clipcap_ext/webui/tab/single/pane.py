@@ -11,7 +11,15 @@ import gradio as gr
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.binding import Answer
-from clipcap_ext.webui.tab.compat import able, forgotten, picture
+from clipcap_ext.webui.tab.compat import (
+    able,
+    forgotten,
+    hidden_button,
+    hidden_mark,
+    hidden_text,
+    marked,
+    picture,
+)  # fmt: skip
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import state, token_count
@@ -41,12 +49,24 @@ class CaptionBox:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Marks:
+    """By which the script tells what is of the picture shown: it fills `told` (see Beside), answers leave the
+    marks of the status' and the caption's picture, and where one is wrong the script presses `settle`."""
+
+    told: Any
+    status: gr.HTML
+    caption: gr.HTML
+    settle: gr.Button
+
+
+@dataclass(frozen=True, kw_only=True)
 class SinglePane:
     """The pane's components; `send` is None without a host to send to."""
 
     picture: gr.Image
     shown: gr.State
     mine: gr.State
+    marks: Marks
     found: FoundPrompt
     begin: gr.Button
     stop: gr.Button
@@ -59,15 +79,20 @@ class SinglePane:
     def outputs(self) -> list[Any]:
         """What a run shows."""
         parts = [self.caption.text, self.caption.candidates, self.caption.history]
-        return [self.status, self.begin, self.stop, *parts, *self.keywords.outputs]
+        marks = [self.marks.status, self.marks.caption]
+        return [self.status, self.begin, self.stop, *parts, *self.keywords.outputs, *marks]
 
-    def busy(self, status: str) -> Answer:
-        """A run goes on and can be stopped."""
-        return {self.status: status, self.begin: able(False), self.stop: able(True)}
+    def busy(self, status: str, mark: str) -> Answer:
+        """A run goes on with the picture of that mark, and can be stopped."""
+        return {**self.says(status, mark), self.begin: able(False), self.stop: able(True)}
 
-    def idle(self, status: str, readable: bool = True) -> Answer:
+    def idle(self, status: str, mark: str, readable: bool = True) -> Answer:
         """None goes on, and one can be begun if there is a readable picture."""
-        return {self.status: status, self.begin: able(readable), self.stop: able(False)}
+        return {**self.says(status, mark), self.begin: able(readable), self.stop: able(False)}
+
+    def says(self, status: str, mark: str) -> Answer:
+        """The status, and which picture it is of."""
+        return {self.status: status, self.marks.status: marked(mark)}
 
 
 def build_single(context: Context) -> SinglePane:
@@ -87,12 +112,20 @@ def build_single(context: Context) -> SinglePane:
                 )
             nothing = state("idle", words("No picture yet: drop, paste or upload one."))
             status = gr.HTML(nothing, elem_id=elem_id("status"))
+            marks = _build_marks()
             caption = _build_caption(context)
             send = build_send(context)
             keywords = build_keywords(context)
     return SinglePane(
-        picture=image, shown=gr.State(Shown()), mine=gr.State(Asker()), found=found, begin=begin,
-        stop=stop, status=status, caption=caption, send=send, keywords=keywords,
+        picture=image, shown=gr.State(Shown()), mine=gr.State(Asker()), marks=marks, found=found,
+        begin=begin, stop=stop, status=status, caption=caption, send=send, keywords=keywords,
+    )  # fmt: skip
+
+
+def _build_marks() -> Marks:
+    return Marks(
+        told=hidden_text("beside"), status=hidden_mark("status_of"), caption=hidden_mark("caption_of"),
+        settle=hidden_button("settle"),
     )  # fmt: skip
 
 

@@ -18,9 +18,9 @@ from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.history import remembered
-from clipcap_ext.webui.shown import Begun, Shown
+from clipcap_ext.webui.shown import Begun, Beside, Shown
 from clipcap_ext.webui.tab.binding import Answer
-from clipcap_ext.webui.tab.compat import Unreadable
+from clipcap_ext.webui.tab.compat import Unreadable, marked
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.downloads import bar, problem_of
 from clipcap_ext.webui.tab.header import to_download
@@ -39,34 +39,37 @@ def begin_word(context: Context, model: str | None) -> str:
 
 def caption_picture(
     context: Context, pane: SinglePane, image: Any, shown: Shown, model: str | None, caption: str | None,
-    history: list[str], decoding: Mapping[str, Any], mine: Asker, keywords: str | None = None,
+    history: list[str], decoding: Mapping[str, Any], mine: Asker, beside: str | None = None,
+    keywords: str | None = None,
 ) -> Iterator[Answer]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
 
     If another picture is put in meanwhile, what is said of this one is dropped: it would stand beside the
-    wrong one.
+    wrong one. `beside` is what the page's script tells, for a Beside.
     """
-    if image is None or isinstance(image, Unreadable) or model is None:
+    mark = Beside.told(beside).picture
+    readable = image is not None and not isinstance(image, Unreadable)
+    if not readable or model is None:
         no_model = state("failed", context.words("No model is chosen."))
-        yield pane.idle(picture_status(context, image) if model else no_model)
+        yield pane.idle(picture_status(context, image) if model else no_model, mark, readable)
         return
     options, begun = DecodingForm.of_values(decoding).options(), Begun.now(shown, image)
     if to_download(context, model):
-        problem = yield from fetch(context, pane, model, mine)
+        problem = yield from fetch(context, pane, model, mine, mark)
         if problem or begun.replaced:
-            yield pane.idle(problem) if problem else dropped(pane, shown)
+            yield dropped(pane, shown) if begun.replaced else pane.idle(problem, mark)
             return
     run = mine.own(begin(context, image, model, options, keywords))
     for _ in run.watch():
         if begun.replaced:
             yield dropped(pane, shown)
             return
-        yield pane.busy(progress(context.words, run, counted=False))
+        yield pane.busy(progress(context.words, run, counted=False), mark)
     if run.error is not None:
-        yield pane.idle(ending(context, run.error))
+        yield pane.idle(ending(context, run.error), mark)
         return
     status = result_status(context, run.value, options.seed)
-    yield {**pane.idle(status), **captioned(pane, run.value.captions[0], caption, history)}
+    yield {**pane.idle(status, mark), **captioned(pane, run.value.captions[0], mark, caption, history)}
 
 
 def begin(context: Context, image: Image, model: str, options: DecodingOptions, keywords: str | None) -> Run:
@@ -84,7 +87,7 @@ def begin(context: Context, image: Image, model: str, options: DecodingOptions, 
 
 def dropped(pane: SinglePane, shown: Shown) -> Answer:
     """The picture was replaced: what is said of the one that is there now stays."""
-    return pane.idle(shown.status, readable=bool(shown.key))
+    return pane.idle(shown.status, shown.mark, readable=bool(shown.key))
 
 
 def ending(context: Context, error: BaseException) -> str:
@@ -94,17 +97,22 @@ def ending(context: Context, error: BaseException) -> str:
     return failure(context.words, error)
 
 
-def captioned(pane: SinglePane, caption: Caption, before: str | None, history: list[str]) -> Answer:
-    """A new caption in the box, its candidates and keywords, and what stood in the box before."""
+def captioned(
+    pane: SinglePane, caption: Caption, mark: str, before: str | None, history: list[str]
+) -> Answer:
+    """A new caption of the picture of that mark in the box, its candidates and keywords, and what stood in
+    the box before."""
     box = pane.caption
     shown = {box.text: plain_caption(caption.text), box.candidates: candidate_choices(caption)}
     return {
-        **shown, box.history: remembered(history, before),
+        **shown, pane.marks.caption: marked(mark), box.history: remembered(history, before),
         **keyword_updates(pane.keywords, caption.keywords),
     }  # fmt: skip
 
 
-def fetch(context: Context, pane: SinglePane, model: str, mine: Asker) -> Generator[Answer, None, str]:
+def fetch(
+    context: Context, pane: SinglePane, model: str, mine: Asker, mark: str
+) -> Generator[Answer, None, str]:
     """Download what `model` lacks, yielding the moving bar; returns what to say if it is not here, else
     nothing."""
     try:
@@ -114,7 +122,7 @@ def fetch(context: Context, pane: SinglePane, model: str, mine: Asker) -> Genera
     for _ in run.watch():
         if context.downloads.goes_on_without(mine):  # stopped here, while another page waits for it
             return state("stopped", context.words("Stopped."))
-        yield pane.busy(bar(context.words, context.downloads))
+        yield pane.busy(bar(context.words, context.downloads), mark)
     return problem_of(context.words, run)
 
 
