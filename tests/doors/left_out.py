@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 FULL_SIZE = "full-size CLIP and GPT-2, and hours"
-STAND_INS = "hours of training"
+ROWS = "tests/reproduce/test_every_row.py runs each behind a smoke run's settings"
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ LEFT_OUT = (
     LeftOut(r"python -m clipcap_ext\.train tiny-.* --out runs/tiny(-clip|-evidence)?( .*)?", LONG, ONE_EPOCH),
     LeftOut(r"python -m clipcap_ext\.train --resume .*", "a run of the line before, which is left out"),
     LeftOut(r"python -m clipcap_ext\.train tiny-.*", LONG),
-    LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", STAND_INS),
-    LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", FULL_SIZE),
+    LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", f"hours of training; {ROWS}"),
+    LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", f"{FULL_SIZE}; {ROWS}"),
     LeftOut(r"python -m clipcap_ext publish .* --push", "it pushes; tests/hub/test_publishing.py does"),
     LeftOut(r"python -m clipcap_ext\.labels build .*", "spaCy's English pipeline and WordNet"),
 )
