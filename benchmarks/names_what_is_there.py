@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 THINGS = Path(__file__).with_name("things.txt")
-OTHER_PLURALS = {"knife": "knives", "bus": "buses", "mouse": "mice"}
 
 
 @dataclass(frozen=True)
@@ -53,34 +52,19 @@ class Naming:
 
 
 class Things:
-    """Finds things in texts; longer words win: in "hot dog" there is no dog."""
+    """Finds things in texts, as CHAIR finds objects; the words are another list's."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._thing: dict[str, str] = {}
-        for line in lines:
-            head, _, rest = line.partition(":")
-            words = [head.strip(), *(word.strip() for word in rest.split(","))]
-            for word in filter(None, words):
-                for form in (word, plural(word)):
-                    self._thing.setdefault(form, head.strip())
-        longest_first = sorted(map(re.escape, self._thing), key=len, reverse=True)
-        self._pattern = re.compile(rf"\b({'|'.join(longest_first)})\b")
+        from clipcap_ext.metrics.chair import NamedThings
+
+        rows = [(head.strip(), rest) for head, _, rest in (line.partition(":") for line in lines)]
+        self._named = NamedThings(
+            {head: [head, *filter(None, (word.strip() for word in rest.split(",")))] for head, rest in rows}
+        )
 
     def said_in(self, text: str) -> set[str]:
         """The things a text names, each by its line's first word."""
-        plain = re.sub(r"[^a-z]+", " ", text.lower())
-        return {self._thing[word] for word in self._pattern.findall(plain)}
-
-
-def plural(word: str) -> str:
-    """The usual plural of a word."""
-    if word in OTHER_PLURALS:
-        return OTHER_PLURALS[word]
-    if word.endswith(("s", "x", "ch", "sh")):
-        return word + "es"
-    if word.endswith("y") and word[-2:-1] not in "aeiou":
-        return word[:-1] + "ies"
-    return word + "s"
+        return set(self._named.mentions(text))
 
 
 def load_things(path: Path = THINGS) -> Things:

@@ -56,10 +56,12 @@ def _submit(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     request = request_of(args)
+    if args.hypotheses is not None:
+        from clipcap_ext.evaluate.hypotheses.evaluation import evaluate_hypotheses
+
+        return evaluate_hypotheses(args.hypotheses, request, say_aside)
     from clipcap_ext.evaluate import run
 
-    if args.hypotheses is not None:
-        return run.evaluate_hypotheses(args.hypotheses, request, say_aside)
     if args.retrieval:
         return run.evaluate_retrieval(args.model, request, say_aside)
     return run.evaluate_model(args.model, request, given_decoding(args), say_aside)

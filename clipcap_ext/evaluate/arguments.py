@@ -15,8 +15,8 @@ from clipcap_ext.flags import add_decoding_flags, given_decoding
 from clipcap_ext.metrics import DEFAULT_METRICS, METRICS, PROTOCOLS
 
 SCORING = (
-    "hypotheses", "retrieval", "out", "record", "split", "protocol", "metrics", "clip_score", "human",
-    "layout", "limit", "resamples",
+    "hypotheses", "retrieval", "out", "record", "split", "protocol", "metrics", "clip_score", "instances",
+    "human", "layout", "limit", "resamples",
 )  # fmt: skip
 
 
@@ -60,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("--metrics", type=_names, help=known)
     asked.add_argument("--clip-score", metavar="ENCODER",
                        help="CLIPScore and RefCLIPScore too, by an encoder that ranked none")  # fmt: skip
+    asked.add_argument("--instances", type=Path, metavar="FILE",
+                       help="CHAIR, by COCO's instances_*.json or a folder of them")  # fmt: skip
     asked.add_argument(
         "--human", action="store_true", default=None, help="also score the references themselves"
     )
@@ -97,11 +99,12 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
             "--hypotheses scores finished captions: --retrieval, --record and decoding options do nothing."
         )
     if args.retrieval and (
-        args.record or args.metrics or args.clip_score or args.human or given_decoding(args)
-    ):
+        args.record or args.metrics or args.clip_score or args.instances or args.human
+        or given_decoding(args)
+    ):  # fmt: skip
         raise UsageError(
-            "--retrieval makes no captions: --record, --metrics, --clip-score, --human and decoding options "
-            "do nothing."
+            "--retrieval makes no captions: --record, --metrics, --clip-score, --instances, --human and "
+            "decoding options do nothing."
         )
     names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

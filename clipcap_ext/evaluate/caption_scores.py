@@ -13,7 +13,7 @@ from clipcap_ext.evaluate.people.human_line import human_line
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.statistics.text_statistics import text_statistics
 from clipcap_ext.metrics import METRICS, Scores, score_systems
-from clipcap_ext.metrics.metric import Judge
+from clipcap_ext.metrics.metric import Judge, Objects
 from clipcap_ext.metrics.stored import stored
 
 SYSTEM = "captions"
@@ -30,21 +30,23 @@ def score_captions(
     split: EvaluationSplit,
     request: EvaluationRequest,
     judge: Judge | None = None,
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """The part of results.json that is about the captions; images of the split without a caption are left
-    out. judge: the encoder of metrics that look at photos."""
+    out. judge: the encoder of metrics that look at photos; objects: what people marked in them."""
     references = {image_id: refs for image_id, refs in split.references.items() if image_id in captions}
     systems = {SYSTEM: dict(captions), **control_systems(captions, request.seed)}
     data = split.corpus.name
     scored = score_systems(
-        systems, references, request.protocol, request.metrics, data=data, split=split.label, judge=judge
-    )
+        systems, references, request.protocol, request.metrics, data=data, split=split.label, judge=judge,
+        objects=objects,
+    )  # fmt: skip
     main = scored.pop(SYSTEM)
     return {
         "signature": main.signature,
         "results": with_intervals(main, request),
         "controls": {name: _control(name, systems[name], scores) for name, scores in scored.items()},
-        **domain_scores(captions, split, request, judge),
+        **domain_scores(captions, split, request, judge, objects),
         **_human(references, request),
         "statistics": _statistics(main),
         "data": {
@@ -63,8 +65,8 @@ def score_captions(
 
 
 def _human(references: Mapping[str, Sequence[str]], request: EvaluationRequest) -> dict[str, Any]:
-    """People's own line, by the metrics that need no photo."""
-    readers = [name for name in request.metrics if not METRICS[name].judged]
+    """People's own line, by the metrics that need the texts alone."""
+    readers = [name for name in request.metrics if not METRICS[name].judged and not METRICS[name].annotated]
     return {"human": human_line(references, request.protocol, readers)} if request.human and readers else {}
 
 

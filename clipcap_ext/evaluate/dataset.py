@@ -62,6 +62,13 @@ class EvaluationSplit:
         """What the data set had to leave out."""
         return self.corpus.problems
 
+    def check_photos(self, option: str) -> None:
+        """UsageError if only features are kept, which cannot be looked at as `option` does."""
+        if self.features is not None:
+            raise UsageError(
+                f"{option} looks at photos, and {self.features.folder.path} holds features only."
+            )
+
     def having(self, captions: Mapping[str, str]) -> EvaluationSplit:
         """The images that have a caption; the label says how many, where that is not all."""
         if all(example.image_id in captions for example in self.corpus.examples):

@@ -8,11 +8,15 @@ from typing import Any
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.metrics import Scores, score
-from clipcap_ext.metrics.metric import Judge
+from clipcap_ext.metrics.metric import Judge, Objects
 
 
 def domain_scores(
-    captions: Mapping[str, str], split: EvaluationSplit, request: EvaluationRequest, judge: Judge | None
+    captions: Mapping[str, str],
+    split: EvaluationSplit,
+    request: EvaluationRequest,
+    judge: Judge | None,
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """`domains` of results.json: by domain the number of images, the signature and the figures; nothing where
     the data set has none.
@@ -26,6 +30,7 @@ def domain_scores(
             scores = score(
                 own, {image_id: split.references[image_id] for image_id in own}, request.protocol,
                 request.metrics, data=split.corpus.name, split=f"{split.label}-{domain}", judge=judge,
+                objects=objects,
             )  # fmt: skip
             made[domain] = {
                 "images": len(own), "signature": scores.signature, "results": with_intervals(scores, request)

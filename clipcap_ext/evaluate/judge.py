@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from clipcap_ext.corpus import Corpus, encode_corpus
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, unit_rows
+from clipcap_ext.engine.encoder_names import load_named_encoder, process_device
 from clipcap_ext.errors import ScoringError
+from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
+from clipcap_ext.evaluate.leakage import training_overlap
+from clipcap_ext.evaluate.request import EvaluationRequest
 
 SAME_TOWER = "CLIPScore is by the encoder whose features the captions were made from: it may be kind to them."
 
@@ -74,6 +79,18 @@ class ClipJudge:
         new = sorted(set(texts) - self._texts.keys())
         if new:
             self._texts |= dict(zip(new, encode_texts(self.encoder, new).numpy(), strict=True))
+
+
+def load_judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudge | None, list[str]]:
+    """What gives CLIPScore, if it is asked for, and what is to be said of it. UsageError without photos."""
+    if not request.clip_score:
+        return None, []
+    split.check_photos("--clip-score")
+    encoder, folders = load_named_encoder(request.clip_score, process_device(request.device, 0))
+    seen = training_overlap(folders, split.corpus.examples).image_ids
+    note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
+    name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score
+    return ClipJudge(name, encoder, split.corpus, request.batch_size), [note] if seen else []
 
 
 def paired_cosines(rows: np.ndarray, others: np.ndarray) -> np.ndarray:

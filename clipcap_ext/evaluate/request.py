@@ -12,6 +12,7 @@ from clipcap_ext.errors import ScoringError, UsageError
 from clipcap_ext.evaluate.dataset import EvaluationSplit, load_split, scheme_and_part
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics import DEFAULT_METRICS, PROTOCOLS
+from clipcap_ext.metrics.chair import CHAIR
 from clipcap_ext.metrics.clip_score import CLIP_SCORE
 from clipcap_ext.metrics.known import find_metrics, needs_of
 
@@ -34,6 +35,7 @@ class EvaluationRequest:
     resamples: int = 1000
     allow_training_images: bool = False
     clip_score: str = ""  # the encoder of CLIPScore and any metric that looks at photos; empty is none
+    instances: Path | None = None  # COCO's instances file, or the folder of several: CHAIR's objects
     human: bool = False  # also score each reference against the others
 
     def __post_init__(self) -> None:
@@ -45,8 +47,9 @@ class EvaluationRequest:
             raise UsageError("--batch-size and --resamples must be at least 1.")
 
     def _check_metrics(self) -> None:
-        """Each is known, and has the encoder that it needs; --clip-score asks for CLIPScore by itself."""
+        """Each is known, and has what it needs. --clip-score asks for CLIPScore, --instances for CHAIR."""
         asked = [*self.metrics, *([CLIP_SCORE.name] if self.clip_score else [])]
+        asked += [CHAIR.name] if self.instances else []
         try:
             chosen = find_metrics(asked)
         except ScoringError as error:
@@ -54,6 +57,12 @@ class EvaluationRequest:
         judged = [metric.name for metric in chosen if metric.judged]
         if judged and not self.clip_score:
             raise UsageError(f"{', '.join(judged)} needs an encoder: name one with --clip-score ENCODER.")
+        annotated = [metric.name for metric in chosen if metric.annotated]
+        if annotated and self.instances is None:
+            raise UsageError(
+                f"{', '.join(annotated)} needs the objects that people marked in the photos: name COCO's "
+                "instances_*.json, or the folder that holds them, with --instances."
+            )
         object.__setattr__(self, "metrics", tuple(metric.name for metric in chosen))
 
     def load(self, *, pictures: bool = True, share: float = HELD_SHARE) -> EvaluationSplit:

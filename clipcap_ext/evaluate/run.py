@@ -1,5 +1,5 @@
-"""The three evaluations: a checkpoint, captions from a file, an encoder's retrieval; each returns
-results.json."""
+"""The evaluations that run a model: a checkpoint's captions, those for a test server, an encoder's retrieval;
+not the scores of finished captions."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.encoder_names import load_named_encoder, model_folders, process_device
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.caption_scores import check_scorer, score_captions
 from clipcap_ext.evaluate.dataset import EvaluationSplit
 from clipcap_ext.evaluate.encoders import encode_texts
 from clipcap_ext.evaluate.generation import caption_examples
-from clipcap_ext.evaluate.hypotheses.matching import match
-from clipcap_ext.evaluate.hypotheses.reading import read_hypotheses
 from clipcap_ext.evaluate.hypotheses.submission import write_submission
-from clipcap_ext.evaluate.judge import ClipJudge
+from clipcap_ext.evaluate.instances import marked_objects
+from clipcap_ext.evaluate.judge import load_judge
 from clipcap_ext.evaluate.leakage import TrainingOverlap, training_overlap
-from clipcap_ext.evaluate.report.results import file_fingerprint, folder_fingerprint, provenance
+from clipcap_ext.evaluate.report.results import folder_fingerprint, provenance
 from clipcap_ext.evaluate.request import EvaluationRequest
 from clipcap_ext.evaluate.retrieval import retrieval_figures, retrieval_signature, retrieval_tables
 from clipcap_ext.evaluate.stored_features import caption_stored
@@ -35,7 +33,6 @@ from clipcap_ext.flags import join_options
 
 RANDOM = "random"  # the split of one's own photos
 Say = Callable[[str], None]
-UNKNOWN_RANKER = "CLIPScore means little if its encoder chose these captions, which their file does not say."
 
 
 def evaluate_model(
@@ -47,12 +44,13 @@ def evaluate_model(
     entry = find_model(model)
     config = entry.usable_config()
     split = request.load(share=_share_of(config))
+    objects = marked_objects(request.instances, split.corpus.examples)
     options = join_options(config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     captioner = load_captioner(model, _device(request))
     if split.features is not None:
         split.features.check_made_for(captioner)
-    judge, notes = _judge(request, split)
+    judge, notes = load_judge(request, split)
     if judge is not None:
         ranked = options.rank_by == "similarity" or config.kind == "sbg"
         note = judge.check_independence(config.encoder, captioner.encoder.fingerprint, ranked)
@@ -62,7 +60,7 @@ def evaluate_model(
     captions, problems = _captions(captioner, split, options, request.batch_size, say)
     captioned = time.perf_counter()
     say(f"scoring, protocol {request.protocol}")
-    figures = score_captions(captions, split, request, judge)
+    figures = score_captions(captions, split, request, judge, objects)
     figures["notes"] += notes
     seconds = {
         "captioning": round(captioned - start, 2),
@@ -112,37 +110,6 @@ def write_for_server(
     return write_submission(path, corpus.examples, captions)
 
 
-def evaluate_hypotheses(
-    path: Path, request: EvaluationRequest, say: Say = lambda line: None
-) -> dict[str, Any]:
-    """Score captions that a file holds; only CLIPScore needs the photos themselves.
-
-    Images without a caption are not scored and, like captions of other images, counted and named.
-    """
-    check_scorer(request)
-    rows = read_hypotheses(path)
-    whole = request.load(pictures=bool(request.clip_score))
-    matched = match(path, rows, whole.corpus.examples, whole.numbering if request.positions else None)
-    split, captions = whole.having(matched.captions), matched.captions
-    say(
-        f"{path.name}: scoring {len(captions)} captions of {split.corpus.name} ({split.label}), "
-        f"{request.protocol}"
-    )
-    start = time.perf_counter()
-    judge, notes = _judge(request, split)
-    figures = score_captions(captions, split, request, judge)
-    figures["notes"] += [*matched.told(), *notes, *([] if judge is None else [UNKNOWN_RANKER])]
-    return {
-        **provenance(), "kind": "captions",
-        "hypotheses": {
-            "file": path.name, "fingerprint": file_fingerprint(path), "captions": len(rows),
-            "unknown": list(matched.unknown), "without_caption": list(matched.lacking),
-        },
-        "problems": [str(problem) for problem in split.problems],
-        "seconds": {"scoring": round(time.perf_counter() - start, 2)}, **figures,
-    }  # fmt: skip
-
-
 def evaluate_retrieval(
     encoder_name: str, request: EvaluationRequest, say: Say = lambda line: None
 ) -> dict[str, Any]:
@@ -150,7 +117,7 @@ def evaluate_retrieval(
     from clipcap_ext.corpus import encode_corpus
 
     split = request.load()
-    _check_photos(split, "--retrieval")
+    split.check_photos("--retrieval")
     encoder, folders = load_named_encoder(encoder_name, _device(request))
     overlap = _checked_overlap(folders, encoder_name, split, request)
     say(f"{encoder_name}: encoding {len(split.corpus)} images of {split.corpus.name} ({split.label})")
@@ -196,23 +163,6 @@ def _checked_overlap(
     if not request.allow_training_images:
         overlap.refuse(model, len(split.corpus))
     return overlap
-
-
-def _judge(request: EvaluationRequest, split: EvaluationSplit) -> tuple[ClipJudge | None, list[str]]:
-    """What gives CLIPScore, if it is asked for, and what is to be said of it."""
-    if not request.clip_score:
-        return None, []
-    _check_photos(split, "--clip-score")
-    encoder, folders = load_named_encoder(request.clip_score, _device(request))
-    seen = training_overlap(folders, split.corpus.examples).image_ids
-    note = f"The encoder of CLIPScore was trained on {len(seen)} of these {len(split.corpus)} images."
-    name = Path(request.clip_score).name if not encoder.config.pretrained else request.clip_score
-    return ClipJudge(name, encoder, split.corpus, request.batch_size), [note] if seen else []
-
-
-def _check_photos(split: EvaluationSplit, option: str) -> None:
-    if split.features is not None:
-        raise UsageError(f"{option} looks at photos, and {split.features.folder.path} holds features only.")
 
 
 def _said_of(overlap: TrainingOverlap) -> dict[str, int]:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from clipcap_ext.errors import ScoringError
@@ -20,6 +21,9 @@ INSTALL_JAVA = (
 # The toolkit is scored in English, whatever the user's locale: a comma as decimal sign breaks METEOR's
 # output.
 JVM_OPTIONS = ("-Xmx2G", "-Dfile.encoding=UTF-8", "-Duser.language=en", "-Duser.country=US")
+# Compiling well and collecting beside the work costs a run of seconds more than it ever gets back: a fifth of
+# METEOR's processor time. SPICE, which takes minutes, keeps Java's own choice.
+SHORT_RUN = (*JVM_OPTIONS, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def find_java() -> str:
@@ -28,6 +32,13 @@ def find_java() -> str:
     java = (shutil.which("java", path=os.path.join(home, "bin")) if home else None) or shutil.which("java")
     if java is None:
         raise ScoringError(f"No Java found (neither in JAVA_HOME nor on the PATH). {INSTALL_JAVA}")
+    _check_starts(java)
+    return java
+
+
+@cache
+def _check_starts(java: str) -> None:
+    """ScoringError unless it does; asked once, for each try is a start of Java."""
     try:
         done = subprocess.run(
             [java, "-version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
@@ -37,7 +48,6 @@ def find_java() -> str:
     if done.returncode:
         first = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0]
         raise ScoringError(f"{java} does not start: {first}. {INSTALL_JAVA}")
-    return java
 
 
 def toolkit_file(relative: str) -> Path:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from clipcap_ext.errors import ScoringError
+from clipcap_ext.metrics.chair import CHAIR
 from clipcap_ext.metrics.clip_score import CLIP_SCORE
+from clipcap_ext.metrics.distinct import DISTINCT
 from clipcap_ext.metrics.java import find_java
 from clipcap_ext.metrics.meteor import METEOR
 from clipcap_ext.metrics.metric import Metric
@@ -20,6 +22,8 @@ _ALL = (  # in the order of tables and signatures
     CIDER_D,
     SPICE,
     CLIP_SCORE,
+    DISTINCT,
+    CHAIR,
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 DEFAULT_METRICS = tuple(metric.name for metric in METRICS.values() if metric.default)

@@ -29,12 +29,16 @@ class Judge(Protocol):
         ...
 
 
+Objects = Mapping[str, frozenset[str]]  # image_id -> the categories of what people marked in it
+
+
 @dataclass(frozen=True)
 class Scored:
     """What a metric sees of one system: n captions and their references, all in one order.
 
     hypotheses, references: space-separated tokens, as the protocol prepares them. captions, people: the same
     texts as they were written. photos: whose photo each is (image_ids). judge: an encoder, if one was named.
+    objects: what people marked in each photo, where that was named.
     """
 
     hypotheses: Sequence[str]
@@ -43,6 +47,7 @@ class Scored:
     people: Sequence[Sequence[str]] = ()
     photos: Sequence[str] = ()
     judge: Judge | None = None
+    objects: Objects | None = None
 
 
 Compute = Callable[[Scored], Mapping[str, MetricTable]]
@@ -59,6 +64,7 @@ class Metric:
     start: Callable[[], AbstractContextManager[Compute]] | None = None
     needs: tuple[Callable[[], object], ...] = ()  # raise a ScoringError; asked before hours of captioning
     judged: bool = False  # whether it needs an encoder that looks at the photos
+    annotated: bool = False  # whether it needs the objects that people marked in the photos
     keys: tuple[str, ...] = ()  # the names of its figures; left out: those of `pooled`, else its own name
     # How summed rows give the corpus value, in a score and when stored statistics come back; left out, a
     # corpus value is the mean over images.

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
+from clipcap_ext.metrics.java import SHORT_RUN, find_java, java_environment, toolkit_file
 
 JAR = "tokenizer/stanford-corenlp-3.4.1.jar"
 # The tokens that the toolkit drops (pycocoevalcap/tokenizer/ptbtokenizer.py).
@@ -29,7 +29,7 @@ def ptb_tokenize(texts: Sequence[str], timeout: float = TIMEOUT) -> list[str]:
 def _run(lines: Sequence[str], timeout: float) -> list[str]:
     command = [
         find_java(),
-        *JVM_OPTIONS,
+        *SHORT_RUN,
         "-cp",
         str(toolkit_file(JAR)),
         "edu.stanford.nlp.process.PTBTokenizer",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from clipcap_ext.errors import ScoringError, first_of
 from clipcap_ext.metrics.known import DEFAULT_METRICS, find_metrics
-from clipcap_ext.metrics.metric import Compute, Judge, Metric, Scored
+from clipcap_ext.metrics.metric import Compute, Judge, Metric, Objects, Scored
 from clipcap_ext.metrics.metric_table import MetricTable
-from clipcap_ext.metrics.protocols import get_protocol
+from clipcap_ext.metrics.protocols import Protocol, get_protocol
 from clipcap_ext.metrics.signature import signature
 
 
@@ -49,18 +49,20 @@ def score(
     split: str = "all",
     judge: Judge | None = None,
     photos: Mapping[str, str] | None = None,
+    objects: Objects | None = None,
 ) -> Scores:
     """Score one caption an image against its references; both are keyed by image_id.
 
     Needs Java for the protocol `standard`, for METEOR and SPICE; `score(h, r, "words", ["CIDEr-D"])` needs
     none. judge: the encoder of metrics that look at photos. photos: whose photo a key means, where one has
-    several captions and so several keys. Raises ScoringError where images do not match, there are no
-    references, or a metric cannot run.
+    several captions and so several keys. objects: what people marked in each photo.
+    Raises ScoringError where images do not match, there are no references, or a metric cannot run.
     """
     systems = {"system": hypotheses}
     return score_systems(
-        systems, references, protocol, metrics, data=data, split=split, judge=judge, photos=photos
-    )["system"]
+        systems, references, protocol, metrics, data=data, split=split, judge=judge, photos=photos,
+        objects=objects,
+    )["system"]  # fmt: skip
 
 
 def score_systems(
@@ -73,6 +75,7 @@ def score_systems(
     split: str = "all",
     judge: Judge | None = None,
     photos: Mapping[str, str] | None = None,
+    objects: Objects | None = None,
 ) -> dict[str, Scores]:
     """`score` for several systems over the same references; METEOR's slow start is paid once."""
     chosen, prepare = find_metrics(metrics), get_protocol(protocol)
@@ -87,16 +90,11 @@ def score_systems(
             for metric in chosen
             if metric.start is not None
         }
-        refs = _prepare_references(people, prepare.prepare_references)
         captions = {name: [system[image_id] for image_id in ids] for name, system in systems.items()}
-        texts = iter(
-            prepare.prepare_hypotheses(
-                [text for texts_of_system in captions.values() for text in texts_of_system]
-            )
-        )
+        refs, texts = _prepare(prepare, people, list(captions.values()))
         owners = [photos[image_id] for image_id in ids] if photos else ids
         seen = {
-            name: Scored([next(texts) for _ in ids], refs, captions_of_system, people, owners, judge)
+            name: Scored(next(texts), refs, captions_of_system, people, owners, judge, objects)
             for name, captions_of_system in captions.items()
         }
         tables = _tables(seen, chosen, started)
@@ -120,12 +118,24 @@ def _tables(
     return {name: {key: by_key[key] for key in keys} for name, by_key in tables.items()}
 
 
-def _prepare_references(
-    references: Sequence[Sequence[str]], prepare: Callable[[Sequence[str]], list[str]]
+def _prepare(
+    protocol: Protocol, people: Sequence[Sequence[str]], systems: Sequence[Sequence[str]]
+) -> tuple[list[list[str]], Iterator[list[str]]]:
+    """All references and each system's captions, prepared; in one call if both are in one manner, for a
+    tokenizer may be slow to start."""
+    groups = [*people, *systems]
+    if protocol.prepare_references is protocol.prepare_hypotheses:
+        prepared = _grouped(groups, protocol.prepare_references)
+        return prepared[: len(people)], iter(prepared[len(people) :])
+    return _grouped(people, protocol.prepare_references), iter(_grouped(systems, protocol.prepare_hypotheses))
+
+
+def _grouped(
+    groups: Sequence[Sequence[str]], prepare: Callable[[Sequence[str]], list[str]]
 ) -> list[list[str]]:
-    """Prepare all references in one call, then give each image its own back."""
-    flat = iter(prepare([text for texts in references for text in texts]))
-    return [[next(flat) for _ in texts] for texts in references]
+    """Prepare the texts of all groups in one call, then give each its own back."""
+    flat = iter(prepare([text for texts in groups for text in texts]))
+    return [[next(flat) for _ in texts] for texts in groups]
 
 
 def _check_images(name: str, hypotheses: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> None:

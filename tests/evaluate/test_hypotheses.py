@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,11 @@ def test_a_stem_that_two_images_share_is_none(tmp_path: Path) -> None:
     examples = [Example(name, Path(name), ("x",)) for name in ("a.jpg", "a.png", "b.jpg")]
     found = match(tmp_path / "h.json", read_hypotheses(tmp_path / "h.json"), examples)
     assert found == Matched({"b.jpg": "y"}, ("a",), ("a.jpg", "a.png"))
+
+
+def test_finished_captions_need_no_torch() -> None:
+    """It takes seconds to import, and METEOR's program would wait for it."""
+    doors = "clipcap_ext.evaluate.__main__, clipcap_ext.evaluate.hypotheses.evaluation"
+    code = f"import sys, {doors}; print('torch' in sys.modules, 'transformers' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "False"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clipcap_ext.evaluate.hypotheses.evaluation import evaluate_hypotheses
 from clipcap_ext.evaluate.request import EvaluationRequest
-from clipcap_ext.evaluate.run import evaluate_hypotheses
 
 # pycocoevalcap 1.2's own wrappers, with its tokenizer, on the same captions; published: .191, .1935, .444 and
 # .475.
