@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipcap_ext.caption import Captioner, DecodingOptions
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.captioning import Captioner
 from clipcap_ext.corpus import Problem
 from clipcap_ext.corpus.layouts.image_list import read_image_list
 from clipcap_ext.corpus.splits import HELD_SHARE

@@ -10,12 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcap_ext.caption import Captioner, DecodingOptions
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.captioning import Captioner, Looked
 from clipcap_ext.corpus import Corpus, Example
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Row
 from clipcap_ext.corpus.layouts.conceptual import split_of
 from clipcap_ext.errors import CorpusError, UsageError
-from clipcap_ext.evaluate.generation import Progress
+from clipcap_ext.evaluate.generation import WIDE, Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,15 +94,15 @@ def caption_stored(
     progress: Progress,
 ) -> dict[str, str]:
     """image_id -> caption, each seeded by its photo's fingerprint where words are drawn."""
-    import torch
-
     captions: dict[str, str] = {}
     rows = stored.rows([example.image_id for example in examples])
-    for start in range(0, len(examples), batch_size):
-        batch = examples[start : start + batch_size]
-        features = torch.stack(list(islice(rows, len(batch)))).to(captioner.encoder.device)
-        keys = [example.fingerprint for example in batch]
-        made = captioner.caption_features(features, keys, options)  # (B, clip_dim) in
+    wide = max(batch_size, WIDE)  # nothing is encoded, and captions are decoded faster together
+    for start in range(0, len(examples), wide):
+        batch = examples[start : start + wide]
+        seen = zip(batch, islice(rows, len(batch)), strict=True)
+        device = captioner.encoder.device
+        looked = [Looked(features.to(device), example.fingerprint) for example, features in seen]
+        made = captioner.caption_looked(looked, options)
         captions.update(
             (example.image_id, caption.text) for example, caption in zip(batch, made, strict=True)
         )
