@@ -1,5 +1,5 @@
-"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or compare A B; the rest is in
-run.py."""
+"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or a command that has a word of its
+own, such as compare; it scores nothing itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipcap_ext.evaluate.arguments import parser, request_of
-from clipcap_ext.evaluate.report.compare import WORD, compare_command
+from clipcap_ext.evaluate.leak import command as leak
+from clipcap_ext.evaluate.report import compare
 from clipcap_ext.evaluate.report.printed import results_table
 from clipcap_ext.evaluate.report.results import check_writable, write_results
 from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
@@ -19,11 +20,18 @@ from clipcap_ext.flags import given_decoding
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return exit_code(lambda: _compare(given[1:]) if given[:1] == [WORD] else _run(given))
+    return exit_code(lambda: _by_word(given))
 
 
-def _compare(arguments: Sequence[str]) -> int:
-    print(compare_command(arguments))
+def _by_word(given: Sequence[str]) -> int:
+    """One of the commands that have a word of their own, else an evaluation."""
+    commands = {
+        compare.WORD: compare.compare_command,
+        leak.WORD: lambda words: leak.leak_command(words, say_aside),
+    }
+    if not given or given[0] not in commands:
+        return _run(given)
+    print(commands[given[0]](given[1:]))
     return DONE
 
 

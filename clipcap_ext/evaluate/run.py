@@ -44,7 +44,7 @@ def evaluate_model(
     check_scorer(request)
     entry = find_model(model)
     config = entry.usable_config()
-    split = request.load(share=_share_of(config))
+    split = request.load(share=share_of(config))
     objects = marked_objects(request.instances, split.corpus.examples)
     options = join_options(config.decoding_options(), decoding)
     overlap = _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
@@ -56,9 +56,8 @@ def evaluate_model(
         ranked = options.rank_by == "similarity" or config.kind == "sbg"
         note = judge.check_independence(config.encoder, captioner.encoder.fingerprint, ranked)
         notes += [note] if note else []
-    say(f"{entry.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     start = time.perf_counter()
-    captions, problems = _captions(captioner, split, options, request.batch_size, say)
+    captions, problems = caption_split(captioner, split, options, request.batch_size, say)
     captioned = time.perf_counter()
     say(f"scoring, protocol {request.protocol}")
     figures = score_captions(captions, split, request, judge, objects)
@@ -80,10 +79,11 @@ def evaluate_model(
     }  # fmt: skip
 
 
-def _captions(
+def caption_split(
     captioner: Captioner, split: EvaluationSplit, options: DecodingOptions, batch_size: int, say: Say
 ) -> tuple[dict[str, str], list[Problem]]:
     """image_id -> caption, from the photos or from their stored features, and what could not be read."""
+    say(f"{captioner.name}: captioning {len(split.corpus)} images of {split.corpus.name} ({split.label})")
     examples, progress = split.corpus.examples, _progress(say, "images captioned")
     if split.features is None:
         return caption_examples(captioner, examples, options, batch_size, progress)
@@ -146,7 +146,7 @@ def evaluate_retrieval(
     }  # fmt: skip
 
 
-def _share_of(config: CheckpointConfig) -> float:
+def share_of(config: CheckpointConfig) -> float:
     """What a model's own training on a random split set aside, for its test part is the rest of that."""
     settings = config.training.get("settings")
     said = settings.get("holdout") if isinstance(settings, dict) and settings.get("split") == RANDOM else None
