@@ -1,5 +1,5 @@
-"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or a command that has a word of its
-own, such as compare; it scores nothing itself."""
+"""The door of evaluation: python -m clipcap_ext.evaluate MODEL --data DIR, or one of the commands that have a
+word of their own, such as compare; it scores nothing itself."""
 
 from __future__ import annotations
 
