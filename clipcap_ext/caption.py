@@ -133,6 +133,12 @@ class DecodingOptions:
         Control("Length penalty", "Above 1 favours long captions.", 0.0, 2.0, 0.1),
         low=-10, high=10, acts_in=("beams",),
     )  # fmt: skip
+    diversity: float = decoding_option(
+        0.0,
+        "Taken from a token's log-probability for each candidate before that says it at the same place.",
+        Control("Variety", "How far the candidates differ; 0 takes the likeliest.", 0.0, 3.0, 0.1, start=1.0),
+        low=0, high=100, acts_in=("beams",),
+    )  # fmt: skip
     seed: int | None = decoding_option(
         None,
         "Seed of the sampling; with the same seed an image gets the same caption.",
@@ -158,6 +164,8 @@ class DecodingOptions:
             raise UsageError(
                 "rank_by similarity needs at least 2 candidates to choose from: raise num_candidates."
             )
+        if self.num_candidates == 1 and self.diversity > 0:
+            raise UsageError("diversity needs at least 2 candidates, that may differ: raise num_candidates.")
         for name, option in self.table().items():
             if getattr(self, name) != option.default and self.strategy not in option.acts_in:
                 where = " or ".join(option.acts_in)

@@ -38,8 +38,8 @@ def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> Decodin
     """`defaults` changed to what was given; a default that stands against it gives way.
 
     So `temperature` alone turns beams off, `num_beams` alone turns sampling off, more candidates than beams
-    widen the search, and what does not act in the strategy that comes out goes back to DecodingOptions' own
-    default. Two given options that exclude each other stay a UsageError.
+    widen the search and differ, and what does not act in the strategy that comes out goes back to
+    DecodingOptions' own default. Two given options that exclude each other stay a UsageError.
     """
     table = DecodingOptions.table()
     values = {**asdict(defaults), **given}
@@ -58,5 +58,7 @@ def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> Decodin
     strategy = DecodingOptions.strategy_of(values)
     give_way(*(name for name, option in table.items() if strategy not in option.acts_in))
     if values["num_candidates"] == 1:
-        give_way("rank_by")
+        give_way("rank_by", "diversity")
+    elif strategy == "beams" and "num_candidates" in given and "diversity" not in given:
+        values["diversity"] = table["diversity"].start
     return DecodingOptions(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
@@ -84,3 +85,39 @@ def naive_beams(
     else:
         finished += [(total / len(ids) ** penalty, ids) for total, ids in living]
     return [ids for _, ids in sorted(finished, key=lambda one: -one[0])[: options.num_candidates]]
+
+
+def naive_diverse(
+    lm: torch.nn.Module, prefix: torch.Tensor, options: DecodingOptions
+) -> list[tuple[int, ...]]:
+    """Diverse beam search in its plainest form: the plain search, and beside it one greedy search for each
+    other candidate, which pays for each token that a search before it took at the same step."""
+    penalty = options.length_penalty
+    widths = [options.num_beams] + [1] * (options.num_candidates - 1)
+    living: list[list[tuple[float, tuple[int, ...]]]] = [[(0.0, ())] for _ in widths]
+    finished: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in widths]
+    going = set(range(len(widths)))
+    for step in range(options.max_new_tokens):
+        taken: Counter[int] = Counter()
+        for group in sorted(going):
+            width = widths[group]
+            every = []
+            for total, ids in living[group]:
+                for token, gain in enumerate(naive_logprobs(lm, prefix, ids).tolist()):
+                    price = 0 if token in STOPS else options.diversity * taken[token]
+                    if gain > float("-inf"):
+                        every.append((total + gain - price, total + gain, (*ids, token)))
+            every.sort(key=lambda one: -one[0])
+            ended = [
+                (total / len(ids) ** penalty, ids) for _, total, ids in every[:width] if ids[-1] in STOPS
+            ]
+            finished[group] = sorted([*finished[group], *ended], key=lambda one: -one[0])[:width]
+            living[group] = [(total, ids) for _, total, ids in every if ids[-1] not in STOPS][:width]
+            taken.update(ids[-1] for _, ids in living[group])
+            scores = [(total / len(ids) ** penalty, ids) for total, ids in living[group]]
+            if len(finished[group]) == width and finished[group][-1][0] >= max(scores)[0]:
+                going.remove(group)
+            elif step + 1 == options.max_new_tokens:
+                finished[group] += scores
+    best = [max(group, key=lambda one: one[0]) for group in finished]
+    return [best[0][1], *(ids for _, ids in sorted(best[1:], key=lambda one: -one[0]))]

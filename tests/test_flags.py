@@ -59,6 +59,8 @@ def test_defaults_give_way() -> None:
     )
     assert join_options(SBG, {"num_beams": 4}).strategy == "beams"
     assert join_options(BEAMS, {"num_candidates": 5}).num_beams == 5
+    assert join_options(BEAMS, {"num_candidates": 5}).diversity > 0
+    assert join_options(BEAMS, {"num_candidates": 5, "diversity": 0.0}).diversity == 0
     assert join_options(SBG, {"num_candidates": 2}) == SBG.with_changes(num_candidates=2)
     assert join_options(SBG, {"num_candidates": 1}).rank_by == "logprob"
 

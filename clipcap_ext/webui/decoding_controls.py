@@ -44,15 +44,15 @@ class DecodingForm:
 
     @classmethod
     def of(cls, options: DecodingOptions) -> DecodingForm:
-        """The form that gives a model's own best caption first, with the candidates that come for nothing
-        beside it."""
+        """The form that gives a model's own best caption first, and beside it others that differ from it."""
         own = {
             name: getattr(options, name)
             for name, option in DecodingOptions.table().items()
             if options.strategy in option.acts_in
         }
-        if options.strategy == "beams" and options.rank_by == "logprob":  # the other beams are there anyway
+        if options.strategy == "beams" and options.rank_by == "logprob":
             own["num_candidates"] = min(options.num_beams, most_candidates())
+            own["diversity"] = DecodingOptions.table()["diversity"].start
         if own.get("seed", 0) is None:
             own["seed"] = RANDOM_SEED
         return cls({**cls.start().values, **own, STRATEGY: options.strategy})
@@ -77,7 +77,7 @@ class DecodingForm:
         """The controls that change something now; the others are to be greyed out."""
         table = DecodingOptions.table()
         names = {name for name, option in table.items() if self.strategy in option.acts_in}
-        return frozenset({STRATEGY} | names - ({"rank_by"} if self.candidates() == 1 else set()))
+        return frozenset({STRATEGY} | names - ({"rank_by", "diversity"} if self.candidates() == 1 else set()))
 
     def options(self, one: bool = False) -> DecodingOptions:
         """The options; a random seed is drawn here, so that it can be shown. `one`: only the best caption is
@@ -93,7 +93,7 @@ class DecodingForm:
         if "num_candidates" in chosen:
             chosen["num_candidates"] = self.candidates()
         if one and self.strategy == "beams" and self.values["rank_by"] == "logprob":
-            chosen["num_candidates"] = 1  # the same best one, without the others' texts
+            chosen |= {"num_candidates": 1, "diversity": 0.0}  # the same best one, without the others' texts
         if chosen.get("seed", 0) < 0:
             chosen["seed"] = None
         return DecodingOptions(**chosen)

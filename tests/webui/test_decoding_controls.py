@@ -32,6 +32,7 @@ FORMS = st.fixed_dictionaries(
     }
 ).map(DecodingForm.of_values)
 START = DecodingForm.start()
+VARIED = {"diversity": START.values["diversity"]}
 
 
 def form(**values: Any) -> DecodingForm:
@@ -74,8 +75,11 @@ def test_a_control_that_is_greyed_out_changes_nothing_and_the_others_do(
     ("options", "expected"),
     [
         (DecodingOptions(), DecodingOptions()),
-        (DecodingOptions(num_beams=5), DecodingOptions(num_beams=5, num_candidates=5)),
-        (DecodingOptions(num_beams=12), DecodingOptions(num_beams=12, num_candidates=most_candidates())),
+        (DecodingOptions(num_beams=5), DecodingOptions(num_beams=5, num_candidates=5, **VARIED)),
+        (
+            DecodingOptions(num_beams=12),
+            DecodingOptions(num_beams=12, num_candidates=most_candidates(), **VARIED),
+        ),
         (
             DecodingOptions(temperature=1.0, top_k=9, num_candidates=5, rank_by="similarity", seed=3),
             DecodingOptions(temperature=1.0, top_k=9, num_candidates=5, rank_by="similarity", seed=3),
@@ -83,12 +87,17 @@ def test_a_control_that_is_greyed_out_changes_nothing_and_the_others_do(
         (
             DecodingOptions(num_beams=3, length_penalty=0.5, max_new_tokens=20, no_repeat_ngram_size=3),
             DecodingOptions(
-                num_beams=3, length_penalty=0.5, max_new_tokens=20, no_repeat_ngram_size=3, num_candidates=3
+                num_beams=3,
+                length_penalty=0.5,
+                max_new_tokens=20,
+                no_repeat_ngram_size=3,
+                num_candidates=3,
+                **VARIED,
             ),
         ),
     ],
 )
-def test_a_models_own_options_come_back_with_the_other_beams(
+def test_a_models_own_options_come_back_with_other_candidates_that_differ(
     options: DecodingOptions, expected: DecodingOptions
 ) -> None:
     assert DecodingForm.of(options).options() == expected
@@ -97,6 +106,10 @@ def test_a_models_own_options_come_back_with_the_other_beams(
 def test_for_files_only_the_best_beam_is_asked_for() -> None:
     beams = form(strategy="beams", num_beams=5, num_candidates=5)
     assert beams.options(one=True) == DecodingOptions(num_beams=5)
+    assert (
+        form(strategy="beams", num_beams=5, num_candidates=5).options().diversity == VARIED["diversity"] > 0
+    )
+    assert not {"rank_by", "diversity"} & form(strategy="beams", num_candidates=1).acting()
     ranked = form(strategy="beams", num_beams=5, num_candidates=5, rank_by="similarity")
     assert ranked.options(one=True).num_candidates == 5
 

@@ -160,7 +160,7 @@ def test_every_decoding_control_acts_or_is_greyed_out(page: Page, pictures: Path
     wait_for(lambda: "Ready" in page.text("status"), "the picture")
     page.choose("strategy", GREEDY)
     wait_for(lambda: not page.enabled("num_candidates"), "greedy")
-    off = ("num_beams", "length_penalty", "temperature", "top_p", "top_k", "seed", "rank_by")
+    off = ("num_beams", "length_penalty", "diversity", "temperature", "top_p", "top_k", "seed", "rank_by")
     assert not any(page.enabled(name) for name in off)
     greedy = page.caption()
     assert len(page.candidates()) == 1
@@ -188,7 +188,11 @@ def test_every_decoding_control_acts_or_is_greyed_out(page: Page, pictures: Path
     page.set_number("num_beams", 8)
     page.set_number("num_candidates", 8)
     page.caption()
+    varied = page.candidates()
+    page.set_number("diversity", 0)
+    page.caption()
     wide = page.candidates()
+    assert words_of(wide[0]) in map(words_of, varied) and wide != varied
     assert len(wide) > 3
     page.set_number("num_candidates", 3)
     page.caption()
