@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from clipcap_ext.evaluate.arguments import parser, request_of
+from clipcap_ext.evaluate.leaderboard import command as leaderboard
 from clipcap_ext.evaluate.leak import command as leak
 from clipcap_ext.evaluate.report import compare
 from clipcap_ext.evaluate.report.printed import results_table
@@ -25,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _by_word(given: Sequence[str]) -> int:
     """One of the commands that have a word of their own, else an evaluation."""
-    commands = {
+    commands: dict[str, Callable[[Sequence[str]], str]] = {
         compare.WORD: compare.compare_command,
+        leaderboard.WORD: leaderboard.leaderboard_command,
         leak.WORD: lambda words: leak.leak_command(words, say_aside),
     }
     if not given or given[0] not in commands:

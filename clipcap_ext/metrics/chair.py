@@ -116,4 +116,4 @@ def share(part: int, whole: int) -> CorpusValue:
 
 
 POOLED = {"CHAIRi": share(0, 1), "CHAIRs": share(2, 3)}
-CHAIR = Metric("CHAIR", "chair:coco80", chair, annotated=True, pooled=POOLED)
+CHAIR = Metric("CHAIR", "chair:coco80", chair, annotated=True, lower=True, pooled=POOLED)

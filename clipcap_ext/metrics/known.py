@@ -55,3 +55,8 @@ def main_keys() -> list[str]:
     """The default metrics' figures where room is short: of each the first and the last."""
     ends = [(metric.keys[0], metric.keys[-1]) for metric in find_metrics(DEFAULT_METRICS)]
     return list(dict.fromkeys(key for pair in ends for key in pair))
+
+
+def lower_keys() -> frozenset[str]:
+    """The figures of which less is better."""
+    return frozenset(key for metric in METRICS.values() if metric.lower for key in metric.keys)

@@ -69,6 +69,7 @@ class Metric:
     # How summed rows give the corpus value, in a score and when stored statistics come back; left out, a
     # corpus value is the mean over images.
     pooled: Mapping[str, CorpusValue] = field(default_factory=dict)
+    lower: bool = False  # whether less is better
     default: bool = False  # scored where nobody says which, and a column of the papers' tables
     alone: str = ""  # what is to be said of it where only one image was scored
 

@@ -37,9 +37,9 @@ def compare_command(arguments: Sequence[str]) -> str:
 def compare(first: Path, second: Path, bootstrap: Bootstrap) -> dict[str, Any]:
     """The comparison of two results.json as a dictionary to be written; UsageError where they are not
     comparable."""
-    read = [_read(first), _read(second)]
+    read = [read_scored(first), read_scored(second)]
     _check_comparable(first, second, *read)
-    kept = [_statistics(path, result) for path, result in zip((first, second), read, strict=True)]
+    kept = [statistics_of(path, result) for path, result in zip((first, second), read, strict=True)]
     compared = differences(kept[0], kept[1], bootstrap)
     return {
         **provenance(), "kind": "comparison",
@@ -82,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_scored(path: Path) -> dict[str, Any]:
+    """A results.json of scored captions, with what was kept of each image; UsageError for another file."""
     results = read_json(path)
     if not isinstance(results, dict) or results.get("format") != FORMAT or results.get("kind") != "captions":
         raise UsageError(f"{path} is no results.json of scored captions: make one with --out.")
@@ -100,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     return results
 
 
-def _statistics(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+def statistics_of(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """What was kept of each image, as the metrics' own tables; UsageError for what they did not write."""
     try:
         return restored(results["image_statistics"])
