@@ -124,6 +124,11 @@ function clipcap_keys(event) {
     if (!clipcap_visible()) {
         return;
     }
+    if (["Enter", " "].includes(event.key) && event.target.dataset?.clipcapReached !== undefined && !event.ctrlKey) {
+        event.preventDefault();
+        event.target.click();
+        return;
+    }
     const enter = event.key === "Enter" && (event.ctrlKey || event.metaKey);
     let done = false;
     if (enter) {
@@ -262,6 +267,9 @@ function clipcap_others() {
 
 function clipcap_compare() {
     const others = clipcap_others();
+    if (others.length === 0 && clipcap_shown !== "") {
+        clipcap_reading(false);
+    }
     clipcap_find("single").dataset.clipcapOther = others.join(" ");
     if (others.length > 0 && !clipcap_waiting) {
         clipcap_await(400);
@@ -280,6 +288,42 @@ function clipcap_await(milliseconds) {
     }, milliseconds);
 }
 
+// A large picture takes seconds to arrive: say at once that it is on its way.
+let clipcap_reading_since = 0;
+
+function clipcap_reading(on) {
+    const status = clipcap_find("status");
+    clearTimeout(clipcap_reading_since);
+    if (on) {
+        status.dataset.clipcapReading = clipcap_marked("reading");
+        clipcap_reading_since = setTimeout(clipcap_reading, 20000, false); // it was refused, or is the one that was there
+    } else {
+        delete status.dataset.clipcapReading;
+    }
+}
+
+function clipcap_given(event) {
+    if (event.target?.closest?.("#clipcap_image") && (event.dataTransfer || event.target).files?.length > 0) {
+        clipcap_reading(true);
+    }
+}
+
+// Gradio 3's folds and picture boxes are no buttons: let Tab reach them, and Enter press them.
+function clipcap_reach() {
+    const zones = Array.from(clipcap_app().querySelectorAll("#clipcap_image input[type=file], #clipcap_files input[type=file]"));
+    const folds = Array.from(clipcap_app().querySelectorAll("#clipcap_root div.label-wrap"));
+    for (const zone of [...folds, ...zones.map((input) => input.parentElement)]) {
+        if (zone.tagName !== "BUTTON" && !zone.hasAttribute("tabindex")) {
+            zone.tabIndex = 0;
+            zone.setAttribute("role", "button");
+            zone.dataset.clipcapReached = "";
+            if (!zone.textContent.trim()) {
+                zone.setAttribute("aria-label", zone.closest("[id^=clipcap_]").querySelector("label, .label")?.textContent.trim() || "");
+            }
+        }
+    }
+}
+
 function clipcap_start() {
     const candidates = clipcap_find("candidates");
     const restore = clipcap_button("restore");
@@ -292,6 +336,8 @@ function clipcap_start() {
         const change = { childList: true, subtree: true, characterData: true };
         new MutationObserver(clipcap_compare).observe(clipcap_find(name), change);
     }
+    new MutationObserver(clipcap_reach).observe(clipcap_find("root"), { childList: true, subtree: true });
+    clipcap_reach();
     restore.click();
 }
 
@@ -301,5 +347,7 @@ if (!window.clipcap_started) {
     document.addEventListener("paste", clipcap_paste);
     document.addEventListener("input", clipcap_typed);
     document.addEventListener("click", clipcap_chip);
+    document.addEventListener("change", clipcap_given, true);
+    document.addEventListener("drop", clipcap_given, true);
     clipcap_start();
 }

@@ -4,8 +4,8 @@ interface."""
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 POLL = 0.15  # seconds
@@ -24,8 +24,9 @@ class Run:
         self.error: BaseException | None = None
         self.stopping = threading.Event()
         self._work = work
-        self._start = time.monotonic()
-        self._first: tuple[float, int] | None = None
+        self._start = monotonic()
+        self._begun: float | None = None  # captioning, after waiting and loading
+        self._last = (self._start, 0)
         self._thread = threading.Thread(target=self._run, name="clipcap", daemon=True)
         self._thread.start()
 
@@ -36,6 +37,8 @@ class Run:
 
     def set_stage(self, stage: str) -> None:
         """Name what is being done: waiting, loading, captioning. It is stopping once it was asked to stop."""
+        if stage == "captioning" and self._begun is None:
+            self._begun = monotonic()
         self.stage = "stopping" if self.stopping.is_set() else stage
 
     def stop(self) -> None:
@@ -47,8 +50,7 @@ class Run:
         """One more is done."""
         self.results.append(result)
         self.done += 1
-        if self._first is None:
-            self._first = (time.monotonic(), self.done)
+        self._last = (monotonic(), self.done)
 
     def watch(self, every: float = POLL) -> Iterator[None]:
         """Yield at once, then from time to time until the work has ended."""
@@ -59,14 +61,18 @@ class Run:
 
     def seconds(self) -> float:
         """Since the start."""
-        return time.monotonic() - self._start
+        return monotonic() - self._start
 
     def seconds_left(self) -> float | None:
-        """An estimate from the pace since the first result, None before there is a pace."""
-        if self._first is None or self.done <= self._first[1]:
+        """An estimate from the pace of the results so far, None before there are any.
+
+        Results come in bursts: between them it counts down as a clock does.
+        """
+        now, done = self._last
+        if not done:
             return None
-        since, before = self._first
-        return (self.total - self.done) * (time.monotonic() - since) / (self.done - before)
+        pace = (now - (self._begun or self._start)) / done
+        return max(0.0, (self.total - done) * pace - (monotonic() - now))
 
     def _run(self) -> None:
         try:

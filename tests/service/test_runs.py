@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
+import pytest
+
+from clipcap_ext.service import runs
 from clipcap_ext.service.runs import Run
 
 
@@ -51,3 +55,23 @@ def test_an_error_is_kept_for_the_page() -> None:
     list(run.watch(every=0.01))
     assert isinstance(run.error, ValueError)
     assert run.seconds_left() is None
+
+
+def test_what_is_left_counts_down_between_bursts_of_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
+    run = Run(lambda run: None, total=60)
+    list(run.watch(every=0.01))
+    now[0] += 30.0  # loading, which is no pace
+    run.set_stage("captioning")
+    told = []
+    for moment in range(1, 31):
+        now[0] += 1.0
+        if moment % 10 == 0:  # ten results in a burst, every ten seconds
+            for number in range(10):
+                run.add(number)
+        told.append(run.seconds_left())
+    assert told[:9] == [None] * 9
+    after = [left for left in told[9:] if left is not None]
+    assert after[0] == 50.0
+    assert all(abs(later - earlier + 1) < 1.5 for earlier, later in pairwise(after)), after

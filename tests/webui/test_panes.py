@@ -35,7 +35,7 @@ from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
 from clipcap_ext.webui.tab.binding import Answer
-from clipcap_ext.webui.tab.compat import able
+from clipcap_ext.webui.tab.compat import Unreadable, able
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.folder.asked import Asked
 from clipcap_ext.webui.tab.folder.looking import look
@@ -135,6 +135,29 @@ def test_another_picture_clears_what_was_said_and_keeps_it_for_undo(
     assert pane.caption.text not in first and first[pane.begin] == able(True)
     other = last_of([picture_changed(context, pane, pictures[1], shown, "a dog", [])], outputs)
     assert (other[pane.caption.text], other[pane.caption.history]) == ("", ["a dog"])
+
+
+@pytest.mark.parametrize("gone", [None, Unreadable("cut short")])
+def test_no_picture_and_one_that_cannot_be_read_clear_what_was_said(
+    context: Context, pane: SinglePane, gone: Any
+) -> None:
+    shown, outputs = Shown(), [*pane.outputs, pane.found.box, pane.found.text]
+    picture_changed(context, pane, tiny_images(1)[0], shown, None, [])
+    answer = last_of([picture_changed(context, pane, gone, shown, "a dog", [])], outputs)
+    assert (answer[pane.caption.text], answer[pane.caption.history]) == ("", ["a dog"])
+    assert answer[pane.caption.candidates]["choices"] == [] and answer[pane.begin] == able(False)
+
+
+def test_a_caption_that_the_page_shows_beside_another_picture_is_cleared(
+    context: Context, pane: SinglePane
+) -> None:
+    shown, picture = Shown(), tiny_images(1)[0]
+    picture_changed(context, pane, picture, shown, None, [], '{"picture": "b"}')
+    told = '{"picture": "b", "captioned": "a"}'
+    late = picture_changed(context, pane, picture, shown, "a dog", [], told)
+    assert late[pane.caption.text] == "" and "b" in late[pane.marks.status]
+    told = '{"picture": "b", "captioned": "b"}'
+    assert pane.caption.text not in picture_changed(context, pane, picture, shown, "a cat", [], told)
 
 
 def test_uploads_are_captioned_and_a_broken_one_is_named(context: Context, tmp_path: Path) -> None:

@@ -58,9 +58,9 @@ def hidden_text(name: str) -> gr.Textbox:
     )
 
 
-def hidden_mark(name: str) -> gr.HTML:
-    """A word that answers leave in the page for the script."""
-    return gr.HTML(marked(""), elem_id=elem_id(name), elem_classes=[HIDDEN])
+def hidden_mark(name: str, text: str = "") -> gr.HTML:
+    """A word in the page for the script."""
+    return gr.HTML(marked(text), elem_id=elem_id(name), elem_classes=[HIDDEN])
 
 
 def marked(mark: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from driver import wait_for
-from page import Page
+from driver import ENTER, wait_for
+from page import SLOW, Page
 
 
 def shown(page: Page) -> list[str]:
@@ -61,3 +61,56 @@ def test_a_picture_sent_here_is_to_be_seen_whatever_pane_was_open(host_page: Pag
     wait_for(lambda: not page.browser.run(visible), "the other pane")
     assert page.browser.run("return switch_to_clipcap('handed', 'on')") == ["handed", "on"]
     wait_for(lambda: page.browser.run(visible), "the picture's pane")
+
+
+def test_nothing_moves_when_candidates_come_and_long_ones_scroll(host_page: Page, pictures: Path) -> None:
+    page = host_page
+    top = "return document.getElementById('clipcap_send').getBoundingClientRect().top + window.scrollY"
+    page.choose("strategy", 1)
+    wait_for(lambda: page.enabled("num_beams"), "beams")
+    page.set_number("num_beams", 8)
+    page.set_number("num_candidates", 8)
+    page.set_number("max_new_tokens", 60)
+    places = {"empty": page.browser.run(top)}
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the picture")
+    places["ready"] = page.browser.run(top)
+    page.press("run")
+    wait_for(lambda: page.enabled("stop") or " ms" in page.text("status"), "the run")
+    places["running"] = page.browser.run(top)
+    wait_for(lambda: " ms" in page.text("status"), "the caption", SLOW)
+    assert len(page.candidates()) > 3
+    places["captioned"] = page.browser.run(top)
+    assert max(places.values()) - min(places.values()) < 1, places
+
+
+def test_the_keyboard_reaches_the_picture_and_the_folds(host_page: Page) -> None:
+    page = host_page
+    page.browser.run(
+        "window.opened = 0; const open = HTMLInputElement.prototype.click;"
+        "HTMLInputElement.prototype.click = function () { window.opened += this.type === 'file'; };"
+    )
+    zone = "document.querySelector('#clipcap_image input[type=file]').parentElement"
+    page.browser.run(f"{zone}.focus()")
+    assert page.browser.run(f"return document.activeElement === {zone}")
+    page.browser.keys(ENTER)
+    wait_for(lambda: page.browser.run("return window.opened") > 0, "the file dialogue")
+    head = "document.querySelector('#clipcap_decoding .label-wrap')"
+    shown = "return document.querySelector('#clipcap_strategy')?.offsetParent != null"
+    before = page.browser.run(shown)
+    page.browser.run(f"{head}.focus()")
+    assert page.browser.run(f"return document.activeElement === {head}")
+    page.browser.keys(ENTER)
+    wait_for(lambda: page.browser.run(shown) != before, "the fold to change")
+
+
+def test_a_picture_on_its_way_is_told_of_at_once(host_page: Page, pictures: Path) -> None:
+    page = host_page
+    page.browser.run(
+        "window.told = []; const status = document.getElementById('clipcap_status');"
+        "new MutationObserver(() => window.told.push(status.dataset.clipcapReading || ''))"
+        ".observe(status, {attributes: true, attributeFilter: ['data-clipcap-reading']})"
+    )
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the picture")
+    wait_for(lambda: page.browser.run("return window.told") == ["Reading the picture", ""], "what was told")

@@ -329,6 +329,7 @@ def test_a_folder_is_looked_at_written_and_undone(page: Page, folder: Path) -> N
     page.choose("policy", 2)  # append
     page.press("look")
     wait_for(lambda: "3 to write, 0 to skip" in page.text("folder_status"), "the look", SLOW)
+    assert "Cannot be read: broken.png" in page.text("folder_status")
     assert "mine, " in page.text("folder_table")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     page.press("write")

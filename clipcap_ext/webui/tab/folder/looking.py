@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.batch.captioning import caption_files
 from clipcap_ext.batch.folder import Plan, plan_folder
+from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CaptionError
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
@@ -18,6 +19,7 @@ from clipcap_ext.webui.tab.folder.pane import SHOWN, FolderPane
 from clipcap_ext.webui.tab.markup import failure, progress, state, table
 
 PREVIEWED = 3  # pictures that are captioned to show what would be written
+NAMED = 5  # pictures that cannot be read, by name; the table has them all
 
 
 def look(
@@ -28,7 +30,8 @@ def look(
     decoding: Mapping[str, Any],
     mine: Asker,
 ) -> Iterator[Answer]:
-    """Plan, caption the first few, show what would be written where."""
+    """Plan, caption the first few, read the others, show what would be written where and what cannot be
+    read."""
     words, asked = context.words, Asked(model, task, decoding)
     looked = Looked(asked, asked.form.options(one=True))
     try:
@@ -43,12 +46,27 @@ def look(
     if going.error is not None:
         yield {**pane.idle(failure(words, going.error)), pane.table: ""}
         return
-    note = state("done" if plan.to_write else "idle", _counts(context, plan))
+    told = _counts(context, plan) + _unread(context, going.results)
+    note = state("done" if plan.to_write else "idle", told)
     idle = pane.idle(note, looked if plan.to_write else None)
     yield {**idle, pane.table: _plan_table(context, plan, dict(going.results))}
 
 
 def _preview(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
+    """The results are (picture, (whether it can be captioned, its text or why not)), those that fail and the
+    first few."""
+    _caption_first(context, plan, looked, run)
+    run.set_stage("reading")
+    for file in plan.to_write[PREVIEWED:]:
+        if run.stopping.is_set():
+            break
+        try:
+            open_image(file.image)
+        except CaptionError as error:
+            run.add((file.image, (False, str(error))))
+
+
+def _caption_first(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
     paths, model = [file.image for file in plan.to_write[:PREVIEWED]], looked.asked.model
     if not paths or model is None:
         return
@@ -62,6 +80,12 @@ def _preview(context: Context, plan: Plan, looked: Looked, run: Run) -> None:
             else:
                 text = plan.task.wording.compose(outcome.caption.text, outcome.path, old[outcome.path])
                 run.add((outcome.path, (True, text)))
+
+
+def _unread(context: Context, results: Sequence[tuple[Path, tuple[bool, str]]]) -> str:
+    names = [path.name for path, (fine, _) in results if not fine]
+    told = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    return " " + context.words("Cannot be read: {names}", names=told) if names else ""
 
 
 def _counts(context: Context, plan: Plan) -> str:

@@ -113,6 +113,7 @@ def build_single(context: Context) -> SinglePane:
             nothing = state("idle", words("No picture yet: drop, paste or upload one."))
             status = gr.HTML(nothing, elem_id=elem_id("status"))
             marks = _build_marks()
+            hidden_mark("reading", words("Reading the picture"))
             caption = _build_caption(context)
             send = build_send(context)
             keywords = build_keywords(context)
@@ -144,7 +145,7 @@ def _build_found(context: Context) -> FoundPrompt:
 def _build_caption(context: Context) -> CaptionBox:
     words = context.words
     text = gr.Textbox(
-        label=words("Caption"), lines=3, max_lines=6, elem_id=elem_id("caption"),
+        label=words("Caption"), lines=3, max_lines=3, elem_id=elem_id("caption"),
         placeholder=words("The caption appears here; you can edit it."),
     )  # fmt: skip
     with gr.Row(elem_classes=["clipcap_tight", "clipcap_under"]):
