@@ -11,6 +11,7 @@ from clipcap_ext.decoding_option import Control, DecodingOption, decoding_option
 from clipcap_ext.errors import UsageError
 from clipcap_ext.options import check_fields
 
+PRECISIONS = {"exact": "Exact", "fast": "Fast"}  # precision, and its words
 RANKINGS = {"logprob": "Likelihood", "similarity": "Similarity to the picture"}  # rank_by, and its words
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
 MEASURES = ("evidence", "similarity", "logprob")
@@ -144,6 +145,11 @@ class DecodingOptions:
         "Seed of the sampling; with the same seed an image gets the same caption.",
         Control("Seed", "The same seed gives the same caption; -1 draws one.", start=-1),
         acts_in=("sampling",),
+    )  # fmt: skip
+    precision: str = decoding_option(
+        "exact",
+        "fast: in 8 bits on a CPU, about twice as fast, and some captions change; exact: as trained.",
+        Control("Precision", "Fast: in 8 bits on a CPU; some captions change.", names=PRECISIONS),
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -105,6 +105,10 @@ class Captioner(Protocol):
         """
         ...
 
+    def uses_int8(self, options: DecodingOptions) -> bool:
+        """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
+        ...
+
     def look(
         self,
         images: Sequence[Image.Image],

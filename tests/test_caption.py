@@ -74,7 +74,7 @@ def test_an_option_is_refused_in_every_strategy_but_its_own() -> None:
         "greedy": {}, "beams": {"num_beams": 3, "num_candidates": 2},
         "sampling": {"temperature": 1.0, "num_candidates": 2},
     }  # fmt: skip
-    others: dict[str, Any] = {"rank_by": "similarity", "num_candidates": 3}
+    others: dict[str, Any] = {"rank_by": "similarity", "num_candidates": 3, "precision": "fast"}
     for name, option in DecodingOptions.table().items():
         if option.chooses:
             continue

@@ -21,6 +21,7 @@ from clipcap_ext.__main__ import main
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.precision.int8 import can_int8
 from clipcap_ext.evaluate.__main__ import main as evaluate
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
@@ -32,7 +33,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "no_repeat_ngram_size": (1, {}),
     "min_new_tokens": (8, {"no_repeat_ngram_size": 1}),
     "repetition_penalty": (2.0, {}),
-}
+} | ({"precision": ("fast", {})} if can_int8() else {})
 EACH = pytest.mark.parametrize(
     ("name", "changes"), [(name, {**beside, name: value}) for name, (value, beside) in CASES.items()]
 )
@@ -40,7 +41,7 @@ EACH = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def image() -> Image.Image:
-    return tiny_images()[1]
+    return tiny_images()[0]
 
 
 @pytest.fixture(scope="module")

@@ -77,8 +77,9 @@ def test_every_option_has_a_flag() -> None:
     parser = argparse.ArgumentParser()
     add_decoding_flags(parser)
     assert given_decoding(parser.parse_args([])) == {}
-    words = {spec.name: "similarity" if spec.name == "rank_by" else "2" for spec in fields(DecodingOptions)}
+    named = {"rank_by": "similarity", "precision": "fast"}
+    words = {spec.name: named.get(spec.name, "2") for spec in fields(DecodingOptions)}
     line = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]
-    assert given_decoding(parser.parse_args(line)) == {name: 2 for name in words} | {"rank_by": "similarity"}
+    assert given_decoding(parser.parse_args(line)) == {name: 2 for name in words} | named
     for option in DecodingOptions.table().values():
         assert option.help in " ".join(parser.format_help().split())

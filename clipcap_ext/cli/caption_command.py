@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         return 1
     try:
         with service.work("caption", len(paths), args.model) as work:
-            load(work, streams)
+            load(work, streams, options)
             if explained:
                 explaining.explain_pictures(work, paths, options, args, streams, tally.count)
                 return _end(tally, streams)

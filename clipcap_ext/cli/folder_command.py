@@ -160,7 +160,7 @@ def _captioner(
         options = replace(options, seed=secrets.randbelow(2**31))
         streams.say(f"Sampling with --seed {options.seed}")
     with service.work("folder", count, args.model) as work:
-        load(work, streams)
+        load(work, streams, options)
         yield work.captioning(options)
 
 

@@ -91,6 +91,7 @@ def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
     encoder = entry.config.encoder
     return about | {
         "kind": entry.config.kind, "encoder": " ".join(filter(None, (encoder.model, encoder.pretrained))),
+        "precision": entry.config.decoding_options().precision,
         "ready": is_ready(entry, folders=[models_dir]),
         "trained_on": entry.config.training.get("data", ""), "terms": entry.config.training.get("terms", ""),
         "scores": [dict(row) for row in entry.config.scores],

@@ -7,6 +7,7 @@ import argparse
 import time
 from pathlib import Path
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.errors import UsageError
 from clipcap_ext.service.service import CaptionService
@@ -47,8 +48,8 @@ def service_for(args: argparse.Namespace) -> CaptionService:
     return CaptionService(host)
 
 
-def load(work: Work, streams: Streams) -> None:
+def load(work: Work, streams: Streams, options: DecodingOptions | None = None) -> None:
     """Load the model ahead of the pictures and say what it is, where it runs and how long that took."""
     start = time.perf_counter()
     work.caption([])
-    streams.say(f"{work.keeper.status()} · loaded in {time.perf_counter() - start:.1f} s")
+    streams.say(f"{work.keeper.status(options)} · loaded in {time.perf_counter() - start:.1f} s")

@@ -18,6 +18,7 @@ from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 from clipcap_ext.engine.doubt import DoubtRule
+from clipcap_ext.engine.precision.copies import uses_int8
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,7 +69,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         if not images:
             return []
         names = self.keys_of(images, options) if keys is None else keys
-        features = self.encoder.encode_image(images)  # (B, clip_dim)
+        features = self.image_features(images, options)
         return [Looked(row, name) for row, name in zip(features, names, strict=True)]
 
     def caption_looked(
@@ -88,6 +89,15 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         if score and self.encoder.reads_text:
             captions = self._scored(features, captions)
         return self.with_doubt(features, captions)
+
+    def uses_int8(self, options: DecodingOptions) -> bool:
+        """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
+        return uses_int8(options, self.encoder.device.type)
+
+    def image_features(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> Tensor:
+        """Images -> (B, clip_dim) by this captioner's encoder, as precisely as the options say."""
+        fast = self.uses_int8(options or self.default_options)
+        return (self.encoder.in_int8 if fast else self.encoder).encode_image(images)
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
         """A digest of each image's pixels, blank where nothing is sampled: it is slow for large pictures."""

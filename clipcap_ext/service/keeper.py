@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Captioner
 from clipcap_ext.engine.factory import load_captioner
 
@@ -34,6 +35,13 @@ class Loaded:
         """`torch.float16` -> `fp16`, as artists say it."""
         name = str(self.dtype).removeprefix("torch.")
         return DTYPE_NAMES.get(name, name)
+
+    def numbers(self, options: DecodingOptions | None) -> str:
+        """What captions asked for so are reckoned in: `fp32`; `int8`, or why not."""
+        chosen = options or self.captioner.default_options
+        if chosen.precision != "fast" or self.device.type != "cpu":
+            return self.dtype_name
+        return "int8" if self.captioner.uses_int8(chosen) else f"{self.dtype_name} (no int8 here)"
 
 
 class Keeper:
@@ -72,13 +80,14 @@ class Keeper:
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def status(self) -> str:
-        """One line: the model in memory, its device, dtype and size."""
+    def status(self, options: DecodingOptions | None = None) -> str:
+        """One line: the model in memory, its device, what it reckons in for such options, and its size."""
         loaded = self.loaded
         if loaded is None:
             return "No model in memory."
+        numbers = loaded.dtype_name if options is None else loaded.numbers(options)
         megabytes = _weight_bytes(loaded.captioner) / 1e6
-        return f"{loaded.name} · {loaded.device} · {loaded.dtype_name} · {megabytes:.0f} MB"
+        return f"{loaded.name} · {loaded.device} · {numbers} · {megabytes:.0f} MB"
 
 
 def _weight_bytes(captioner: Any) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from clipcap_ext.caption import Caption, DecodingOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clipcap_ext.engine.sbg.explain import Explanation
     from clipcap_ext.service.host import Job
 
+PRECISION_SETTING = "clipcap_precision"
 T = TypeVar("T")
 Progress = Callable[[str], None]  # is told "loading" and "captioning" as they begin
 
@@ -81,13 +82,20 @@ class Work:
         """Caption one batch. `score` gives every candidate its similarity, whatever ranked them."""
 
         def captions(captioner: Captioner) -> list[Caption]:
-            return captioner.caption([_rgb(image) for image in images], options, keys=keys, score=score)
+            return captioner.caption(
+                [_rgb(image) for image in images], self._asked(captioner, options), keys=keys, score=score
+            )
 
-        return self._result(captions)
+        return self._result(captions, options)
 
     def guess(self, image: Image.Image, options: DecodingOptions | None, edit: KeywordEdit) -> Result:
         """Caption one picture from edited keywords; UsageError if the model does not guess from keywords."""
-        return self._result(lambda captioner: [_guesser(captioner).guess_edited(_rgb(image), edit, options)])
+        return self._result(
+            lambda captioner: [
+                _guesser(captioner).guess_edited(_rgb(image), edit, self._asked(captioner, options))
+            ],
+            options,
+        )
 
     def explain(
         self, image: Image.Image, options: DecodingOptions | None = None, edit: KeywordEdit | None = None
@@ -101,14 +109,25 @@ class Work:
         """`caption` in its two steps with the options filled in, as clipcap_ext.batch takes it."""
         return Captioning(
             lambda images: self._made(
-                lambda captioner: captioner.look([_rgb(image) for image in images], options)
+                lambda captioner: captioner.look(
+                    [_rgb(image) for image in images], self._asked(captioner, options)
+                )
             )[0],
-            lambda looked: self._made(lambda captioner: captioner.caption_looked(looked, options))[0],
+            lambda looked: self._made(
+                lambda captioner: captioner.caption_looked(looked, self._asked(captioner, options))
+            )[0],
         )
 
-    def _result(self, make: Callable[[Captioner], list[Caption]]) -> Result:
+    def _asked(self, captioner: Captioner, options: DecodingOptions | None) -> DecodingOptions | None:
+        """The options asked for; where none are, the model's own in the settings page's precision."""
+        if options is None and self.keeper.host.setting(PRECISION_SETTING, "exact") == "fast":
+            return replace(captioner.default_options, precision="fast")
+        return options
+
+    def _result(self, make: Callable[[Captioner], list[Caption]], options: DecodingOptions | None) -> Result:
         captions, loaded, milliseconds = self._made(make)
-        return Result(tuple(captions), str(loaded.device), loaded.dtype_name, milliseconds, loaded.name)
+        numbers = loaded.numbers(self._asked(loaded.captioner, options))
+        return Result(tuple(captions), str(loaded.device), numbers, milliseconds, loaded.name)
 
     def _made(self, make: Callable[[Captioner], T]) -> tuple[T, Loaded, float]:
         """What `make` makes with the captioner, what was loaded, and the milliseconds it took; errors in our

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clipcap_ext.caption import PRECISIONS
 from clipcap_ext.service.host import MEMORY_MODES
 
 
@@ -34,6 +35,10 @@ def settings(model_names: Callable[[], Sequence[str]]) -> tuple[Setting, ...]:
             "clipcap_memory", "ram", "After a caption, the captioner", "radio",
             "keep: stays on the card; ram: moves to the computer's memory; free: is loaded anew each time",
             lambda: MEMORY_MODES,
+        ),
+        Setting(
+            "clipcap_precision", "exact", "Precision where none is chosen", "radio",
+            "fast: in 8 bits on a CPU, about twice as fast; some captions change", lambda: [*PRECISIONS],
         ),
         Setting(
             "clipcap_gallery_buttons", True, 'Show "send to Caption" under galleries', "checkbox",

@@ -145,7 +145,9 @@ def test_a_gallery_the_host_lacks_hides_its_button(program: FakeHost) -> None:
 
 
 def test_settings_are_registered_in_our_section(program: FakeHost) -> None:
-    assert set(program.opts.labels) == {"clipcap_model", "clipcap_memory", "clipcap_gallery_buttons"}
+    assert set(program.opts.labels) == {
+        "clipcap_model", "clipcap_memory", "clipcap_precision", "clipcap_gallery_buttons",
+    }  # fmt: skip
     assert {info.section for info in program.opts.labels.values()} == {("clipcap", "Caption")}
     assert program.opts.clipcap_memory == "ram"
 

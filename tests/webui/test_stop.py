@@ -18,7 +18,7 @@ pytest.importorskip("fastapi", reason="fastapi comes with the WebUI or with requ
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.errors import Cancelled
 from clipcap_ext.service import keeper
 from clipcap_ext.service.asker import Asker
@@ -37,6 +37,7 @@ class Held:
     """A captioner that says each picture's width, once it is let go."""
 
     name = MODEL
+    default_options = DecodingOptions()
 
     def __init__(self) -> None:
         self.begun, self.go = threading.Event(), threading.Event()

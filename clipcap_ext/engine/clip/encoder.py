@@ -95,6 +95,16 @@ class ClipEncoder:
         features, scores = encode_with_concepts(self._clip.visual, self._concepts, images)
         return torch.cat((self._scaled(features), scores), dim=-1)
 
+    @cached_property
+    def in_int8(self) -> ClipEncoder:
+        """This encoder with the blocks of its image tower in 8 bits, for a CPU; itself where it has none."""
+        from clipcap_ext.engine.precision.tower import tower_in_int8
+
+        clip = tower_in_int8(self._clip)
+        if clip is None:
+            return self
+        return ClipEncoder(clip, self.preprocess, self._tokens, self.config, self._concepts)
+
     def _scaled(self, features: Tensor) -> Tensor:
         features = features.float()
         return nn.functional.normalize(features, dim=-1) if self.config.normalize else features

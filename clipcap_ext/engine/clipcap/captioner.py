@@ -14,6 +14,7 @@ from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.precision.copies import LanguageCopies
 
 
 class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
@@ -26,12 +27,18 @@ class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
         """Caption from features (B, clip_dim and, with a concept reader, its words) of this captioner's
         encoder, in one batch."""
         options = options or self.default_options
+        models = self.copies.pair(options, len(features))
         if self.reader is not None:
-            decoded = self.reader.decode(features, options, keys=keys)
+            decoded = self.reader.decode(features, options, keys=keys, models=models)
         else:
-            prefix = self.model.prefix_embeds(features)
-            decoded = decode(self.model.gpt2, prefix, self.tokenizer, options, keys=keys)
+            (lm, draft), prefix = models, self.model.prefix_embeds(features)
+            decoded = decode(lm, prefix, self.tokenizer, options, keys=keys, draft=draft)
         return self.make_captions(features, decoded, options)
+
+    @cached_property
+    def copies(self) -> LanguageCopies:
+        """What stands in for the model's GPT-2, or drafts for it."""
+        return LanguageCopies(self.model.gpt2)
 
     @cached_property
     def reader(self) -> EvidenceReader | None:

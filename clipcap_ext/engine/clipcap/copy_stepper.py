@@ -9,19 +9,23 @@ from torch import Tensor
 
 from clipcap_ext.engine.clipcap.copying import Slot, openings, together
 from clipcap_ext.engine.clipcap.model import ClipCapModel
-from clipcap_ext.engine.decoding.stepper import Stepper
+from clipcap_ext.engine.decoding.stepper import Reading, Stepper
+from clipcap_ext.engine.language.gpt2 import Gpt2
 
 
 class CopyStepper(Stepper):
-    """A Stepper over a ClipCap with a copy gate; `slots` is each row's evidence."""
+    """A Stepper over a ClipCap with a copy gate; `slots` is each image's evidence, `lm` the model's
+    GPT-2 or one that stands in for it."""
 
     def __init__(
-        self, model: ClipCapModel, embeds: Tensor, mask: Tensor | None, slots: Sequence[Sequence[Slot]]
+        self, model: ClipCapModel, lm: Gpt2, reading: Reading, slots: Sequence[Sequence[Slot]]
     ) -> None:
         assert model.copy_gate is not None
-        self._gate, self._slots, self._embeddings = model.copy_gate, list(slots), model.copy_embeddings
-        self._said: list[tuple[int, ...]] = [()] * len(slots)
-        super().__init__(model.gpt2, embeds, mask)
+        self._gate, self._embeddings = model.copy_gate, model.copy_embeddings
+        self._slots = [slots[image] for image in reading.images]
+        said = [()] * len(self._slots) if reading.said is None else map(tuple, reading.said.tolist())
+        self._said: list[tuple[int, ...]] = list(said)
+        super().__init__(lm, reading)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
@@ -35,7 +39,6 @@ class CopyStepper(Stepper):
         self._said = [(*history, token) for history, token in zip(self._said, tokens.tolist(), strict=True)]
         return super().step(tokens)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
+    def _raised(self, logits: Tensor, hidden: Tensor) -> Tensor:
         rows = [openings(history, slots) for history, slots in zip(self._said, self._slots, strict=True)]
-        opened = together(rows).to(hidden.device)
-        return self._gate.raised(super()._logits(hidden), hidden, opened, self._embeddings)
+        return self._gate.raised(logits, hidden, together(rows).to(hidden.device), self._embeddings)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
@@ -18,6 +18,8 @@ from clipcap_ext.engine.clipcap.prompting import Marked, marked_words, prompt_em
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.decoding.stepper import Reading
+from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.errors import UsageError
 
 
@@ -48,18 +50,20 @@ class EvidenceReader:
 
     def decode(
         self, features: Tensor, options: DecodingOptions, *, keys: Sequence[str],
-        evidence: Sequence[Marked] | None = None,
+        evidence: Sequence[Marked] | None = None, models: tuple[Gpt2, Gpt2 | None] | None = None,
     ) -> list[list[Candidate]]:  # fmt: skip
-        """decoding/'s `decode`, from the features' own evidence or from what is given."""
+        """decoding/'s `decode`, from the features' own evidence or from what is given; models: what
+        stands in for the model's GPT-2, and what drafts."""
         if not len(keys):
             return []
         told = self.marked(features) if evidence is None else evidence
         embeds, mask = prompt_embeds(self.model, features, self.tokenizer, told)
         slots = [self.words.slots(marked) for marked in told]
 
-        def stepper(lm: nn.Module, embeds: Tensor, mask: Tensor | None) -> CopyStepper:
-            return CopyStepper(self.model, embeds, mask, slots)
+        def stepper(lm: Gpt2, reading: Reading) -> CopyStepper:
+            return CopyStepper(self.model, lm, reading, slots)
 
+        lm, draft = (self.model.gpt2, None) if models is None else models
         return decode(
-            self.model.gpt2, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper
+            lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft
         )

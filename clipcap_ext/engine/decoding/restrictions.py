@@ -81,11 +81,14 @@ class RestrictedStepper:
     """A TokenStepper (see stepper.py) whose logits have been through every restriction: the only place that
     applies them, so that no search knows of any."""
 
-    def __init__(self, stepper: TokenStepper, restrictions: Sequence[Restriction]) -> None:
+    def __init__(
+        self, stepper: TokenStepper, restrictions: Sequence[Restriction], said: Sequence[History] = ()
+    ) -> None:
+        """said: what each row has said before its first step, all equally much; nothing where left out."""
         self._stepper = stepper
         self._restrictions = restrictions
-        self._histories: list[History] = [()] * stepper.rows
-        self._step = 0
+        self._histories: list[History] = list(said) or [()] * stepper.rows
+        self._step = len(self._histories[0]) if self._histories else 0
         self.first_logits = self._restricted(stepper.first_logits)  # (rows, V)
 
     @property

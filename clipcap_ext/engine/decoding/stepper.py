@@ -3,6 +3,7 @@ strategy."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,36 +40,75 @@ class TokenStepper(Protocol):
         ...
 
 
-class Stepper:
-    """Feeds GPT-2 one token a row and keeps its cache, whichever kind this version of transformers has."""
+@dataclass(frozen=True)
+class Reading:
+    """What a language model reads before its first step.
 
-    def __init__(self, lm: Gpt2, inputs_embeds: Tensor, attention_mask: Tensor | None) -> None:
+    embeds (rows, P, n_embd) and their mask (rows, P), None where every row is full; images, which image
+    each row is of; said (rows, L), the tokens that stand behind the embeds already; ahead (rows, T), the
+    tokens that are expected next, filled up with any: read at once, they cost little more than one.
+    """
+
+    embeds: Tensor
+    mask: Tensor | None
+    images: Sequence[int]
+    said: Tensor | None = None
+    ahead: Tensor | None = None
+
+
+class Stepper:
+    """Feeds GPT-2 one token a row and keeps its cache, whichever kind this version of transformers has.
+
+    Where tokens were read ahead, `step` takes these and no others, and as many as there are.
+    """
+
+    def __init__(self, lm: Gpt2, reading: Reading) -> None:
         self._lm = lm
-        self._mask = attention_mask  # (rows, P + steps so far) or None where every row is full
-        self._length = inputs_embeds.shape[1]
+        read = [part for part in (reading.said, reading.ahead) if part is not None]
+        ids = torch.cat(read, dim=1)[:, : -1 if reading.ahead is not None else None] if read else None
+        embeds, self._mask = reading.embeds, reading.mask  # the mask: (rows, all so far)
+        if ids is not None and ids.shape[1]:
+            embeds = torch.cat((embeds, lm.transformer.wte(ids.to(lm.device))), dim=1)
+            if self._mask is not None:
+                self._mask = torch.cat((self._mask, self._mask.new_ones(ids.shape)), dim=1)
+        self._length = embeds.shape[1]
         self._past: Any = None
-        self.rows = len(inputs_embeds)
-        self.first_logits = self._forward(inputs_embeds=inputs_embeds)  # (B, V)
+        self._ahead: list[tuple[Tensor, Tensor]] = []  # hidden states and logits of the steps to come
+        self.rows = len(embeds)
+        steps = 1 if reading.ahead is None else reading.ahead.shape[1]
+        hidden = self._hidden(reading.ahead is None, inputs_embeds=embeds)[:, -steps:]
+        self._ahead = list(zip(hidden.unbind(1), lm.lm_head(hidden).unbind(1), strict=True))
+        self.first_logits = self._next()  # (rows, V)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
         rows = rows.to(self._lm.device)
         self.rows = len(rows)
+        self._ahead = [
+            (hidden.index_select(0, rows), logits.index_select(0, rows)) for hidden, logits in self._ahead
+        ]
         if self._mask is not None:
             self._mask = self._mask.index_select(0, rows)
         if isinstance(self._past, tuple):  # transformers up to 4.46
             self._past = tuple(tuple(part.index_select(0, rows) for part in layer) for layer in self._past)
-        else:
+        elif self._past is not None:
             self._past.reorder_cache(rows)
 
     def step(self, tokens: Tensor) -> Tensor:
         """tokens (rows,) -> float32 logits (rows, V) on the CPU for the token after them."""
-        if self._mask is not None:
-            self._mask = torch.cat((self._mask, self._mask.new_ones(len(tokens), 1)), dim=1)
-        self._length += 1
-        return self._forward(input_ids=tokens.to(self._lm.device).unsqueeze(1))
+        if self._past is not None:
+            if self._mask is not None:
+                self._mask = torch.cat((self._mask, self._mask.new_ones(len(tokens), 1)), dim=1)
+            self._length += 1
+            hidden = self._hidden(True, input_ids=tokens.to(self._lm.device).unsqueeze(1))[:, -1]
+            self._ahead = [(hidden, self._lm.lm_head(hidden))]
+        return self._next()
 
-    def _forward(self, **inputs: Tensor) -> Tensor:
+    def _next(self) -> Tensor:
+        hidden, logits = self._ahead.pop(0)
+        return self._raised(logits, hidden).float().cpu()
+
+    def _hidden(self, keep: bool, **inputs: Tensor) -> Tensor:
         new = next(iter(inputs.values())).shape[1]
         if self._mask is None:
             positions = torch.arange(self._length - new, self._length, device=self._lm.device).unsqueeze(0)
@@ -79,11 +119,11 @@ class Stepper:
             past_key_values=self._past,
             attention_mask=self._mask,
             position_ids=positions,
-            use_cache=True,
+            use_cache=keep,
         )
-        self._past = body.past_key_values
-        return self._logits(body.last_hidden_state[:, -1]).float().cpu()
+        self._past = body.past_key_values if keep else None
+        return body.last_hidden_state  # (rows, new, n_embd)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        """hidden (rows, n_embd) -> logits (rows, V)."""
-        return self._lm.lm_head(hidden)
+    def _raised(self, logits: Tensor, hidden: Tensor) -> Tensor:
+        """logits (rows, V) of hidden (rows, n_embd), as they are or with what else has a say in them."""
+        return logits

@@ -22,6 +22,7 @@ from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.precision.copies import LanguageCopies
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector
 from clipcap_ext.engine.sbg.tree import KeywordTree
@@ -45,6 +46,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
     ) -> None:  # fmt: skip
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
+        self.copies = LanguageCopies(gpt2)
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
@@ -79,7 +81,8 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         room = self._room(options)
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
-        decoded = decode(self.model, embeds, self.tokenizer, options, keys=keys, attention_mask=mask)
+        lm, draft = self.copies.pair(options, rows)
+        decoded = decode(lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, draft=draft)
         groups = [keep_distinct([_cut(candidate) for candidate in group]) for group in decoded]
         ranked = rank_by_similarity(self.encoder, features, groups)
         if self.selector.constants.concepts_low:
@@ -103,7 +106,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         self, image: Image.Image, edit: KeywordEdit, options: DecodingOptions | None = None
     ) -> Caption:
         """`guess` for one picture from its edited keywords."""
-        features = self.encoder.encode_image([image])  # (1, clip_dim)
+        features = self.image_features([image], options)  # (1, clip_dim)
         keys = self.keys_of([image], options)
         captions = self.guess(features, [self.edit_keywords(features, edit)], options, keys=keys)
         return self.with_doubt(features, captions)[0]

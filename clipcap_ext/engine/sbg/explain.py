@@ -75,7 +75,7 @@ def explain_image(
     edit: KeywordEdit | None = None,
 ) -> Explanation:  # fmt: skip
     """Caption one picture, from edited keywords if `edit` says so, and say why."""
-    features = captioner.encoder.encode_image([image])
+    features = captioner.image_features([image], options)
     keywords = None if not edit else [captioner.edit_keywords(features, edit)]
     return explain(captioner, features, captioner.keys_of([image], options), options, keywords=keywords)[0]
 
