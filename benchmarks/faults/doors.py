@@ -16,6 +16,7 @@ from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import Wording
 from clipcap_ext.caption import Candidate, Caption
+from clipcap_ext.captioning import Captioning
 
 OWN = {"a": "my own words", "b": "", "c": "line one\u2028line two"}  # what a person wrote; d has nothing
 
@@ -61,7 +62,7 @@ class FolderRun(Door):
                 (root / f"{stem}.txt").write_text(OWN[stem], encoding="utf-8")
 
     def act(self, root: Path) -> None:
-        for _ in run_plan(plan_folder(self.task(root)), caption_images, batch_size=2):
+        for _ in run_plan(plan_folder(self.task(root)), Captioning(list, caption_images), batch_size=2):
             pass
 
     def task(self, root: Path) -> FolderTask:
@@ -101,7 +102,7 @@ class Overwriting(FolderRun):
     def prepare(self, root: Path) -> None:
         super().prepare(root)
         first = FolderTask(root, Wording(policy="overwrite", prefix="first: "))
-        for _ in run_plan(plan_folder(first), caption_images):
+        for _ in run_plan(plan_folder(first), Captioning(list, caption_images)):
             pass
 
     def wrong_after_fault(self, root: Path) -> Iterator[str]:

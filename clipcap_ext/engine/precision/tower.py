@@ -42,7 +42,8 @@ def tower_in_int8(clip: ClipModel) -> ClipModel | None:
         return None
     tensors = [*clip.parameters(), *clip.buffers()]
     same = copy.deepcopy(clip, {id(tensor): tensor for tensor in tensors}).eval()
-    return same if replace_layers(same.visual.transformer, _int8) else None
+    blocks = same.visual.get_submodule("transformer")
+    return same if replace_layers(blocks, _int8) else None
 
 
 def _int8(layer: nn.Module) -> nn.Module | None:
