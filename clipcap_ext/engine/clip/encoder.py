@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.clip.int8_tower import tower_in_int8
 from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import encode_tokens
@@ -98,8 +99,6 @@ class ClipEncoder:
     @cached_property
     def in_int8(self) -> ClipEncoder:
         """This encoder with the blocks of its image tower in 8 bits, for a CPU; itself where it has none."""
-        from clipcap_ext.engine.precision.tower import tower_in_int8
-
         clip = tower_in_int8(self._clip)
         if clip is None:
             return self

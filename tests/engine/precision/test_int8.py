@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from clipcap_ext.engine.clip.int8_tower import Int8Attention
 from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
-from clipcap_ext.engine.precision.tower import Int8Attention
 
 pytestmark = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
 
