@@ -15,6 +15,10 @@ def _tokenizer() -> Any:
     return SimpleTokenizer()
 
 
-def count_tokens(text: str) -> int:
-    """CLIP tokens of `text`, the start and end tokens not counted."""
-    return len(_tokenizer().encode(text)) if text.strip() else 0
+def count_tokens(text: str) -> int | None:
+    """CLIP tokens of `text`, the start and end tokens not counted; None where open_clip, which has the
+    vocabulary, is missing."""
+    try:
+        return len(_tokenizer().encode(text)) if text.strip() else 0
+    except ModuleNotFoundError:
+        return None

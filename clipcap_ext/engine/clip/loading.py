@@ -17,6 +17,7 @@ from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
+from clipcap_ext.engine.clip.library import import_open_clip
 from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.sources import find_clip, missing_clip_error
@@ -56,7 +57,7 @@ def load_encoder(
 def build_clip(model_cfg: dict[str, Any]) -> ClipModel:
     """A CLIP with random weights from open_clip's own configuration words (`embed_dim`, `vision_cfg`,
     `text_cfg`)."""
-    import open_clip
+    open_clip = import_open_clip()
 
     _check_sizes(model_cfg)
     try:
@@ -147,7 +148,7 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
 
 
 def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncoder:
-    import open_clip
+    open_clip = import_open_clip()
 
     if config.model not in open_clip.list_models():
         raise UsageError(f"open_clip {version('open_clip_torch')} knows no model {config.model!r}.")

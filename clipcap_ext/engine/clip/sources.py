@@ -16,6 +16,7 @@ from pathlib import Path
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import default_models_dir
 from clipcap_ext.engine.clip.hub_cache import cached_file
+from clipcap_ext.engine.clip.library import import_open_clip
 from clipcap_ext.errors import CheckpointError
 
 OPEN_CLIP_FILE = "open_clip_model.safetensors"
@@ -85,9 +86,8 @@ def hub_repo(encoder: EncoderConfig) -> str:
     none."""
     if encoder.pretrained == "openai" and encoder.model in OPENAI:
         return OPENAI[encoder.model].open_clip_repo
-    from open_clip.pretrained import get_pretrained_cfg
-
-    repo = str((get_pretrained_cfg(encoder.model, encoder.pretrained) or {}).get("hf_hub", "")).strip("/")
+    tag = import_open_clip().get_pretrained_cfg(encoder.model, encoder.pretrained) or {}
+    repo = str(tag.get("hf_hub", "")).strip("/")
     if repo.count("/") != 1:
         raise CheckpointError(
             f"open_clip names no Hub repository for {encoder.model}/{encoder.pretrained}. Choose another "

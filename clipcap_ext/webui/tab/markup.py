@@ -60,8 +60,10 @@ def duration(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
 
 
-def token_count(words: Words, count: int) -> str:
-    """`12/75 tokens`, marked once it is beyond what one chunk holds."""
+def token_count(words: Words, count: int | None) -> str:
+    """`12/75 tokens`, marked once it is beyond what one chunk holds; nothing where nobody could count."""
+    if count is None:
+        return ""
     over = " clipcap_over" if count > CHUNK else ""
     return f'<span class="clipcap_tokens{over}">{count}/{CHUNK} {escape(words("tokens"))}</span>'
 
