@@ -17,6 +17,11 @@ from clipcap_ext.evaluate.report.results import check_writable, write_results
 from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
 from clipcap_ext.flags import given_decoding
 
+COMMANDS: dict[str, Callable[[Sequence[str]], str]] = {
+    compare.WORD: compare.compare_command, leaderboard.WORD: leaderboard.leaderboard_command,
+    leak.WORD: lambda words: leak.leak_command(words, say_aside),
+}  # fmt: skip
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
@@ -26,15 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _by_word(given: Sequence[str]) -> int:
     """One of the commands that have a word of their own, else an evaluation."""
-    commands: dict[str, Callable[[Sequence[str]], str]] = {
-        compare.WORD: compare.compare_command,
-        leaderboard.WORD: leaderboard.leaderboard_command,
-        leak.WORD: lambda words: leak.leak_command(words, say_aside),
-    }
-    if not given or given[0] not in commands:
+    if not given or given[0] not in COMMANDS:
         return _run(given)
-    print(commands[given[0]](given[1:]))
+    print(COMMANDS[given[0]](given[1:]))
     return DONE
+
+
+def word_parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands that have a word of their own."""
+    return {module.WORD: module.parser() for module in (compare, leaderboard, leak)}
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -47,16 +52,19 @@ def _run(arguments: Sequence[str]) -> int:
     if args.out is not None:
         write_results(args.out, results)
     if args.record:
-        _record(args.model, results)
+        from clipcap_ext.engine.catalog import find_model
+        from clipcap_ext.evaluate.report.checkpoint_scores import record_scores
+
+        record_scores(find_model(args.model).folder, results)
     print(results_table(results))
     return DONE
 
 
 def _submit(args: argparse.Namespace) -> int:
-    request = request_of(args)
-    check_writable(args.submission, "--submission")
     from clipcap_ext.evaluate.run import write_for_server
 
+    request = request_of(args)
+    check_writable(args.submission, "--submission")
     empty = write_for_server(args.model, args.submission, request, given_decoding(args), say_aside)
     print(args.submission)
     if empty:
@@ -66,7 +74,7 @@ def _submit(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     request = request_of(args)
-    if args.hypotheses is not None:
+    if args.hypotheses is not None:  # which needs no torch
         from clipcap_ext.evaluate.hypotheses.evaluation import evaluate_hypotheses
 
         return evaluate_hypotheses(args.hypotheses, request, say_aside)
@@ -75,13 +83,6 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if args.retrieval:
         return run.evaluate_retrieval(args.model, request, say_aside)
     return run.evaluate_model(args.model, request, given_decoding(args), say_aside)
-
-
-def _record(model: str, results: dict[str, Any]) -> None:
-    from clipcap_ext.engine.catalog import find_model
-    from clipcap_ext.evaluate.report.checkpoint_scores import record_scores
-
-    record_scores(find_model(model).folder, results)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from types import ModuleType
 
 
 def fault(module: str, words: list[str]) -> str:
@@ -31,7 +32,9 @@ def fault(module: str, words: list[str]) -> str:
 def read(module: str, words: list[str]) -> None:
     """Parse the words, and resolve the configuration or the plan that they name."""
     door = importlib.import_module(f"{module}.__main__")
-    if words[:1] == ["compare"]:  # a door of its own behind evaluate's
+    behind = word_parsers(door)
+    if words and words[0] in behind:
+        behind[words[0]].parse_args(words[1:])
         return
     args = door.parser().parse_args(words)
     if module == "clipcap_ext.train" and args.preset and not args.list:
@@ -50,7 +53,14 @@ def read(module: str, words: list[str]) -> None:
 def parsers() -> Iterator[argparse.ArgumentParser]:
     """Those of every door, and of the commands below."""
     for name in ("", ".train", ".evaluate", ".reproduce", ".corpus", ".labels"):
-        yield from and_below(importlib.import_module(f"clipcap_ext{name}.__main__").parser())
+        door = importlib.import_module(f"clipcap_ext{name}.__main__")
+        yield from and_below(door.parser())
+        yield from word_parsers(door).values()
+
+
+def word_parsers(door: ModuleType) -> dict[str, argparse.ArgumentParser]:
+    """Those of the commands that have a word and a parser of their own, as evaluate's `compare`."""
+    return door.word_parsers() if hasattr(door, "word_parsers") else {}
 
 
 def and_below(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

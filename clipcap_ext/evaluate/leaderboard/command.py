@@ -21,7 +21,7 @@ MOST_PICTURES = 200  # of all boards together; each is about 20 KB of the page
 
 def leaderboard_command(arguments: Sequence[str]) -> str:
     """Run `leaderboard` on its words: the page's path. UsageError names a file that holds no scores."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     check_writable(args.out)
     if args.resamples < 1 or args.pictures < 0:
         raise UsageError("--resamples must be at least 1 and --pictures 0 or more.")
@@ -41,7 +41,8 @@ def _part(board: Board, bootstrap: Bootstrap, pictures: int, images: Path | None
     return BoardPage(board, all_pairs(board, bootstrap), shown, thumbnails(images, shown))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The words of the command."""
     made = argparse.ArgumentParser(
         prog=f"python -m clipcap_ext.evaluate {WORD}",
         description="One page of many runs: a table to sort, intervals, which differences are more than "

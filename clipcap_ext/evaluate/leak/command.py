@@ -33,7 +33,7 @@ class Subject:
 
 def leak_command(arguments: Sequence[str], say: Say) -> str:
     """Run `leak` on its words: what is to be printed."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     if args.out is not None:
         check_writable(args.out)
     given = {name: getattr(args, name) for name in ("split", "images", "limit", "positions", "device")}
@@ -133,7 +133,8 @@ def _of_model(name: str, request: EvaluationRequest, say: Say) -> Subject:
     return Subject(entry.name, split, captions, *known)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The words of the command."""
     made = argparse.ArgumentParser(
         prog=f"python -m clipcap_ext.evaluate {WORD}",
         description="Whether captions look as if their maker had seen the test photos' own captions.",

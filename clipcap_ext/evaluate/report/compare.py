@@ -23,7 +23,7 @@ COMPARED = ("name", "split", "protocol")  # of the data: alike in both
 
 def compare_command(arguments: Sequence[str]) -> str:
     """Run `compare` on its words: what is to be printed. UsageError for files that cannot be compared."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     if args.out is not None:
         check_writable(args.out)
     if args.resamples < 1:
@@ -69,7 +69,8 @@ def _named(systems: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str,
     return list(zip(("first", "second"), systems, strict=True))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The words of the command."""
     made = argparse.ArgumentParser(
         prog=f"python -m clipcap_ext.evaluate {WORD}",
         description="Whether two systems scored on the same images differ by more than chance.",
