@@ -86,9 +86,28 @@ function switch_to_clipcap() {
     if (ours) {
         ours.click();
     }
-    // the panes' buttons have no ids under gradio 3, and those of a tab that opens just now are not to be seen yet
-    clipcap_app().querySelector("#clipcap_panes .tab-nav > button, #clipcap_panes [role=tab]")?.click();
+    clipcap_first_pane();
     return Array.from(arguments);
+}
+
+// The panes' buttons have no ids under gradio 3, and those of a tab that opens just now are not to be seen yet.
+function clipcap_first_pane() {
+    clipcap_app().querySelector("#clipcap_panes .tab-nav > button, #clipcap_panes [role=tab]")?.click();
+}
+
+// "Use" on a model's card.
+let clipcap_chosen = "";
+
+function clipcap_choose(event) {
+    const button = event.target?.closest?.("[data-clipcap-model]");
+    if (button) {
+        clipcap_chosen = button.dataset.clipcapModel;
+        clipcap_button("want").click();
+    }
+}
+
+function clipcap_wanted() {
+    return { wanted: clipcap_chosen };
 }
 
 function clipcap_remember(choices) {
@@ -347,6 +366,7 @@ if (!window.clipcap_started) {
     document.addEventListener("paste", clipcap_paste);
     document.addEventListener("input", clipcap_typed);
     document.addEventListener("click", clipcap_chip);
+    document.addEventListener("click", clipcap_choose);
     document.addEventListener("change", clipcap_given, true);
     document.addEventListener("drop", clipcap_given, true);
     clipcap_start();

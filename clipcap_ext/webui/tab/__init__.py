@@ -59,7 +59,7 @@ def fill(context: Context) -> None:
     wire_batch(context, header, controls, batch)
     if folder is not None:
         wire_folder(context, header, controls, folder)
-    wire_models(context, header, models, models_tab)
+    wire_models(context, header, controls, models, models_tab)
     wire_memory(context, header, controls, remembered_others(single, folder))
     if context.components.register is not None:
         context.components.register(single.picture)

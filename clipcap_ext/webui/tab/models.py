@@ -3,21 +3,21 @@ memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.engine.catalog import ModelEntry, list_to_fetch
-from clipcap_ext.engine.published.published_models import PublishedModel
-from clipcap_ext.service.model_facts import purpose_of, scores_of, size_of, state_of, terms_of
-from clipcap_ext.webui.tab.binding import Answer, on
-from clipcap_ext.webui.tab.compat import QUICK, QUIET
+from clipcap_ext.engine.catalog import list_to_fetch
+from clipcap_ext.webui.tab.binding import Answer, on, page_only
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, hidden_button, hidden_text
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import DecodingControls, form_updates, model_form
 from clipcap_ext.webui.tab.downloads import DownloadControls, build_downloads, lists_now, wire_downloads
-from clipcap_ext.webui.tab.header import Header
+from clipcap_ext.webui.tab.header import Header, models_now
 from clipcap_ext.webui.tab.ids import elem_id
-from clipcap_ext.webui.tab.markup import size_text, state, table
+from clipcap_ext.webui.tab.markup import state
+from clipcap_ext.webui.tab.model_cards import card_here, card_to_fetch, cards_html
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class ModelsPane:
     status: gr.HTML
     downloads: DownloadControls
     table: gr.HTML
+    wanted: Any
+    want: gr.Button
 
 
 def build_models(context: Context) -> ModelsPane:
@@ -39,15 +41,18 @@ def build_models(context: Context) -> ModelsPane:
         unload = gr.Button(words("Unload"), size="sm", elem_id=elem_id("unload"))
     status = gr.HTML(state("idle", memory_line(context)), elem_id=elem_id("memory"))
     downloads = build_downloads(context)
-    shown = gr.HTML(models_table(context), elem_id=elem_id("models"))
+    shown = gr.HTML(models_cards(context), elem_id=elem_id("models"))
     return ModelsPane(
         refresh=refresh, unload=unload, status=status, downloads=downloads, table=shown,
+        wanted=hidden_text("wanted"), want=hidden_button("want"),
     )  # fmt: skip
 
 
-def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabItem) -> None:
+def wire_models(
+    context: Context, header: Header, controls: DecodingControls, pane: ModelsPane, tab: gr.TabItem
+) -> None:
     """Connect the pane; it is looked at anew whenever its tab is opened."""
-    wire_downloads(context, header, pane.downloads, pane.table, lambda: models_table(context))
+    wire_downloads(context, header, pane.downloads, pane.table, lambda: models_cards(context))
 
     def unload() -> Answer:
         context.service.unload()
@@ -56,10 +61,16 @@ def wire_models(context: Context, header: Header, pane: ModelsPane, tab: gr.TabI
     def again() -> Answer:
         return {
             pane.status: state("idle", memory_line(context)),
-            pane.table: models_table(context),
+            pane.table: models_cards(context),
             **lists_now(context, pane.downloads),
         }
 
+    def use(wanted: str | None) -> Answer:
+        return {**models_now(context, header, wanted), **form_updates(controls, model_form(context, wanted))}
+
+    outputs = [header.model, header.facts, *controls.components.values()]
+    chosen = on(pane.want.click, use, {"wanted": pane.wanted}, outputs, "clipcap_wanted", **QUICK)
+    page_only(chosen.then, "clipcap_first_pane")
     on(pane.unload.click, unload, {}, [pane.status], **QUIET)
     for look in (pane.refresh.click, header.refresh.click, tab.select):
         on(look, again, {}, [pane.status, pane.table, *pane.downloads.lists], **QUICK)
@@ -71,34 +82,12 @@ def memory_line(context: Context) -> str:
     return words("In memory:") + " " + service.status() if service.loaded() else words("No model in memory.")
 
 
-def models_table(context: Context) -> str:
-    """One row a model, the broken ones with what is wrong."""
+def models_cards(context: Context) -> str:
+    """A card a model: those here, the broken ones with what is wrong, then those to fetch."""
     words = context.words
-    head = ("Name", "Good for", "Size", "Licence", "State", "Scores", "Where")
-    rows = [_row(context, entry) for entry in context.service.models()]
     sizes = dict(context.downloads.fetchable())  # with its CLIP, where that is not here
     published = list_to_fetch(folders=[context.host.models_dir])
-    rows += [_row_to_fetch(context, model, sizes) for model in published]
-    title = words("Your own models go into {place}", place=str(context.host.models_dir))
-    return table([words(cell) for cell in head], rows, title)
-
-
-def _row(context: Context, entry: ModelEntry) -> tuple[str, ...]:
-    words, models_dir = context.words, context.host.models_dir
-    text, encoder = state_of(entry, models_dir)
-    told = words(text, encoder=encoder) + (f": {entry.problem}" if entry.problem else "")
-    return (
-        entry.name, purpose_of(entry), size_text(size_of(entry, models_dir)), terms_of(entry) or "–", told,
-        scores_of(entry) or "–", str(entry.folder),
-    )  # fmt: skip
-
-
-def _row_to_fetch(context: Context, model: PublishedModel, sizes: Mapping[str, int]) -> tuple[str, ...]:
-    words, place = context.words, context.host.models_dir / model.name
-    whole = sizes.get(model.name, model.size)
-    size = words("about {size}", size=size_text(whole)) if whole else "–"
-    told = words("not here: its file can only be fetched by hand")
-    if model.repo:
-        told = words("not here yet: {repo} on the Hub, choose it under To download", repo=model.repo)
-    where = f"{place}.pt" if not model.repo else str(place)
-    return model.name, model.purpose, size, model.terms or model.licence or "–", told, "–", where
+    cards = [card_here(context, entry) for entry in context.service.models()]
+    cards += [card_to_fetch(context, model, sizes) for model in published]
+    own = words("Your own models go into {place}", place=str(context.host.models_dir))
+    return cards_html(words, cards, own)

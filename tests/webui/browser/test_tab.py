@@ -374,10 +374,21 @@ def test_models_are_listed_chosen_and_unloaded(page: Page, pictures: Path) -> No
     wait_for(lambda: "tiny-clipcap · cpu" in page.text("memory"), "the model in memory")
     for part in ("tiny-clipcap", "tiny-transformer", "A random ClipCap for tests", "MB"):
         assert part in page.text("models")
+    assert "CIDEr" not in page.text("models"), "scores are folded"
+    for width in (1280, 390):
+        page.browser.devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+        )
+        cut = "[...document.querySelectorAll('.clipcap_model_card, .clipcap_model_card *')]"
+        cut += ".filter((one) => one.getBoundingClientRect().right > window.innerWidth).length"
+        assert page.browser.run(f"return {cut}") == 0, width
+    page.browser.devtools("Emulation.clearDeviceMetricsOverride")
     page.press("unload")
     wait_for(lambda: "No model in memory" in page.text("memory"), "the unloading", SLOW)
-    page.pane("single")
-    page.choose_model("tiny-transformer")
+    page.browser.run("document.querySelector('[data-clipcap-model=tiny-transformer]').click()")
+    wait_for(lambda: page.value("model") == "tiny-transformer", "the model of that card")
+    seen = "return document.getElementById('clipcap_pane_single').offsetParent !== null"
+    wait_for(lambda: page.browser.run(seen), "the pane of one picture")
     assert page.caption() != first
     assert "tiny-transformer" in page.text("status")
     page.press("refresh")
