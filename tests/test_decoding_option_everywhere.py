@@ -21,6 +21,7 @@ from clipcap_ext.__main__ import main
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import can_int8
 from clipcap_ext.evaluate.__main__ import main as evaluate
 from clipcap_ext.service.service import CaptionService
@@ -37,6 +38,12 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 EACH = pytest.mark.parametrize(
     ("name", "changes"), [(name, {**beside, name: value}) for name, (value, beside) in CASES.items()]
 )
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' models are narrower than 8 bits are worth."""
+    monkeypatch.setattr(int8, "NARROWEST", 1)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 from clipcap_ext.engine.doubt import DoubtRule
-from clipcap_ext.engine.precision.copies import uses_int8
+from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_int8
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -90,13 +90,21 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
             captions = self._scored(features, captions)
         return self.with_doubt(features, captions)
 
+    @property
+    def copies(self) -> LanguageCopies | None:
+        """What stands in for this kind's GPT-2, or drafts for it; None where it has none."""
+        return None
+
     def uses_int8(self, options: DecodingOptions) -> bool:
         """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
-        return uses_int8(options, self.encoder.device.type)
+        if not asks_for_int8(options, self.encoder.device.type):
+            return False
+        words = self.copies is not None and self.copies.changes
+        return words or self.encoder.in_int8 is not self.encoder
 
     def image_features(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> Tensor:
         """Images -> (B, clip_dim) by this captioner's encoder, as precisely as the options say."""
-        fast = self.uses_int8(options or self.default_options)
+        fast = asks_for_int8(options or self.default_options, self.encoder.device.type)
         return (self.encoder.in_int8 if fast else self.encoder).encode_image(images)
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:

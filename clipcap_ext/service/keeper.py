@@ -41,7 +41,11 @@ class Loaded:
         chosen = options or self.captioner.default_options
         if chosen.precision != "fast" or self.device.type != "cpu":
             return self.dtype_name
-        return "int8" if self.captioner.uses_int8(chosen) else f"{self.dtype_name} (no int8 here)"
+        if self.captioner.uses_int8(chosen):
+            return "int8"
+        from clipcap_ext.engine.precision.int8 import can_int8
+
+        return f"{self.dtype_name} ({'too small for int8' if can_int8() else 'no int8 here'})"
 
 
 class Keeper:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.clip.model import ClipModel
+from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, int8_layer, replace_layers
 
 
@@ -48,5 +49,6 @@ def tower_in_int8(clip: ClipModel) -> ClipModel | None:
 
 def _int8(layer: nn.Module) -> nn.Module | None:
     if type(layer) is nn.MultiheadAttention:
-        return Int8Attention(layer) if layer.in_proj_weight is not None else layer
+        wide = layer.in_proj_weight is not None and layer.embed_dim >= int8.NARROWEST
+        return Int8Attention(layer) if wide else None
     return int8_layer(layer)

@@ -53,10 +53,6 @@ class MergeRnnCaptioner(FeatureCaptioner[MergeRnnModel, WordVocabulary]):
     """A Captioner (see captioning.py) over a loaded Merge-RNN."""
 
     @torch.inference_mode()
-    def uses_int8(self, options: DecodingOptions) -> bool:
-        """Whether its encoder is: the cells that write the words are too few."""
-        return super().uses_int8(options) and self.encoder.in_int8 is not self.encoder
-
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
     ) -> list[Caption]:

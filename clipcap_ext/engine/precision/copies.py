@@ -10,14 +10,14 @@ from functools import cached_property
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
 
-DRAFTED_WIDTH = 512  # n_embd from which on an 8-bit GPT-2 is quick enough to draft for the exact one
 DRAFTED_ROWS = 8  # captions together above which drafting saves nothing
 
 
-def uses_int8(options: DecodingOptions, device_type: str) -> bool:
-    """Whether captions asked for so are reckoned in 8 bits."""
+def asks_for_int8(options: DecodingOptions, device_type: str) -> bool:
+    """Whether captions asked for so are reckoned in 8 bits wherever that saves time."""
     return options.precision == "fast" and device_type == "cpu" and can_int8()
 
 
@@ -33,19 +33,25 @@ class LanguageCopies:
 
         The draft is made for the second batch: it takes longer to make than it saves in one.
         """
-        if uses_int8(options, self._lm.device.type):
+        if asks_for_int8(options, self._lm.device.type):
             return self.fast, None
         self._batches += 1
         return self._lm, self.draft if self._pays(options, images * options.num_candidates) else None
 
     def _pays(self, options: DecodingOptions, rows: int) -> bool:
         many = self._batches > 1 and rows <= DRAFTED_ROWS and options.num_beams == 1
-        large = self._lm.config.n_embd >= DRAFTED_WIDTH and self._lm.device.type == "cpu"
+        large = self._lm.config.n_embd >= int8.NARROWEST and self._lm.device.type == "cpu"
         return many and large and can_int8()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything of it is in 8 bits where that is asked for."""
+        return self.fast is not self._lm
 
     @cached_property
     def fast(self) -> Gpt2:
-        """In 8 bits, its output weights left as they are: they choose the words."""
+        """In 8 bits, its output weights left as they are, for they choose the words; itself where it is too
+        small."""
         return in_int8(self._lm)
 
     @cached_property
@@ -57,10 +63,9 @@ class LanguageCopies:
 
 
 def in_int8(lm: Gpt2) -> Gpt2:
-    """A copy whose linear layers are in 8 bits; embeddings and output weights are the same tensors."""
+    """A copy whose wide layers are in 8 bits, and all else the same tensors; itself where none is wide."""
     same = shared(lm)
-    replace_layers(same.transformer, int8_layer)
-    return same
+    return same if replace_layers(same.transformer, int8_layer) else lm
 
 
 def shared(module: Gpt2) -> Gpt2:

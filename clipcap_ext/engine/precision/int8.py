@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is in every torch since 1.3
+NARROWEST = 512  # inputs of a layer: below, 8 bits take longer than they save
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
 SMALLEST = 1e-20  # half of the span of a row whose numbers are all one
 
@@ -85,9 +86,10 @@ def replace_layers(module: nn.Module, replacement: Callable[[nn.Module], nn.Modu
 
 
 def int8_layer(layer: Any) -> nn.Module | None:
-    """A linear layer, or the transposed one of transformers' GPT-2, in 8 bits; None for any other."""
-    if type(layer) is nn.Linear:
+    """A linear layer, or the transposed one of transformers' GPT-2, in 8 bits; None for any other, and
+    for one that is too narrow."""
+    if type(layer) is nn.Linear and layer.in_features >= NARROWEST:
         return Int8Linear(layer.weight, layer.bias)
-    if type(layer).__name__ == "Conv1D" and hasattr(layer, "nf"):
+    if type(layer).__name__ == "Conv1D" and len(layer.weight) >= NARROWEST:
         return Int8Linear(layer.weight.T, layer.bias)
     return None

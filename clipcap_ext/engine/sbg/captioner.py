@@ -46,13 +46,18 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
     ) -> None:  # fmt: skip
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
-        self.copies = LanguageCopies(gpt2)
+        self._copies = LanguageCopies(gpt2)
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
     ) -> list[Caption]:
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         return self.guess(features, self.selector.select(features), options, keys=keys)
+
+    @property
+    def copies(self) -> LanguageCopies:
+        """What stands in for its GPT-2, or drafts for it."""
+        return self._copies
 
     def trees(self, features: Tensor) -> list[KeywordTree]:
         """What the selection looked at for each of features (B, clip_dim)."""
@@ -81,7 +86,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         room = self._room(options)
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
-        lm, draft = self.copies.pair(options, rows)
+        lm, draft = self._copies.pair(options, rows)
         decoded = decode(lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, draft=draft)
         groups = [keep_distinct([_cut(candidate) for candidate in group]) for group in decoded]
         ranked = rank_by_similarity(self.encoder, features, groups)

@@ -8,9 +8,16 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from clipcap_ext.engine.clip.int8_tower import Int8Attention
+from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
 
 pytestmark = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' layers are narrower than 8 bits are worth."""
+    monkeypatch.setattr(int8, "NARROWEST", 1)
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -56,6 +63,12 @@ def test_gpt2s_transposed_layer_is_the_same_layer() -> None:
     assert converted is not None and converted(inputs).shape == (2, 5, 48)
     assert error(converted(inputs), layer(inputs)) < 0.02
     assert int8_layer(nn.LayerNorm(3)) is None
+
+
+def test_a_layer_narrower_than_it_is_worth_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "NARROWEST", 33)
+    assert [int8_layer(layer) for layer in (nn.Linear(32, 64), Conv1D(64, 32))] == [None, None]
+    assert int8_layer(nn.Linear(33, 4)) is not None
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from tiny import tiny_images
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.precision import copies
+from clipcap_ext.engine.precision import copies, int8
 from clipcap_ext.engine.precision.int8 import can_int8
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
@@ -20,6 +20,12 @@ MODELS = ("tiny-clipcap", "tiny-transformer", "tiny-sbg")
 needs_int8 = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
 EXACT = DecodingOptions(max_new_tokens=10)
 FAST = EXACT.with_changes(precision="fast")
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' models are narrower than 8 bits are worth."""
+    monkeypatch.setattr(int8, "NARROWEST", 1)
 
 
 @pytest.fixture
@@ -51,7 +57,6 @@ def test_a_large_model_is_drafted_from_its_second_batch_on_and_says_the_same(
     captioner: FeatureCaptioner, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = EXACT.with_changes(**changes)
-    monkeypatch.setattr(copies, "DRAFTED_WIDTH", 1)
     monkeypatch.setattr(copies, "DRAFTED_ROWS", 64)
     plain = captioner.caption(tiny_images(), options)
     assert "draft" not in vars(captioner.copies)
@@ -81,7 +86,18 @@ def test_where_there_are_no_8_bits_fast_is_exact_and_a_word_says_so(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "can_int8", lambda: False)
+    monkeypatch.setattr(int8, "can_int8", lambda: False)
     images, one = tiny_images(), service(tiny_folder)
     fast, exact = (one.caption(images, "tiny-clipcap", options) for options in (FAST, EXACT))
     assert (fast.dtype, exact.dtype) == ("fp32 (no int8 here)", "fp32")
     assert fast.captions == exact.captions
+
+
+@needs_int8
+def test_a_model_too_small_to_gain_by_it_stays_as_it_is(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    images, one = tiny_images(), service(tiny_folder)
+    fast, exact = (one.caption(images, "tiny-clipcap", options) for options in (FAST, EXACT))
+    assert (fast.dtype, fast.captions) == ("fp32 (too small for int8)", exact.captions)
