@@ -39,7 +39,7 @@ def main() -> int:
             "pycocoevalcap": [str(Path(__file__)), "--plain", str(prepared)],
         }  # fmt: skip
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        said = {}
+        said: dict[str, str] = {}
         for turn in range(args.rounds):
             for name, command in commands.items():
                 taken[name].append(_time([sys.executable, *command], said, name))
@@ -68,16 +68,10 @@ def plain(prepared: list[dict[str, list[str]]]) -> dict[str, float]:
     told = [{key: [{"caption": one} for one in texts] for key, texts in part.items()} for part in prepared]
     references, captions = (PTBTokenizer().tokenize(part) for part in told)
     values: dict[str, float] = {}
-    scorers = [
-        (Bleu(4), ["Bleu_1", "", "", "Bleu_4"]),
-        (Meteor(), "METEOR"),
-        (Rouge(), "ROUGE_L"),
-        (Cider(), "CIDEr"),
-    ]
-    for scorer, names in scorers:
-        value, _ = scorer.compute_score(references, captions)
-        pairs = zip(names, value, strict=True) if isinstance(names, list) else [(names, value)]
-        values |= {name: float(one) for name, one in pairs if name}
+    several, _ = Bleu(4).compute_score(references, captions)
+    values |= {f"Bleu_{order}": float(several[order - 1]) for order in (1, 4)}
+    for name, scorer in (("METEOR", Meteor()), ("ROUGE_L", Rouge()), ("CIDEr", Cider())):
+        values[name] = float(scorer.compute_score(references, captions)[0])
     return values
 
 

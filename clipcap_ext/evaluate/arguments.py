@@ -103,7 +103,7 @@ def request_of(args: argparse.Namespace) -> EvaluationRequest:
         or given_decoding(args)
     ):  # fmt: skip
         raise UsageError(
-            "--retrieval makes no captions: --record, --metrics, --clip-score, --instances, --human and "
+            "--retrieval makes no captions: --record, --metrics, --instances, --clip-score, --human and "
             "decoding options do nothing."
         )
     names = {spec.name for spec in fields(EvaluationRequest)} - {"seed"}
