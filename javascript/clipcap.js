@@ -269,6 +269,28 @@ function clipcap_beside(values) {
     return { beside: JSON.stringify(marks) };
 }
 
+// Gradio drops a press while the run of the picture before is still ending: press again for the new picture then.
+let clipcap_run_of = null;
+let clipcap_lost = false;
+
+function clipcap_begun(values) {
+    clipcap_run_of ??= clipcap_mark_of(values.image);
+    return clipcap_beside(values);
+}
+
+function clipcap_clicked(event) {
+    clipcap_lost ||= clipcap_run_of !== null && Boolean(event.target?.closest?.("#clipcap_run"));
+}
+
+function clipcap_ended() {
+    const again = clipcap_lost && clipcap_shown !== "" && clipcap_run_of !== clipcap_shown;
+    clipcap_run_of = null;
+    clipcap_lost = false;
+    if (again) {
+        setTimeout(clipcap_press, 50, ["run"]);
+    }
+}
+
 function clipcap_pictured(values) {
     clipcap_shown = clipcap_mark_of(values.image);
     clipcap_compare();
@@ -366,6 +388,7 @@ if (!window.clipcap_started) {
     document.addEventListener("paste", clipcap_paste);
     document.addEventListener("input", clipcap_typed);
     document.addEventListener("click", clipcap_chip);
+    document.addEventListener("click", clipcap_clicked, true);
     document.addEventListener("click", clipcap_choose);
     document.addEventListener("change", clipcap_given, true);
     document.addEventListener("drop", clipcap_given, true);

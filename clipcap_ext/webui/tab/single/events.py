@@ -65,10 +65,11 @@ def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[s
     run, model = partial(caption_picture, context, pane), {"model": header.model}
     edited = {**inputs, "keywords": pane.keywords.text}
     for ended in (
-        on(pane.begin.click, run, inputs, pane.outputs, "clipcap_beside", **QUIET),
+        begun := on(pane.begin.click, run, inputs, pane.outputs, "clipcap_begun", **QUIET),
         on(pane.keywords.again.click, run, edited, pane.outputs, "clipcap_beside", **QUIET),
     ):
         on(ended.then, model_is_here, model, [pane.begin, header.facts], **QUICK)
+    page_only(begun.then, "clipcap_ended")
     on(pane.stop.click, stop, {"mine": pane.mine}, **QUICK)
 
 
