@@ -91,6 +91,7 @@ def test_two_people_at_once_get_each_their_own_caption(page: Page, pictures: Pat
         for window, text in zip(windows, alone, strict=True):
             browser.act_on(window)
             wait_for(lambda: " ms" in page.text("status"), "a caption", SLOW)
+            wait_for(lambda: page.value("caption"), "its text in the box")
             assert page.value("caption") == text
     finally:
         browser.act_on(windows[1])
