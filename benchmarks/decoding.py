@@ -20,7 +20,7 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2 import Gpt2, is_gpt2
 
 CAPTION_TOKENS, PUBLISHED_STEPS, TOP_P = 13, 67, 0.8
 
@@ -59,7 +59,7 @@ def cached(model: ClipCapModel, embeds: Tensor, **options: Any) -> list[list[int
     """The project's decode path: ids of the best candidate of each row."""
     wanted = DecodingOptions(max_new_tokens=CAPTION_TOKENS, **options)
     keys = [str(row) for row in range(len(embeds))]
-    found = decode(model.gpt2, embeds, Numbers(), wanted, keys=keys)
+    found = decode(model.language, embeds, Numbers(), wanted, keys=keys)
     return [[int(token) for token in group[0].text.split()[:-1]] for group in found]
 
 
@@ -75,11 +75,13 @@ def main() -> None:
     model = ClipCapModel(ClipCapConfig(gpt2=sizes) if arguments.small else ClipCapConfig()).eval()
     with torch.inference_mode():
         embeds = model.prefix_embeds(functional.normalize(torch.randn(16, 768), dim=-1))
-    naive = [published_loop(model.gpt2, embeds[row : row + 1], CAPTION_TOKENS) for row in range(2)]
+    gpt2 = model.language.module
+    assert is_gpt2(gpt2)
+    naive = [published_loop(gpt2, embeds[row : row + 1], CAPTION_TOKENS) for row in range(2)]
     assert cached(model, embeds)[:2] == naive, "cached and naive decoding disagree"
     took = medians(
         {
-            "naive": lambda: published_loop(model.gpt2, embeds[:1], PUBLISHED_STEPS),
+            "naive": lambda: published_loop(gpt2, embeds[:1], PUBLISHED_STEPS),
             "one": lambda: cached(model, embeds[:1]),
             "sixteen": lambda: cached(model, embeds),
             "beams": lambda: cached(model, embeds[:1], num_beams=3),

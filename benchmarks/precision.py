@@ -26,7 +26,8 @@ from clipcap_ext.captioning import Captioner, Looked
 from clipcap_ext.engine.clip.int8_tower import tower_in_int8
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2 import is_gpt2
+from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import copies, int8
 
 BUNDLED = "tiny-flickr8k"
@@ -47,15 +48,19 @@ def clear_model(small: bool) -> ClipCapModel:
     """Random weights in which one word follows from the last as clearly as may be."""
     torch.manual_seed(0)
     model = ClipCapModel(ClipCapConfig(gpt2=SMALL) if small else ClipCapConfig()).eval()
+    gpt2 = model.language.module
+    assert is_gpt2(gpt2)
     with torch.no_grad():
-        embeddings = model.gpt2.transformer.wte.weight.mul_(10)
+        embeddings = gpt2.transformer.wte.weight.mul_(10)
         head = nn.Linear(embeddings.shape[1], embeddings.shape[0], bias=False)
         head.weight.copy_(embeddings[torch.randperm(len(embeddings))])
-    model.gpt2.lm_head = head
+    gpt2.lm_head = head
     return model
 
 
-def captions(lm: Gpt2, embeds: Tensor, draft: Gpt2 | None = None, **options: int) -> list[str]:
+def captions(
+    lm: LanguageModel, embeds: Tensor, draft: LanguageModel | None = None, **options: int
+) -> list[str]:
     """What `lm` says behind embeds (B, P, n_embd)."""
     wanted = DecodingOptions(max_new_tokens=CAPTION_TOKENS, **options)  # type: ignore[arg-type]
     found = decode(lm, embeds, Numbers(), wanted, keys=[""] * len(embeds), draft=draft)
@@ -64,11 +69,12 @@ def captions(lm: Gpt2, embeds: Tensor, draft: Gpt2 | None = None, **options: int
 
 def decoding_rows(model: ClipCapModel, rounds: int) -> Iterator[list[object]]:
     """Milliseconds a caption, and times as fast as the published loop."""
-    lm = model.gpt2
+    lm, gpt2 = model.language, model.language.module
+    assert is_gpt2(gpt2)
     held = copies.LanguageCopies(lm)
     with torch.inference_mode():
         embeds = model.prefix_embeds(functional.normalize(torch.randn(64, 768), dim=-1))
-    base = processor_seconds(lambda: published_loop(lm, embeds[:1], PUBLISHED_STEPS), 1)
+    base = processor_seconds(lambda: published_loop(gpt2, embeds[:1], PUBLISHED_STEPS), 1)
     yield ["published loop", 1, f"{1000 * base:.0f}", "1.0", ""]
     for together in (1, 4, 16, 64):
         some = embeds[:together]
@@ -82,7 +88,7 @@ def decoding_rows(model: ClipCapModel, rounds: int) -> Iterator[list[object]]:
             same = sum(one == other for one, other in zip(action(), said, strict=True))
             each = processor_seconds(action, rounds) / together
             yield [way, together, f"{1000 * each:.0f}", f"{base / each:.1f}", f"{same} of {together}"]
-    beams: dict[str, Gpt2] = {"exact, 5 beams": lm, "fast, 5 beams": held.fast}
+    beams: dict[str, LanguageModel] = {"exact, 5 beams": lm, "fast, 5 beams": held.fast}
     for way, one in beams.items():
         each = processor_seconds(partial(captions, one, embeds[:1], num_beams=5), rounds)
         yield [way, 1, f"{1000 * each:.0f}", f"{base / each:.1f}", ""]

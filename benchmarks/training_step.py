@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from benchmarks.measure import publish, seconds, table
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
+from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import CaptioningModule
 from clipcap_ext.train.loop.batches import plan_epoch
@@ -39,10 +40,12 @@ def padded_loss(model: ClipCapModel, features: Tensor, ids: Tensor, lengths: Ten
     positions = torch.arange(ids.shape[1])
     real = positions < lengths[:, None]
     prefix = model.prefix_embeds(features)
-    embeds = torch.cat((prefix, model.gpt2.transformer.wte(ids)), dim=1)
+    gpt2 = model.language.module
+    assert is_gpt2(gpt2)
+    embeds = torch.cat((prefix, gpt2.transformer.wte(ids)), dim=1)
     mask = torch.cat((real.new_ones(prefix.shape[:2]), real), dim=1).long()
-    hidden = model.gpt2.transformer(inputs_embeds=embeds, attention_mask=mask, use_cache=False)[0]
-    logits = model.gpt2.lm_head(hidden)[:, model.config.prefix_length - 1 : -1]
+    hidden = gpt2.transformer(inputs_embeds=embeds, attention_mask=mask, use_cache=False)[0]
+    logits = gpt2.lm_head(hidden)[:, model.config.prefix_length - 1 : -1]
     labels = ids.masked_fill(~real, -100)
     return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
 

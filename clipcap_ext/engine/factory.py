@@ -74,9 +74,8 @@ def _load_clipcap(
 ) -> FeatureCaptioner[Any, Any]:
     import torch
 
-    from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
     from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
-    from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
+    from clipcap_ext.engine.clipcap.checkpoint import load_clipcap, load_vocabulary
 
     model = load_clipcap(folder, config, dtype or torch.float32)
     _check_features(folder, config, encoder, model.config.clip_dim)
@@ -86,9 +85,8 @@ def _load_clipcap(
             "is not in the encoder's folder. Copy or download the encoder again."
         )
     model.to(device)
-    return ClipCapCaptioner(
-        folder.resolve().name, encoder, model, load_tokenizer(folder), config.decoding_options()
-    )
+    vocabulary = load_vocabulary(folder, model)
+    return ClipCapCaptioner(folder.resolve().name, encoder, model, vocabulary, config.decoding_options())
 
 
 def _load_sbg(

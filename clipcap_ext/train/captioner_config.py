@@ -40,6 +40,10 @@ class CaptionerConfig(TrainConfig):
     encoder_weights: str = option("openai", "open_clip's pretrained tag; empty for an encoder of ours.")
     normalize: bool = option(True, "Scale image features to unit norm.")
 
+    def sentence(self, encoder: str) -> str:
+        """A model card's sentence on what was trained, on the encoder of that name."""
+        return self.card.format(encoder)
+
     @property
     def decoding(self) -> dict[str, Any]:
         """The exported decode defaults: the copied options that differ from DecodingOptions' own.

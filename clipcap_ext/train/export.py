@@ -44,7 +44,7 @@ def config_and_card(
         kind=config.task, name=facts.preset or folder.name, model=model, encoder=encoder,
         decoding=config.decoding, training=training_facts(config, facts, data.name, data.photos),
     )  # fmt: skip
-    what = config.card.format(encoder.model)
+    what = config.sentence(encoder.model)
     stands_on = base_models(encoder, getattr(config, "gpt2", ""))
     return checkpoint, model_card(checkpoint.name, what, config, facts, data.name, data.photos, stands_on)
 

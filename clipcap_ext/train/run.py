@@ -15,6 +15,7 @@ from clipcap_ext.errors import CaptionError, UsageError
 from clipcap_ext.files import write_whole
 from clipcap_ext.train.beginning import COMFORT, CONFIG_FILE, FEATURES, Kept, goes_on, keep_places, read_kept
 from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.clipcap.own_language import with_language
 from clipcap_ext.train.clipcap.starting import with_start
 from clipcap_ext.train.config import TrainConfig, override, parse_assignments, read_overrides
 from clipcap_ext.train.loop.alone import Alone, check_seen, started_together
@@ -35,16 +36,19 @@ def resolve(preset: Preset, config_file: Path | None, assignments: Sequence[str]
 
 
 def resolve_start(preset: Preset, config_file: Path | None, assignments: Sequence[str]) -> TrainConfig:
-    """The same; where a `start` is set, what nobody set is as the checkpoint there has it.
+    """The same; where a `start` or an `lm` is set, what nobody set is as the model there has it.
 
     ModelNotFound lists the models there are, UsageError says what contradicts the checkpoint.
     """
     given = read_overrides(config_file, preset.config) if config_file is not None else {}
     given |= parse_assignments(preset.config, assignments)
-    start = given.get("start") or getattr(preset.config, "start", "")
-    if not start or not isinstance(preset.config, CaptioningConfig):
+    if not isinstance(preset.config, CaptioningConfig):
         return resolve(preset, config_file, assignments)
-    config, by_hand = with_start(preset.config, given, start)
+    config, by_hand = with_language(preset.config, given)
+    if start := by_hand.get("start") or config.start:
+        config, by_hand = with_start(config, by_hand, start)
+    elif not given.get("lm"):
+        return resolve(preset, config_file, assignments)
     return override(config, by_hand, "--set")
 
 

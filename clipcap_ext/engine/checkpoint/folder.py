@@ -1,4 +1,4 @@
-"""A checkpoint folder (config.json, model.safetensors, vocab.json, merges.txt, README.md), whole or not at
+"""A checkpoint folder (config.json, model.safetensors, a vocabulary's files, README.md), whole or not at
 all."""
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from torch import Tensor, nn
 from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.fingerprint import write_fingerprints
 from clipcap_ext.engine.checkpoint.safefile import write_safetensors
-from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.files import write_folder
 from clipcap_ext.foreign_json import expect, read_json_file
 
 WEIGHTS_FILE, TRAINED_ON_FILE = "model.safetensors", "trained_on.json"
-TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 PIECE = 1 << 18  # numbers looked at together
 Model = TypeVar("Model", bound=nn.Module)
@@ -44,10 +42,11 @@ def save_checkpoint(
     content.
     """
     with write_folder(folder) as partial:
+        tied = tied_names(model)
         state = {
             name: tensor.detach().to(dtype) if tensor.is_floating_point() else tensor
             for name, tensor in model.state_dict().items()
-            if not name.endswith(TIED)
+            if name not in tied
         }
         write_safetensors(partial / WEIGHTS_FILE, state)
         tokenizer.save(partial)
@@ -63,7 +62,8 @@ def fill(
 ) -> Model:
     """Build a model that holds `state` itself, in `dtype`: no second copy, and no random weights made first.
 
-    Every parameter must be given and nothing else (GPT-2's tied output weights may be left out);
+    Every parameter must be given and nothing else (weights that are another's, as GPT-2's output weights are
+    its embeddings, may be left out);
     CheckpointError lists what is missing, extra or of another shape, and refuses weights that are not finite.
     """
     try:
@@ -71,21 +71,39 @@ def fill(
             model = build()
     except Exception as error:  # sizes that fit no model lead the libraries to many kinds
         raise CheckpointError(f"{where}: its config describes no model that can be built: {error}") from error
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if not name.endswith(TIED)}
-    given = {name: tensor for name, tensor in state.items() if not name.endswith(TIED)}
+    tied = tied_names(model)
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items() if name not in tied}
+    given = {name: tensor for name, tensor in state.items() if name not in tied}
     _check_fit(wanted, given, where)
     model.load_state_dict(
         {name: tensor.to(dtype) for name, tensor in given.items()}, strict=False, assign=True
     )
+    _tie(model, tied)
     for module in model.modules():
-        if is_gpt2(module):
-            module.lm_head.weight = module.transformer.wte.weight
         _rebuild_buffers(module)
     left = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
     if left:
         raise CheckpointError(f"{where} left these without a value: {', '.join(left)}.")
     model.eval()
     return model
+
+
+def tied_names(model: nn.Module) -> dict[str, str]:
+    """The parameters that are another one, by name, and the name of that one."""
+    first: dict[int, str] = {}
+    tied: dict[str, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        held = first.setdefault(id(parameter), name)
+        if held != name:
+            tied[name] = held
+    return tied
+
+
+def _tie(model: nn.Module, tied: Mapping[str, str]) -> None:
+    """Make them one again, after each was given values of its own."""
+    for name, source in tied.items():
+        owner, _, own_name = name.rpartition(".")
+        setattr(model.get_submodule(owner), own_name, model.get_parameter(source))
 
 
 def read_trained_on(folder: Path) -> frozenset[str]:

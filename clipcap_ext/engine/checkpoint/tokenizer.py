@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipcap_ext.caption_text import clean_caption
 from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -40,9 +41,16 @@ class BpeTokenizer:
         ]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`; ids beyond the vocabulary and special tokens are left out. How a caption
-        ends is caption_text.py's."""
+        """Text of `ids`; ids beyond the vocabulary and special tokens are left out."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
+
+    def caption_ids(self, captions: Sequence[str]) -> list[list[int]]:
+        """Captions as they are learnt: their full stop, where they have one, is their end."""
+        return self.encode_batch(captions)
+
+    def caption(self, ids: Sequence[int]) -> str:
+        """The caption that was decoded as `ids`, cleaned up as the paper does."""
+        return clean_caption(self.decode(ids))
 
     @property
     def vocab_size(self) -> int:

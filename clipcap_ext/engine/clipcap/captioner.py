@@ -1,4 +1,5 @@
-"""The ClipCap captioner: images to captions through CLIP, a mapper and GPT-2; not the model's definition."""
+"""The ClipCap captioner: images to captions through CLIP, a mapper and a language model; not the model's
+definition."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from torch import Tensor
 
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.precision.copies import LanguageCopies
 
 
-class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
+class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, CaptionVocabulary]):
     """A Captioner (see captioning.py) over a loaded ClipCap."""
 
     @torch.inference_mode()
@@ -37,8 +38,8 @@ class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, BpeTokenizer]):
 
     @cached_property
     def copies(self) -> LanguageCopies:
-        """What stands in for the model's GPT-2, or drafts for it."""
-        return LanguageCopies(self.model.gpt2)
+        """What stands in for its language model, or drafts for it."""
+        return LanguageCopies(self.model.language)
 
     @cached_property
     def reader(self) -> EvidenceReader | None:

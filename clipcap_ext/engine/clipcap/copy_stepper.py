@@ -10,7 +10,7 @@ from torch import Tensor
 from clipcap_ext.engine.clipcap.copying import Slot, openings, together
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.decoding.stepper import Reading, Stepper
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.language_model import LanguageModel
 
 
 class CopyStepper(Stepper):
@@ -18,7 +18,7 @@ class CopyStepper(Stepper):
     GPT-2 or one that stands in for it."""
 
     def __init__(
-        self, model: ClipCapModel, lm: Gpt2, reading: Reading, slots: Sequence[Sequence[Slot]]
+        self, model: ClipCapModel, lm: LanguageModel, reading: Reading, slots: Sequence[Sequence[Slot]]
     ) -> None:
         assert model.copy_gate is not None
         self._gate, self._embeddings = model.copy_gate, model.copy_embeddings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS
 
@@ -64,7 +64,7 @@ class Openings:
 class CopyWords:
     """The words of a concept table in the tokens of a captioner."""
 
-    def __init__(self, tokenizer: BpeTokenizer, table: ConceptTable) -> None:
+    def __init__(self, tokenizer: CaptionVocabulary, table: ConceptTable) -> None:
         articles = tokenizer.encode_batch(["a", " a", "an", " an"])
         self._articles = frozenset(ids[0] for ids in articles if len(ids) == 1)
         self._slots = {concept.word: self._slot(concept, tokenizer) for concept in table.concepts}
@@ -73,7 +73,7 @@ class CopyWords:
         """Marked words as slots."""
         return tuple(replace(self._slots[word], mark=MARKS.index(mark)) for word, mark in marked)
 
-    def _slot(self, concept: Concept, tokenizer: BpeTokenizer) -> Slot:
+    def _slot(self, concept: Concept, tokenizer: CaptionVocabulary) -> Slot:
         several = [form for form in concept.plurals[:1] if form != concept.word]
         own = dict.fromkeys((concept.word, *several))
         others = dict.fromkeys((*concept.plurals, *concept.also))
@@ -139,7 +139,7 @@ class CopyGate(nn.Module):
         return logits.index_put((openings.places, openings.tokens), gate.to(logits.dtype), accumulate=True)
 
 
-def _ids(tokenizer: BpeTokenizer, words: dict[str, None]) -> tuple[Ids, ...]:
+def _ids(tokenizer: CaptionVocabulary, words: dict[str, None]) -> tuple[Ids, ...]:
     return tuple(tuple(ids) for ids in tokenizer.encode_batch([f" {word}" for word in words]))
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, DecodingOptions
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.clipcap.copy_stepper import CopyStepper
 from clipcap_ext.engine.clipcap.copying import CopyWords
 from clipcap_ext.engine.clipcap.model import ClipCapModel
@@ -19,8 +19,10 @@ from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.stepper import Reading
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.errors import UsageError
+
+Pair = tuple[LanguageModel, LanguageModel | None]  # what decodes, and what drafts
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class EvidenceReader:
     """What decodes features (B, clip_dim + concepts) by a model that reads evidence."""
 
     model: ClipCapModel
-    tokenizer: BpeTokenizer
+    tokenizer: CaptionVocabulary
     table: ConceptTable
     config: EvidenceConfig
 
@@ -50,7 +52,7 @@ class EvidenceReader:
 
     def decode(
         self, features: Tensor, options: DecodingOptions, *, keys: Sequence[str],
-        evidence: Sequence[Marked] | None = None, models: tuple[Gpt2, Gpt2 | None] | None = None,
+        evidence: Sequence[Marked] | None = None, models: Pair | None = None,
     ) -> list[list[Candidate]]:  # fmt: skip
         """decoding/'s `decode`, from the features' own evidence or from what is given; models: what
         stands in for the model's GPT-2, and what drafts."""
@@ -60,10 +62,10 @@ class EvidenceReader:
         embeds, mask = prompt_embeds(self.model, features, self.tokenizer, told)
         slots = [self.words.slots(marked) for marked in told]
 
-        def stepper(lm: Gpt2, reading: Reading) -> CopyStepper:
+        def stepper(lm: LanguageModel, reading: Reading) -> CopyStepper:
             return CopyStepper(self.model, lm, reading, slots)
 
-        lm, draft = (self.model.gpt2, None) if models is None else models
+        lm, draft = (self.model.language, None) if models is None else models
         return decode(
             lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft
         )

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.concepts.evidence import Evidence, EvidenceConfig, evidence_text
 
 Marked = tuple[tuple[str, str], ...]  # words with their marks, the surest first
 
 
-def marked_words(seen: Sequence[Evidence], tokenizer: BpeTokenizer, config: EvidenceConfig) -> Marked:
+def marked_words(seen: Sequence[Evidence], tokenizer: CaptionVocabulary, config: EvidenceConfig) -> Marked:
     """An image's evidence as it is told to the model: the last words left out where the tokens would be too
     many."""
     return fitting([(word.word, config.mark(word.probability)) for word in seen], tokenizer, config)
 
 
-def fitting(marked: Sequence[tuple[str, str]], tokenizer: BpeTokenizer, config: EvidenceConfig) -> Marked:
+def fitting(
+    marked: Sequence[tuple[str, str]], tokenizer: CaptionVocabulary, config: EvidenceConfig
+) -> Marked:
     """As many of the words, from the first on, as config.tokens hold."""
     kept = tuple(marked)
     while kept and len(tokenizer.encode(evidence_text(kept))) > config.tokens:
@@ -30,7 +32,7 @@ def fitting(marked: Sequence[tuple[str, str]], tokenizer: BpeTokenizer, config: 
 
 
 def prompt_embeds(
-    model: ClipCapModel, features: Tensor, tokenizer: BpeTokenizer, evidence: Sequence[Marked]
+    model: ClipCapModel, features: Tensor, tokenizer: CaptionVocabulary, evidence: Sequence[Marked]
 ) -> tuple[Tensor, Tensor | None]:
     """features (B, clip_dim), evidence a row -> embeds (B, P, n_embd), shorter ones padded on the left, and
     their mask (B, P), or None where all are of one length."""
@@ -41,7 +43,7 @@ def prompt_embeds(
     mask = torch.zeros(embeds.shape[:2], dtype=torch.long, device=prefix.device)
     for row, row_ids in enumerate(ids):
         start = longest - len(row_ids)
-        evidence_embeds = model.gpt2.transformer.wte(torch.tensor(row_ids, device=prefix.device))
+        evidence_embeds = model.language.embed(torch.tensor(row_ids, device=prefix.device))
         embeds[row, start:] = torch.cat((prefix[row], evidence_embeds))
         mask[row, start:] = 1
     return embeds, None if bool(mask.all()) else mask

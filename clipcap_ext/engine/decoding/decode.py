@@ -1,8 +1,9 @@
-"""The one decode path: GPT-2 embeds (or a stepper) in, candidates out, cached and batched; it knows no image.
+"""The one decode path: a language model's embeds (or a stepper) in, candidates out, cached and batched;
+it knows no image.
 
 Greedy decoding and sampling are in rows.py, drafted or not (drafting.py), beam search in beams.py, the cache
-in stepper.py, what no caption may say in restrictions.py. A row stops at the first token with a full stop in
-it, and its text gets the paper's clean-up (text up to the first ".", then " .").
+in stepper.py, what no caption may say in restrictions.py. Where a row stops and how its text is cleaned up is
+the vocabulary's: for GPT-2 the first token with a full stop in it.
 """
 
 from __future__ import annotations
@@ -15,41 +16,41 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption import Candidate, DecodingOptions
-from clipcap_ext.caption_text import clean_caption
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.decoding.beams import beam_search
 from clipcap_ext.engine.decoding.drafting import Drafting
 from clipcap_ext.engine.decoding.restrictions import RestrictedStepper, restrictions_of
 from clipcap_ext.engine.decoding.rows import decode_rows, draws_of
 from clipcap_ext.engine.decoding.stepper import Decoded, Reading, Stepper, TokenStepper
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.errors import UsageError
 
 
 class StepperMaker(Protocol):
-    """What opens a stepper over what is to be read, by a GPT-2 that may be another than the model's own."""
+    """What opens a stepper over what is to be read, by a language model that may be another than
+    the captioner's own."""
 
-    def __call__(self, lm: Gpt2, reading: Reading) -> TokenStepper:
+    def __call__(self, lm: LanguageModel, reading: Reading) -> TokenStepper:
         """reading.images tells whose evidence, say, a row has."""
         ...
 
 
 def decode(
-    lm: Gpt2,
+    lm: LanguageModel,
     inputs_embeds: Tensor,
-    tokenizer: BpeTokenizer,
+    tokenizer: CaptionVocabulary,
     options: DecodingOptions,
     *,
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
     stepper: StepperMaker = Stepper,
-    draft: Gpt2 | None = None,
+    draft: LanguageModel | None = None,
 ) -> list[list[Candidate]]:
     """Decode captions after `inputs_embeds`.
 
-    Args: lm, a GPT2LMHeadModel; inputs_embeds (B, P, n_embd); keys, one name an image, which seeds its
+    Args: inputs_embeds (B, P, n_embd); keys, one name an image, which seeds its
     sampling; attention_mask (B, P), 0 on the left where an image's prompt is shorter; stepper, what makes one
-    of what is to be read; draft, a quicker GPT-2 of the same vocabulary, which changes no word (no beams use
+    of what is to be read; draft, a quicker one of the same vocabulary, which changes no word (no beams use
     it).
     Returns B lists of num_candidates Candidates, best first. UsageError if the model's positions run out.
     """
@@ -67,7 +68,7 @@ def decode(
 
 
 def decode_ids(
-    lm: Gpt2,
+    lm: LanguageModel,
     inputs_embeds: Tensor,
     stop_ids: Collection[int],
     options: DecodingOptions,
@@ -75,18 +76,17 @@ def decode_ids(
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
     stepper: StepperMaker = Stepper,
-    draft: Gpt2 | None = None,
+    draft: LanguageModel | None = None,
 ) -> list[list[Decoded]]:
     """`decode` before the words: token ids and summed log-probabilities. `stop_ids` end a row."""
     if len(keys) != len(inputs_embeds):
         raise UsageError(f"{len(inputs_embeds)} images need as many keys, not {len(keys)}.")
     if not len(keys):
         return []
-    room = lm.config.n_positions - inputs_embeds.shape[1]
+    room = lm.n_positions - inputs_embeds.shape[1]
     if room < 1:
         raise UsageError(
-            f"A prompt of {inputs_embeds.shape[1]} tokens leaves no room in {lm.config.n_positions} "
-            "positions."
+            f"A prompt of {inputs_embeds.shape[1]} tokens leaves no room in {lm.n_positions} positions."
         )
     steps = min(options.max_new_tokens, room)
     if draft is not None and options.num_beams == 1:
@@ -120,7 +120,7 @@ def search(
 
 @torch.inference_mode()
 def _drafted(
-    lm: Gpt2, draft: Gpt2, embeds: Tensor, mask: Tensor | None, stepper: StepperMaker,
+    lm: LanguageModel, draft: LanguageModel, embeds: Tensor, mask: Tensor | None, stepper: StepperMaker,
     stop_ids: Collection[int], options: DecodingOptions, steps: int, keys: Sequence[str],
 ) -> list[list[Decoded]]:  # fmt: skip
     stops = torch.tensor(sorted(stop_ids), dtype=torch.long)
@@ -138,5 +138,5 @@ def _average(decoded: Decoded) -> float:
     return decoded.sum_logprob / len(decoded.ids)
 
 
-def _candidate(tokenizer: BpeTokenizer, decoded: Decoded) -> Candidate:
-    return Candidate(clean_caption(tokenizer.decode(decoded.ids)), _average(decoded))
+def _candidate(tokenizer: CaptionVocabulary, decoded: Decoded) -> Candidate:
+    return Candidate(tokenizer.caption(decoded.ids), _average(decoded))

@@ -1,5 +1,5 @@
-"""GPT-2 one token at a time over its key-value cache, whichever form transformers gives it; no search
-strategy."""
+"""A language model one token at a time over its key-value cache, whichever form transformers gives it; no
+search strategy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.language_model import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,18 @@ class Reading:
 
 
 class Stepper:
-    """Feeds GPT-2 one token a row and keeps its cache, whichever kind this version of transformers has.
+    """Feeds a language model one token a row and keeps its cache, whichever kind transformers has here.
 
     Where tokens were read ahead, `step` takes these and no others, and as many as there are.
     """
 
-    def __init__(self, lm: Gpt2, reading: Reading) -> None:
+    def __init__(self, lm: LanguageModel, reading: Reading) -> None:
         self._lm = lm
         read = [part for part in (reading.said, reading.ahead) if part is not None]
         ids = torch.cat(read, dim=1)[:, : -1 if reading.ahead is not None else None] if read else None
         embeds, self._mask = reading.embeds, reading.mask  # the mask: (rows, all so far)
         if ids is not None and ids.shape[1]:
-            embeds = torch.cat((embeds, lm.transformer.wte(ids.to(lm.device))), dim=1)
+            embeds = torch.cat((embeds, lm.embed(ids.to(lm.device))), dim=1)
             if self._mask is not None:
                 self._mask = torch.cat((self._mask, self._mask.new_ones(ids.shape)), dim=1)
         self._length = embeds.shape[1]
@@ -76,21 +76,20 @@ class Stepper:
         self._ahead: list[tuple[Tensor, Tensor]] = []  # hidden states and logits of the steps to come
         self.rows = len(embeds)
         steps = 1 if reading.ahead is None else reading.ahead.shape[1]
-        hidden = self._hidden(reading.ahead is None, inputs_embeds=embeds)[:, -steps:]
-        self._ahead = list(zip(hidden.unbind(1), lm.lm_head(hidden).unbind(1), strict=True))
+        self._ahead = self._read(reading.ahead is None, steps, inputs_embeds=embeds)
         self.first_logits = self._next()  # (rows, V)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows: new row i continues old row rows[i]."""
         rows = rows.to(self._lm.device)
-        self.rows = len(rows)
+        before, self.rows = self.rows, len(rows)
         self._ahead = [
             (hidden.index_select(0, rows), logits.index_select(0, rows)) for hidden, logits in self._ahead
         ]
         if self._mask is not None:
             self._mask = self._mask.index_select(0, rows)
         if isinstance(self._past, tuple):  # transformers up to 4.46
-            self._past = tuple(tuple(part.index_select(0, rows) for part in layer) for layer in self._past)
+            self._past = tuple(tuple(_rows_of(part, before, rows) for part in layer) for layer in self._past)
         elif self._past is not None:
             self._past.reorder_cache(rows)
 
@@ -100,30 +99,28 @@ class Stepper:
             if self._mask is not None:
                 self._mask = torch.cat((self._mask, self._mask.new_ones(len(tokens), 1)), dim=1)
             self._length += 1
-            hidden = self._hidden(True, input_ids=tokens.to(self._lm.device).unsqueeze(1))[:, -1]
-            self._ahead = [(hidden, self._lm.lm_head(hidden))]
+            self._ahead = self._read(True, 1, input_ids=tokens.to(self._lm.device).unsqueeze(1))
         return self._next()
 
     def _next(self) -> Tensor:
         hidden, logits = self._ahead.pop(0)
         return self._raised(logits, hidden).float().cpu()
 
-    def _hidden(self, keep: bool, **inputs: Tensor) -> Tensor:
+    def _read(self, keep: bool, steps: int, **inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
         new = next(iter(inputs.values())).shape[1]
         if self._mask is None:
             positions = torch.arange(self._length - new, self._length, device=self._lm.device).unsqueeze(0)
         else:
             positions = (self._mask.cumsum(1) - 1).clamp_min(0)[:, -new:]
-        body = self._lm.transformer(
-            **inputs,
-            past_key_values=self._past,
-            attention_mask=self._mask,
-            position_ids=positions,
-            use_cache=keep,
-        )
-        self._past = body.past_key_values if keep else None
-        return body.last_hidden_state  # (rows, new, n_embd)
+        said = self._lm.read(self._past, self._mask, positions, steps, keep, **inputs)
+        self._past = said.past
+        return list(zip(said.hidden.unbind(1), said.logits.unbind(1), strict=True))
 
     def _raised(self, logits: Tensor, hidden: Tensor) -> Tensor:
         """logits (rows, V) of hidden (rows, n_embd), as they are or with what else has a say in them."""
         return logits
+
+
+def _rows_of(part: Tensor, count: int, rows: Tensor) -> Tensor:
+    """Rows of a cache of `count` rows; old Blooms keep rows and heads in one dimension."""
+    return part.unflatten(0, (count, -1)).index_select(0, rows).flatten(0, 1)

@@ -10,6 +10,8 @@ from functools import cached_property
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
+from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
 
@@ -22,13 +24,13 @@ def asks_for_int8(options: DecodingOptions, device_type: str) -> bool:
 
 
 class LanguageCopies:
-    """A GPT-2 and what stands in for it, or drafts for it, as options ask."""
+    """A language model and what stands in for it, or drafts for it, as options ask; GPT-2 alone has either."""
 
-    def __init__(self, lm: Gpt2) -> None:
+    def __init__(self, lm: LanguageModel) -> None:
         self._lm = lm
         self._batches = 0
 
-    def pair(self, options: DecodingOptions, images: int) -> tuple[Gpt2, Gpt2 | None]:
+    def pair(self, options: DecodingOptions, images: int) -> tuple[LanguageModel, LanguageModel | None]:
         """(what decodes, what drafts for it or None) for captions of so many images.
 
         The draft is made for the second batch: it takes longer to make than it saves in one.
@@ -40,7 +42,11 @@ class LanguageCopies:
 
     def _pays(self, options: DecodingOptions, rows: int) -> bool:
         many = self._batches > 1 and rows <= DRAFTED_ROWS and options.num_beams == 1
-        large = self._lm.config.n_embd >= int8.NARROWEST and self._lm.device.type == "cpu"
+        large = (
+            isinstance(self._lm, Gpt2Language)
+            and self._lm.n_embd >= int8.NARROWEST
+            and self._lm.device.type == "cpu"
+        )
         return many and large and can_int8()
 
     @property
@@ -49,17 +55,22 @@ class LanguageCopies:
         return self.fast is not self._lm
 
     @cached_property
-    def fast(self) -> Gpt2:
+    def fast(self) -> LanguageModel:
         """In 8 bits, its output weights left as they are, for they choose the words; itself where it is too
-        small."""
-        return in_int8(self._lm)
+        small, or no GPT-2."""
+        if not isinstance(self._lm, Gpt2Language):
+            return self._lm
+        quick = in_int8(self._lm.module)
+        return self._lm if quick is self._lm.module else Gpt2Language(quick)
 
     @cached_property
-    def draft(self) -> Gpt2:
-        """All in 8 bits."""
-        draft = in_int8(self._lm)
-        draft.lm_head = Int8Linear(self._lm.lm_head.weight, None)  # type: ignore[assignment]
-        return draft
+    def draft(self) -> LanguageModel | None:
+        """All in 8 bits; None for what is no GPT-2."""
+        if not isinstance(self._lm, Gpt2Language):
+            return None
+        draft = in_int8(self._lm.module)
+        draft.lm_head = Int8Linear(self._lm.module.lm_head.weight, None)  # type: ignore[assignment]
+        return Gpt2Language(draft)
 
 
 def in_int8(lm: Gpt2) -> Gpt2:

@@ -22,6 +22,7 @@ from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.precision.copies import LanguageCopies
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector
@@ -46,7 +47,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
     ) -> None:  # fmt: skip
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
-        self._copies = LanguageCopies(gpt2)
+        self._copies = LanguageCopies(Gpt2Language(gpt2))
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None

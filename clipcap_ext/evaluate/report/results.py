@@ -20,8 +20,8 @@ FORMAT = "clipcap-ext-results-1"
 DIGITS = 10
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
 MODEL_FILES = (
-    "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "words.json",
-    "labels.json", "concepts.json", "concepts.safetensors",
+    "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer.json",
+    "words.json", "labels.json", "concepts.json", "concepts.safetensors",
 )  # fmt: skip
 
 

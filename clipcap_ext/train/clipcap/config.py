@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from clipcap_ext.engine.clipcap.mappers import MapperConfig
@@ -31,6 +32,9 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
     prefix_length: int = option(10, "Embeds that stand for the image in front of the caption.", low=1)
     gpt2: str = option(
         "gpt2", "Where GPT-2 comes from: a GPT-2 folder, a ClipCap checkpoint, a Hub name, or scratch."
+    )
+    lm: str = option(
+        "", "Another language model in its place: a folder that transformers reads, with its own tokenizer."
     )
     start: str = option("", "A ClipCap checkpoint folder: all weights and the vocabulary start from it.")
     trained: str = option("all", "What is trained; mapper keeps GPT-2 as it is.", choices=("all", "mapper"))
@@ -63,14 +67,30 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
         super().__post_init__()
         self.check_mapper()
         self._check_evidence()
+        self._check_language()
         if self.gpt2 != "scratch" and self.sizes_given:
             raise UsageError(
-                f"{', '.join(self.sizes_given)} belong to gpt2=scratch; {self.gpt2} has its own sizes: leave "
-                "them 0."
+                f"{', '.join(self.sizes_given)} belong to gpt2=scratch; {self.lm or self.gpt2} has its own "
+                "sizes: leave them 0."
             )
         if self.trained == "mapper" and self.tokenizer == "captions":
             raise UsageError("trained=mapper keeps GPT-2 as it is, so it cannot learn another vocabulary.")
         self.decoding_options()
+
+    def _check_language(self) -> None:
+        if bool(self.lm) == bool(self.gpt2):
+            raise UsageError("gpt2 and lm name the language model: set one, and leave the other empty.")
+        theirs = {
+            "tokenizer": self.tokenizer == "captions", "evidence": self.evidence, "dropout": self.dropout,
+            "ignore_token_zero": self.ignore_token_zero,
+        }  # fmt: skip
+        if self.lm and (set_ := [name for name, value in theirs.items() if value]):
+            raise UsageError(f"{', '.join(set_)}: for GPT-2 alone, not for lm={self.lm}. Leave it out.")
+
+    def sentence(self, encoder: str) -> str:
+        """See CaptionerConfig."""
+        plain = super().sentence(encoder)
+        return plain.replace("a GPT-2", f"the language model `{Path(self.lm).name}`") if self.lm else plain
 
     def _check_evidence(self) -> None:
         shares = {"swapped": self.swapped, "photoless": self.photoless, "plain": self.plain}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.clipcap.copying import CopyWords, openings, together
 from clipcap_ext.engine.clipcap.prompting import Marked, fitting, marked_words
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
@@ -56,7 +56,7 @@ class EvidenceItems:
     """An item is a caption with its evidence. `features` (N, views, clip_dim + concepts) are the photos'."""
 
     def __init__(
-        self, config: CaptioningConfig, tokenizer: BpeTokenizer, table: ConceptTable, features: Tensor,
+        self, config: CaptioningConfig, tokenizer: CaptionVocabulary, table: ConceptTable, features: Tensor,
         texts: Sequence[Sequence[str]], without: TextCaptions | None = None, *, only_photos: bool = False,
     ) -> None:  # fmt: skip
         """only_photos: the photos' captions alone, in their plain view and without noise, as validation wants

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcap_ext.caption_text import with_full_stop
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import IGNORED_TOKEN
 from clipcap_ext.train.loop.batches import pad_ids
@@ -21,7 +21,7 @@ class CaptionItems:
     in."""
 
     def __init__(
-        self, config: CaptioningConfig, tokenizer: BpeTokenizer, features: Tensor,
+        self, config: CaptioningConfig, tokenizer: CaptionVocabulary, features: Tensor,
         texts: Sequence[Sequence[str]],
         *, seed: int | None = None, all_items: bool = False,
     ) -> None:  # fmt: skip
@@ -69,12 +69,12 @@ def prepare_caption(text: str, config: CaptioningConfig) -> str:
 
 
 def tokenise(
-    config: CaptioningConfig, tokenizer: BpeTokenizer, texts: Sequence[Sequence[str]], all_items: bool = False
-) -> tuple[list[list[int]], np.ndarray]:
+    config: CaptioningConfig, tokenizer: CaptionVocabulary, texts: Sequence[Sequence[str]],
+    all_items: bool = False,
+) -> tuple[list[list[int]], np.ndarray]:  # fmt: skip
     """The captions' ids, cut to max_tokens, and whose each is; without those of which no token is learnt."""
     ids = [
-        row[: config.max_tokens]
-        for row in tokenizer.encode_batch([text for group in texts for text in group])
+        row[: config.max_tokens] for row in tokenizer.caption_ids([text for group in texts for text in group])
     ]
     rows = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
     kept = [i for i, caption_ids in enumerate(ids) if all_items or count_learnt(config, caption_ids)]

@@ -1,25 +1,28 @@
-"""ClipCap as a thing to train: its options, its loss at labelled positions only, and where its GPT-2 comes
+"""ClipCap as a thing to train: its loss at labelled positions only, and where its language model comes
 from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer, train_bpe
-from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
+from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer, train_bpe
+from clipcap_ext.engine.clipcap.checkpoint import load_clipcap, load_vocabulary
 from clipcap_ext.engine.clipcap.copying import Openings
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.language_model import SIZES
+from clipcap_ext.train.clipcap.own_language import read_language_folder
 
 IGNORED_TOKEN = 0  # the published loss takes id 0 for padding, wherever it stands
 
@@ -34,13 +37,13 @@ class CaptioningModule(nn.Module):
         self._smoothing = config.label_smoothing
         self._ignore_zero = config.ignore_token_zero
         if self.frozen:
-            clipcap.gpt2.requires_grad_(False)
+            clipcap.language.module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> CaptioningModule:
-        """Training mode; a frozen GPT-2 stays in evaluation mode, without dropout."""
+        """Training mode; a frozen language model stays in evaluation mode, without dropout."""
         super().train(mode)
         if self.frozen:
-            self.clipcap.gpt2.eval()
+            self.clipcap.language.module.eval()
         return self
 
     def forward(
@@ -73,35 +76,33 @@ class CaptioningModule(nn.Module):
 
         They are computed at labelled positions alone.
         """
-        token_embeds = self.clipcap.gpt2.transformer.wte(input_ids)
-        # No mask: padding stands on the right, where a causal model never looks from a labelled position. The
-        # last token is only ever a label.
+        token_embeds = self.clipcap.language.embed(input_ids)
+        # The last token is only ever a label.
         embeds = torch.cat((prefix, token_embeds[:, :-1]), dim=1)
-        hidden = self.clipcap.gpt2.transformer(inputs_embeds=embeds, use_cache=False)[0]
-        # (labels, n_embd): row t predicts input_ids[:, t]
-        predicting = hidden[:, prefix.shape[1] - 1 :][labelled]
-        logits = self.clipcap.gpt2.lm_head(predicting).float()
+        heard = self.clipcap.language.label_logits(embeds, labelled)
         gate = self.clipcap.copy_gate
         if gate is None or openings is None:
-            return logits
-        return gate.raised(logits, predicting, openings, self.clipcap.copy_embeddings)
+            return heard.logits
+        return gate.raised(heard.logits, heard.hidden, openings, self.clipcap.copy_embeddings)
 
 
 def build_clipcap(
     config: CaptioningConfig, clip_dim: int, captions: Iterable[str]
-) -> tuple[ClipCapModel, BpeTokenizer]:
+) -> tuple[ClipCapModel, CaptionVocabulary]:
     """The model and its tokenizer: GPT-2 from scratch or from a folder, the vocabulary its own or learnt.
 
     captions: the training captions as they will be learnt.
     """
     if config.start:
         return _load_start(config, clip_dim)
+    if config.lm:
+        return _with_own_language(config, clip_dim)
     tokenizer = train_bpe(captions, config.vocab_size) if config.tokenizer == "captions" else None
     if config.gpt2 == "scratch":
         assert tokenizer is not None
         sizes = {name: getattr(config, name) for name in ("n_positions", "n_embd", "n_layer", "n_head")}
         return ClipCapModel(
-            _architecture(config, clip_dim, {**sizes, "vocab_size": tokenizer.vocab_size})
+            _architecture(config, clip_dim, gpt2={**sizes, "vocab_size": tokenizer.vocab_size})
         ), tokenizer
     folder = gpt2_folder(config.gpt2)
     pretrained = pretrained_gpt2(folder)
@@ -122,29 +123,43 @@ def build_clipcap(
         **{key: getattr(pretrained.config, key) for key in keys},
         "vocab_size": len(state["lm_head.weight"]),
     }
-    model = ClipCapModel(_architecture(config, clip_dim, sizes))
-    model.gpt2.load_state_dict(state)
+    model = ClipCapModel(_architecture(config, clip_dim, gpt2=sizes))
+    model.language.module.load_state_dict(state)
     return model, tokenizer
 
 
-def _load_start(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, BpeTokenizer]:
+def _load_start(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, CaptionVocabulary]:
     """The checkpoint `start` with the configuration's dropout; UsageError where another shape is asked
     for."""
     folder = Path(config.start)
-    model, tokenizer = load_clipcap(folder, read_config(folder)), load_tokenizer(folder)
+    model = load_clipcap(folder, read_config(folder))
     asked = {**config.mapper_shape, "prefix_length": config.prefix_length, "clip_dim": clip_dim}
     asked |= {name: getattr(config, name) for name in config.sizes_given}
-    held = {**model.config.to_dict(), **model.config.gpt2}
-    differing = [f"{name} {held[name]}, not {value}" for name, value in asked.items() if held[name] != value]
+    held = {**model.config.language_config, **model.config.to_dict()}
+    differing = [
+        f"{name} {held.get(name)}, not {value}" for name, value in asked.items() if held.get(name) != value
+    ]
     if differing:
         raise UsageError(f"start={folder} has {', '.join(differing)}: set the options to what it has.")
-    sizes = {name: model.config.gpt2[name] for name in (*SIZES, "vocab_size")}
-    wanted = ClipCapModel(_architecture(config, clip_dim, sizes))
+    wanted = ClipCapModel(_architecture(config, clip_dim, gpt2=model.config.gpt2, lm=model.config.lm))
     if model.config.evidence and not config.evidence:
         raise UsageError(f"start={folder} reads evidence: set evidence=true.")
     # a new copy gate keeps its own weights
     wanted.load_state_dict({**wanted.state_dict(), **model.state_dict()})
-    return wanted, tokenizer
+    return wanted, load_vocabulary(folder, model)
+
+
+def _with_own_language(config: CaptioningConfig, clip_dim: int) -> tuple[ClipCapModel, CaptionVocabulary]:
+    """The language model in `lm`, its own tokenizer, and a new mapper; UsageError where they do not fit."""
+    read = read_language_folder(Path(config.lm))
+    model = ClipCapModel(_architecture(config, clip_dim, lm=read.config))
+    model.language.module.load_state_dict(read.state)
+    if read.tokenizer.vocab_size > len(model.language.embeddings):
+        raise UsageError(
+            f"The tokenizer in {config.lm} has {read.tokenizer.vocab_size} entries and its model embeds "
+            f"{len(model.language.embeddings)}: they do not belong together."
+        )
+    return model, read.tokenizer
 
 
 def gpt2_folder(name: str) -> Path:
@@ -171,7 +186,10 @@ def pretrained_gpt2(folder: Path) -> Gpt2:
     from transformers import GPT2LMHeadModel
 
     if (folder / TRAINED_ON_FILE).is_file():  # a checkpoint of ours
-        return load_clipcap(folder, read_config(folder)).gpt2
+        language = load_clipcap(folder, read_config(folder)).language
+        if isinstance(language, Gpt2Language):
+            return language.module
+        raise CheckpointError(f"{folder} holds no GPT-2: start={folder} goes on with its language model.")
     try:
         return GPT2LMHeadModel.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # transformers raises many kinds
@@ -180,9 +198,13 @@ def pretrained_gpt2(folder: Path) -> Gpt2:
         ) from error
 
 
-def _architecture(config: CaptioningConfig, clip_dim: int, gpt2: dict[str, int]) -> ClipCapConfig:
+def _architecture(
+    config: CaptioningConfig, clip_dim: int, gpt2: Mapping[str, Any] | None = None,
+    lm: Mapping[str, Any] | None = None,
+) -> ClipCapConfig:  # fmt: skip
+    """With a GPT-2 of these sizes and the configuration's dropout, or with another model as it is."""
+    shape = {"clip_dim": clip_dim, "prefix_length": config.prefix_length, **config.mapper_fields}
+    if lm:
+        return ClipCapConfig(**shape, lm=lm)
     dropout = dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), config.dropout)
-    return ClipCapConfig(
-        clip_dim=clip_dim, prefix_length=config.prefix_length, gpt2={**gpt2, **dropout},
-        evidence=config.evidence_words, **config.mapper_fields,
-    )  # fmt: skip
+    return ClipCapConfig(**shape, gpt2={**(gpt2 or {}), **dropout}, evidence=config.evidence_words)

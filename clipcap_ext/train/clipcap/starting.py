@@ -14,6 +14,7 @@ from clipcap_ext.engine.clipcap.mappers import MapperConfig
 from clipcap_ext.engine.clipcap.model import ClipCapConfig
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
+from clipcap_ext.train.clipcap.own_language import FOLLOWING
 from clipcap_ext.train.config import override
 from clipcap_ext.train.language_model import SIZES
 
@@ -35,12 +36,12 @@ def with_start(
         what = entry.problem or f"it is a {entry.config.kind if entry.config else 'damaged checkpoint'}"
         raise UsageError(f"start={start} is no ClipCap to go on from: {what}")
     model = ClipCapConfig(**entry.config.model)
-    held = {**model.to_dict(), **model.gpt2, **_encoder(entry, entry.config, by_hand)}
+    held = {**model.language_config, **model.to_dict(), **_encoder(entry, entry.config, by_hand)}
     _check(start, entry.config, held, by_hand)
     taken = {
         **{spec.name: held[spec.name] for spec in fields(MapperConfig)},
         **{name: held[name] for name in ("prefix_length", "encoder", "encoder_weights", "normalize")},
-        **_spelling(entry.config), **_language(preset, entry, held, by_hand), **_evidence(model),
+        **_spelling(entry.config), **_language(preset, entry, model, by_hand), **_evidence(model),
         "max_tokens": _room(preset, model),
     }  # fmt: skip
     kept = {name: value for name, value in taken.items() if name not in by_hand}
@@ -63,10 +64,13 @@ def _spelling(config: CheckpointConfig) -> dict[str, bool]:
 
 
 def _language(
-    preset: CaptioningConfig, entry: ModelEntry, held: Mapping[str, Any], by_hand: Mapping[str, Any]
+    preset: CaptioningConfig, entry: ModelEntry, model: ClipCapConfig, by_hand: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """GPT-2 and its vocabulary are the checkpoint's own, unless the preset says the same or a hand does."""
-    same = preset.gpt2 == "scratch" and all(getattr(preset, name) == held[name] for name in SIZES)
+    """The language model and its words are the checkpoint's own, unless the preset says the same or a hand
+    does."""
+    if model.lm:
+        return {**FOLLOWING, "lm": str(entry.folder)}
+    same = preset.gpt2 == "scratch" and all(getattr(preset, name) == model.gpt2[name] for name in SIZES)
     if same or any(name in by_hand for name in OWN_LANGUAGE):
         return {}
     return {"gpt2": str(entry.folder), "tokenizer": "gpt2", **dict.fromkeys(SIZES, 0)}
@@ -80,7 +84,9 @@ def _room(preset: CaptioningConfig, model: ClipCapConfig) -> int:
     """The preset's longest caption, or what its positions leave room for."""
     evidence = model.evidence_config
     taken = model.prefix_length + (evidence.tokens if evidence else 0)
-    return max(1, min(preset.max_tokens, int(model.gpt2["n_positions"]) - taken))
+    own = model.language_config
+    positions = own.get("n_positions") or own.get("max_position_embeddings") or preset.max_tokens + taken
+    return max(1, min(preset.max_tokens, int(positions) - taken))
 
 
 def _check(start: str, config: CheckpointConfig, held: Mapping[str, Any], by_hand: Mapping[str, Any]) -> None:
@@ -89,9 +95,9 @@ def _check(start: str, config: CheckpointConfig, held: Mapping[str, Any], by_han
     names += [*SIZES, "encoder_weights", "normalize"]
     names += ["encoder"] if config.encoder.pretrained else []  # a folder of ours may be a copy of it
     differing = [
-        f"{name}={held[name]}, not {by_hand[name]}"
+        f"{name}={held.get(name)}, not {by_hand[name]}"
         for name in names
-        if name in by_hand and by_hand[name] != held[name]
+        if name in by_hand and by_hand[name] != held.get(name)
     ]
     if by_hand.get("vocab_size", held["vocab_size"]) < held["vocab_size"]:
         differing.append(f"vocab_size={held['vocab_size']}, not {by_hand['vocab_size']}")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Row
-from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
+from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.items import CaptionItems, prepare_caption
@@ -66,7 +66,9 @@ class CaptionStream:
         """How many batches an epoch has."""
         return sum(self._batch_count(pool, parts) for pool in self.pools(epoch))
 
-    def batches(self, tokenizer: BpeTokenizer, epoch: int, first: int, parts: int) -> Iterator[PoolBatch]:
+    def batches(
+        self, tokenizer: CaptionVocabulary, epoch: int, first: int, parts: int
+    ) -> Iterator[PoolBatch]:
         """The batches of an epoch from number `first` on; pools before it are passed over unread."""
         for number, shards in enumerate(self.pools(epoch)):
             count = self._batch_count(shards, parts)
@@ -103,7 +105,7 @@ class CaptionStream:
         captions = int(self._captions[shards].sum())
         return batch_count(captions, self._config.batch_size, drop_last=False, parts=parts)
 
-    def _read(self, tokenizer: BpeTokenizer, shards: list[int], seed: int) -> CaptionItems:
+    def _read(self, tokenizer: CaptionVocabulary, shards: list[int], seed: int) -> CaptionItems:
         texts = [self._prepared(row) for shard in shards for row in self._rows(shard)]
         features = torch.cat([
             self._folder.features(shard)[self._held_out.get(shard, 0) :, : self._config.views]

@@ -51,7 +51,7 @@ class CaptionerTask:
         self._val_features = val_features.features[:, 0]  # (M, clip_dim), the plain view
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Matrices with weight decay, the rest without; the mapper alone if GPT-2 is frozen."""
+        """Matrices with weight decay, the rest without; the mapper alone if the language model is frozen."""
         return decay_groups(self.module, self.config.lr, self.config.weight_decay)
 
     def start_epoch(self, epoch: int) -> None:
@@ -73,7 +73,7 @@ class CaptionerTask:
 
         def captions(part: slice) -> list[str]:
             embeds = clipcap.prefix_embeds(self._val_features[part])
-            groups = decode(clipcap.gpt2, embeds, self.tokenizer, options, keys=self._val_names[part])
+            groups = decode(clipcap.language, embeds, self.tokenizer, options, keys=self._val_names[part])
             return [group[0].text for group in groups]
 
         return caption_in_chunks(self._val_names, CHUNK, captions)
@@ -94,11 +94,11 @@ class CaptionerTask:
     def _check_positions(self) -> None:
         evidence = self.module.clipcap.config.evidence_config
         taken = self.config.prefix_length + (evidence.tokens if evidence else 0)
-        room = self.module.clipcap.config.gpt2["n_positions"] - taken
+        room = self.module.clipcap.language.n_positions - taken
         if room < self.config.max_tokens:
             raise UsageError(
-                f"GPT-2's positions leave room for {room} tokens behind the prefix: lower max_tokens "
-                f"({self.config.max_tokens}) or raise n_positions."
+                f"The language model's positions leave room for {room} tokens behind the prefix: lower "
+                f"max_tokens ({self.config.max_tokens}) or raise n_positions."
             )
 
 

@@ -25,6 +25,7 @@ from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode, decode_ids, search
 from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.errors import UsageError
 
 
@@ -33,7 +34,7 @@ from clipcap_ext.errors import UsageError
 def test_cached_greedy_is_naive_greedy(batch: int, seed: int) -> None:
     lm = small_lm(seed)
     prefix = embeds(lm, batch, seed=seed)
-    found = decode_ids(lm, prefix, STOPS, GREEDY, keys=["x"] * batch)
+    found = decode_ids(Gpt2Language(lm), prefix, STOPS, GREEDY, keys=["x"] * batch)
     for image, (one,) in enumerate(found):
         ids, total = naive_greedy(lm, prefix[image], GREEDY.max_new_tokens)
         assert one.ids == ids
@@ -46,7 +47,7 @@ def test_cached_beams_are_naive_beams(batch: int, penalty: float) -> None:
     lm = small_lm(3)
     prefix = embeds(lm, batch)
     options = BEAMS.with_changes(length_penalty=penalty)
-    found = decode_ids(lm, prefix, STOPS, options, keys=["x"] * batch)
+    found = decode_ids(Gpt2Language(lm), prefix, STOPS, options, keys=["x"] * batch)
     for image, group in enumerate(found):
         assert [one.ids for one in group] == naive_beams(lm, prefix[image], options)
 
@@ -57,9 +58,11 @@ def test_asking_for_fewer_candidates_gives_the_best_of_the_same_ones(seed: int) 
     lm = small_lm(seed, vocab_size=18, scale=2.0)
     prefix = embeds(lm, 4)
     wide = DecodingOptions(max_new_tokens=4, num_beams=6, num_candidates=6)
-    every = decode_ids(lm, prefix, STOPS, wide, keys=list("abcd"))
+    every = decode_ids(Gpt2Language(lm), prefix, STOPS, wide, keys=list("abcd"))
     for count in (1, 3):
-        found = decode_ids(lm, prefix, STOPS, wide.with_changes(num_candidates=count), keys=list("abcd"))
+        found = decode_ids(
+            Gpt2Language(lm), prefix, STOPS, wide.with_changes(num_candidates=count), keys=list("abcd")
+        )
         assert found == [group[:count] for group in every]
 
 
@@ -72,8 +75,8 @@ def test_full_size_model_decodes_as_without_a_cache(batch: int) -> None:
     with torch.inference_mode():
         prefix = model.prefix_embeds(features)
     beams = DecodingOptions(max_new_tokens=5, num_beams=3)
-    greedy = decode_ids(model.gpt2, prefix, STOPS, DecodingOptions(max_new_tokens=10), keys=["x"] * batch)
-    found = decode_ids(model.gpt2, prefix, STOPS, beams, keys=["x"] * batch)
+    greedy = decode_ids(model.language, prefix, STOPS, DecodingOptions(max_new_tokens=10), keys=["x"] * batch)
+    found = decode_ids(model.language, prefix, STOPS, beams, keys=["x"] * batch)
     for image in range(batch):
         assert greedy[image][0].ids == naive_greedy(model.gpt2, prefix[image], 10)[0]
         assert found[image][0].ids == naive_beams(model.gpt2, prefix[image], beams)[0]
@@ -84,10 +87,13 @@ def test_batch_size_and_order_change_nothing(options: DecodingOptions) -> None:
     lm = small_lm()
     prefix = embeds(lm, 6)
     keys = [f"image {i}" for i in range(6)]
-    together = decode_ids(lm, prefix, STOPS, options, keys=keys)
+    together = decode_ids(Gpt2Language(lm), prefix, STOPS, options, keys=keys)
     order = [4, 1, 5, 0, 3, 2]
-    shuffled = decode_ids(lm, prefix[order], STOPS, options, keys=[keys[i] for i in order])
-    alone = [decode_ids(lm, prefix[i : i + 1], STOPS, options, keys=keys[i : i + 1])[0] for i in range(6)]
+    shuffled = decode_ids(Gpt2Language(lm), prefix[order], STOPS, options, keys=[keys[i] for i in order])
+    alone = [
+        decode_ids(Gpt2Language(lm), prefix[i : i + 1], STOPS, options, keys=keys[i : i + 1])[0]
+        for i in range(6)
+    ]
     ids = [[one.ids for one in group] for group in together]
     assert [ids[i] for i in order] == [[one.ids for one in group] for group in shuffled]
     assert ids == [[one.ids for one in group] for group in alone]
@@ -99,8 +105,11 @@ def test_padding_on_the_left_changes_nothing(options: DecodingOptions) -> None:
     short, long = embeds(lm, 1, length=3, seed=7), embeds(lm, 1, length=6, seed=8)
     padded = torch.cat((torch.cat((torch.full((1, 3, 32), 9.0), short), dim=1), long))
     mask = torch.tensor([[0, 0, 0, 1, 1, 1], [1, 1, 1, 1, 1, 1]])
-    together = decode_ids(lm, padded, STOPS, options, keys=["s", "l"], attention_mask=mask)
-    alone = [decode_ids(lm, one, STOPS, options, keys=[key])[0] for one, key in ((short, "s"), (long, "l"))]
+    together = decode_ids(Gpt2Language(lm), padded, STOPS, options, keys=["s", "l"], attention_mask=mask)
+    alone = [
+        decode_ids(Gpt2Language(lm), one, STOPS, options, keys=[key])[0]
+        for one, key in ((short, "s"), (long, "l"))
+    ]
     assert [[one.ids for one in group] for group in together] == [
         [one.ids for one in group] for group in alone
     ]
@@ -108,7 +117,7 @@ def test_padding_on_the_left_changes_nothing(options: DecodingOptions) -> None:
 
 def test_a_row_stops_at_its_first_stop_token_and_never_begins_with_one() -> None:
     lm = small_lm()
-    found = decode_ids(lm, embeds(lm, 40), STOPS, SAMPLES, keys=[str(i) for i in range(40)])
+    found = decode_ids(Gpt2Language(lm), embeds(lm, 40), STOPS, SAMPLES, keys=[str(i) for i in range(40)])
     rows = [one.ids for group in found for one in group]
     stopped = [ids for ids in rows if ids[-1] in STOPS]
     assert stopped and all(ids[0] not in STOPS for ids in rows)
@@ -121,7 +130,9 @@ def test_sampling_follows_the_models_own_distribution() -> None:
     prefix = embeds(lm, 1)
     wanted = naive_logprobs(lm, prefix[0], ()).exp()
     options = DecodingOptions(max_new_tokens=1, temperature=1.0, seed=0)
-    draws = decode_ids(lm, prefix.expand(4000, -1, -1), STOPS, options, keys=[str(i) for i in range(4000)])
+    draws = decode_ids(
+        Gpt2Language(lm), prefix.expand(4000, -1, -1), STOPS, options, keys=[str(i) for i in range(4000)]
+    )
     counts = torch.bincount(torch.tensor([group[0].ids[0] for group in draws]), minlength=40) / 4000
     assert (counts - wanted).abs().max() < 0.03
 
@@ -134,7 +145,9 @@ def test_filters_keep_only_the_likeliest(change: dict) -> None:
     before = probabilities.cumsum(0) - probabilities
     allowed = set(order[:2].tolist()) if "top_k" in change else set(order[before < 0.3].tolist())
     options = DecodingOptions(max_new_tokens=1, temperature=1.0, seed=0, **change)
-    draws = decode_ids(lm, prefix.expand(500, -1, -1), STOPS, options, keys=[str(i) for i in range(500)])
+    draws = decode_ids(
+        Gpt2Language(lm), prefix.expand(500, -1, -1), STOPS, options, keys=[str(i) for i in range(500)]
+    )
     assert {group[0].ids[0] for group in draws} == allowed
 
 
@@ -187,7 +200,7 @@ def test_seed_and_key_decide_the_sample() -> None:
 
     def sample(seed: int, key: str) -> list[tuple[int, ...]]:
         options = SAMPLES.with_changes(seed=seed)
-        return [one.ids for one in decode_ids(lm, prefix, STOPS, options, keys=[key])[0]]
+        return [one.ids for one in decode_ids(Gpt2Language(lm), prefix, STOPS, options, keys=[key])[0]]
 
     assert sample(1, "a") == sample(1, "a")
     assert sample(1, "a") != sample(2, "a")
@@ -198,7 +211,7 @@ def test_seed_and_key_decide_the_sample() -> None:
 def test_candidates_come_best_first() -> None:
     lm = small_lm()
     for options in (BEAMS, SAMPLES):
-        for group in decode_ids(lm, embeds(lm, 5), STOPS, options, keys=list("abcde")):
+        for group in decode_ids(Gpt2Language(lm), embeds(lm, 5), STOPS, options, keys=list("abcde")):
             scores = [one.sum_logprob / len(one.ids) for one in group]
             assert len(group) == 3 and scores == sorted(scores, reverse=True)
 
@@ -217,17 +230,20 @@ def test_golden_clean_up() -> None:
 def test_words_come_out_of_the_tokenizer() -> None:
     tokenizer = train_bpe(["two dogs play in the snow ."] * 4, 300)
     lm = small_lm(vocab_size=tokenizer.vocab_size)
-    (group,) = decode(lm, embeds(lm, 1), tokenizer, GREEDY, keys=["a"])
-    (ids,) = [one.ids for one in decode_ids(lm, embeds(lm, 1), tokenizer.stop_ids, GREEDY, keys=["a"])[0]]
+    (group,) = decode(Gpt2Language(lm), embeds(lm, 1), tokenizer, GREEDY, keys=["a"])
+    (ids,) = [
+        one.ids
+        for one in decode_ids(Gpt2Language(lm), embeds(lm, 1), tokenizer.stop_ids, GREEDY, keys=["a"])[0]
+    ]
     assert group[0].text == clean_caption(tokenizer.decode(ids))
 
 
 def test_no_image_gives_no_caption_and_wrong_sizes_are_refused() -> None:
     lm = small_lm()
-    assert decode_ids(lm, embeds(lm, 0), STOPS, GREEDY, keys=[]) == []
+    assert decode_ids(Gpt2Language(lm), embeds(lm, 0), STOPS, GREEDY, keys=[]) == []
     with pytest.raises(UsageError, match="as many keys"):
-        decode_ids(lm, embeds(lm, 2), STOPS, GREEDY, keys=["a"])
+        decode_ids(Gpt2Language(lm), embeds(lm, 2), STOPS, GREEDY, keys=["a"])
     with pytest.raises(UsageError, match="48 positions"):
-        decode_ids(lm, embeds(lm, 1, length=48), STOPS, GREEDY, keys=["a"])
-    (group,) = decode_ids(lm, embeds(lm, 1, length=46), STOPS, GREEDY, keys=["a"])
+        decode_ids(Gpt2Language(lm), embeds(lm, 1, length=48), STOPS, GREEDY, keys=["a"])
+    (group,) = decode_ids(Gpt2Language(lm), embeds(lm, 1, length=46), STOPS, GREEDY, keys=["a"])
     assert len(group[0].ids) <= 2

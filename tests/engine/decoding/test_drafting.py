@@ -16,6 +16,7 @@ from clipcap_ext.engine.decoding.drafting import Drafting
 from clipcap_ext.engine.decoding.rows import draws_of
 from clipcap_ext.engine.decoding.stepper import Stepper
 from clipcap_ext.engine.language.gpt2 import Gpt2
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import can_int8, int8_layer, replace_layers
 
@@ -65,8 +66,8 @@ def test_no_draft_changes_a_word(
         mask = torch.ones(prefix.shape[:2], dtype=torch.long)
         mask[::2, :1] = 0
     asked = {"keys": keys, "attention_mask": mask}
-    plain = decode_ids(LM, prefix, stops, options, **asked)
-    drafted = decode_ids(LM, prefix, stops, options, draft=DRAFTS[name], **asked)
+    plain = decode_ids(Gpt2Language(LM), prefix, stops, options, **asked)
+    drafted = decode_ids(Gpt2Language(LM), prefix, stops, options, draft=Gpt2Language(DRAFTS[name]), **asked)
     assert [[one.ids for one in group] for group in drafted] == [
         [one.ids for one in group] for group in plain
     ]
@@ -79,8 +80,8 @@ def rounds(draft: Gpt2, options: DecodingOptions) -> list[int]:
     """How many rows the exact model read in each of its passes."""
     stops = torch.tensor(sorted(STOPS))
     drafting = Drafting(
-        partial(Stepper, LM),
-        partial(Stepper, draft),
+        partial(Stepper, Gpt2Language(LM)),
+        partial(Stepper, Gpt2Language(draft)),
         embeds(LM, 6),
         None,
         stops,
@@ -103,6 +104,6 @@ def test_a_draft_that_is_right_is_read_once_and_a_wrong_one_more_often(options: 
 def test_beams_are_not_drafted_and_stay_what_they_were() -> None:
     options, prefix = DecodingOptions(max_new_tokens=8, num_beams=3), embeds(LM, 3)
     keys = list("abc")
-    assert decode_ids(LM, prefix, STOPS, options, keys=keys, draft=DRAFTS["a stranger"]) == decode_ids(
-        LM, prefix, STOPS, options, keys=keys
-    )
+    assert decode_ids(
+        Gpt2Language(LM), prefix, STOPS, options, keys=keys, draft=Gpt2Language(DRAFTS["a stranger"])
+    ) == decode_ids(Gpt2Language(LM), prefix, STOPS, options, keys=keys)

@@ -27,6 +27,7 @@ from clipcap_ext.engine.decoding.restrictions import (
     RestrictedStepper,
     restrictions_of,
 )
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 
 WAYS = pytest.mark.parametrize("options", [GREEDY, BEAMS, SAMPLES], ids=["greedy", "beams", "samples"])
 RESTRICTED: dict[str, tuple[dict[str, Any], list[Rule]]] = {
@@ -106,7 +107,7 @@ def test_the_best_caption_ends_just_when_it_may(options: DecodingOptions, fewest
 def test_the_longest_caption_wins_over_the_shortest() -> None:
     lm = small_lm()
     options = GREEDY.with_changes(max_new_tokens=3, min_new_tokens=8)
-    ((one,),) = decode_ids(lm, embeds(lm, 1), STOPS, options, keys=["a"])
+    ((one,),) = decode_ids(Gpt2Language(lm), embeds(lm, 1), STOPS, options, keys=["a"])
     assert len(one.ids) == 3 and not set(one.ids) & set(STOPS)
 
 
@@ -149,7 +150,7 @@ def test_a_rule_is_told_each_rows_own_tokens_through_every_selection() -> None:
 def test_no_ngram_is_said_twice_when_forbidden(options: DecodingOptions) -> None:
     lm = small_lm(2)
     forbidden = options.with_changes(no_repeat_ngram_size=2)
-    found = decode_ids(lm, embeds(lm, 20), STOPS, forbidden, keys=[str(i) for i in range(20)])
+    found = decode_ids(Gpt2Language(lm), embeds(lm, 20), STOPS, forbidden, keys=[str(i) for i in range(20)])
     for ids in (one.ids for group in found for one in group):
         pairs = list(pairwise(ids))
         assert len(pairs) == len(set(pairs))
@@ -161,8 +162,8 @@ def test_every_restriction_changes_what_is_said(options: DecodingOptions, name: 
     lm = small_lm(2)
     changed = options.with_changes(**RESTRICTED[name][0])
     keys = [str(i) for i in range(20)]
-    assert decode_ids(lm, embeds(lm, 20), STOPS, changed, keys=keys) != decode_ids(
-        lm, embeds(lm, 20), STOPS, options, keys=keys
+    assert decode_ids(Gpt2Language(lm), embeds(lm, 20), STOPS, changed, keys=keys) != decode_ids(
+        Gpt2Language(lm), embeds(lm, 20), STOPS, options, keys=keys
     )
 
 
@@ -173,7 +174,10 @@ def test_cached_is_naive_with_transformers_own_rules(name: str, batch: int) -> N
     prefix = embeds(lm, batch)
     changes, rules = RESTRICTED[name]
     greedy, beams = GREEDY.with_changes(**changes), BEAMS.with_changes(**changes)
-    found = [decode_ids(lm, prefix, STOPS, options, keys=["x"] * batch) for options in (greedy, beams)]
+    found = [
+        decode_ids(Gpt2Language(lm), prefix, STOPS, options, keys=["x"] * batch)
+        for options in (greedy, beams)
+    ]
     for image in range(batch):
         ids, total = naive_greedy(lm, prefix[image], greedy.max_new_tokens, rules)
         assert found[0][image][0].ids == ids
@@ -187,8 +191,11 @@ def test_batch_size_changes_nothing(options: DecodingOptions, name: str) -> None
     lm = small_lm()
     prefix, keys = embeds(lm, 5), list("abcde")
     changed = options.with_changes(**RESTRICTED[name][0])
-    together = decode_ids(lm, prefix, STOPS, changed, keys=keys)
-    alone = [decode_ids(lm, prefix[i : i + 1], STOPS, changed, keys=keys[i : i + 1])[0] for i in range(5)]
+    together = decode_ids(Gpt2Language(lm), prefix, STOPS, changed, keys=keys)
+    alone = [
+        decode_ids(Gpt2Language(lm), prefix[i : i + 1], STOPS, changed, keys=keys[i : i + 1])[0]
+        for i in range(5)
+    ]
     assert [[one.ids for one in group] for group in together] == [
         [one.ids for one in group] for group in alone
     ]
