@@ -34,6 +34,7 @@ LEFT_OUT = (
     LeftOut(r"bash \.ci/run", "it is what runs this"),
     LeftOut(r"pip install .*", "it asks the net; the package's own extras are looked up"),
     LeftOut(r"python -m accelerate\.commands\.launch --multi_gpu .*", "two graphics cards"),
+    LeftOut(r"python -m clipcap_ext\.train .* --set lm=.*", f"{FULL_SIZE}, and a language model's folder"),
     LeftOut(r"torchrun .*", f"{FULL_SIZE}, on tars that are fetched"),
     LeftOut(r"python -m clipcap_ext\.corpus features .*", f"{FULL_SIZE}, on pictures that are fetched"),
     LeftOut(r"python -m clipcap_ext\.train (flickr8k-gradient|conceptual-captions) .*", FULL_SIZE),

@@ -24,7 +24,7 @@ def asks_for_int8(options: DecodingOptions, device_type: str) -> bool:
 
 
 class LanguageCopies:
-    """A language model and what stands in for it, or drafts for it, as options ask; GPT-2 alone has either."""
+    """A language model and what stands in for it, or drafts for it, as options ask; GPT-2 alone has any."""
 
     def __init__(self, lm: LanguageModel) -> None:
         self._lm = lm

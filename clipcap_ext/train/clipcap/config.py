@@ -78,12 +78,9 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
         self.decoding_options()
 
     def _check_language(self) -> None:
-        if bool(self.lm) == bool(self.gpt2):
-            raise UsageError("gpt2 and lm name the language model: set one, and leave the other empty.")
-        theirs = {
-            "tokenizer": self.tokenizer == "captions", "evidence": self.evidence, "dropout": self.dropout,
-            "ignore_token_zero": self.ignore_token_zero,
-        }  # fmt: skip
+        if not self.lm and not self.gpt2:
+            raise UsageError("gpt2 and lm are both empty: one of them names the language model.")
+        theirs = {"tokenizer=captions": self.tokenizer == "captions", "evidence": self.evidence}
         if self.lm and (set_ := [name for name, value in theirs.items() if value]):
             raise UsageError(f"{', '.join(set_)}: for GPT-2 alone, not for lm={self.lm}. Leave it out.")
 

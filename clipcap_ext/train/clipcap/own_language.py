@@ -21,6 +21,7 @@ from clipcap_ext.train.language_model import SIZES
 
 CONFIG = "config.json"
 # What GPT-2's own training needs and another language model cannot have: its end token ends a caption.
+OF_GPT2 = ("dropout", "ignore_token_zero")
 FOLLOWING = {
     "gpt2": "", "tokenizer": "gpt2", "dropout": 0.0, "end_stop": False, "ignore_token_zero": False,
     **dict.fromkeys(SIZES, 0),
@@ -56,6 +57,8 @@ def with_language(
         given = {name: value for name, value in by_hand.items() if name != "lm"}
     else:
         changes, given = {**FOLLOWING, "lm": lm}, dict(by_hand)
+        if set_ := [name for name in OF_GPT2 if given.get(name)]:
+            raise UsageError(f"{', '.join(set_)}: for GPT-2 alone, not for lm={lm}. Leave it out.")
     kept = {name: value for name, value in changes.items() if name not in given}
     return override(preset, {**kept, **given}, f"lm={lm}"), given
 
