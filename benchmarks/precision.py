@@ -145,7 +145,7 @@ def kept_of(captioner: Captioner, looked: Mapping[str, Looked], data: Path) -> I
         figures = [f"{scored[precision].values['CIDEr-D']:.4f}" for precision in said]
         yield [f"{beams} beams, all in 8 bits", _changed(said["exact"], said["fast"]), *figures]
         if beams == 1:
-            copies.DRAFTED_ROWS = 64
+            copies.DRAFTED_ROWS, copies.DRAFTED_AFTER = 64, 0
             yield [
                 "1 beam, drafted in 8 bits",
                 _changed(said["exact"], texts(1, "exact")),

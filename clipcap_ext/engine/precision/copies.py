@@ -15,6 +15,7 @@ from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
 
+DRAFTED_AFTER = 8  # batches: only then is it likely that a draft saves what making it takes
 DRAFTED_ROWS = 8  # captions together above which drafting saves nothing
 
 
@@ -33,7 +34,7 @@ class LanguageCopies:
     def pair(self, options: DecodingOptions, images: int) -> tuple[LanguageModel, LanguageModel | None]:
         """(what decodes, what drafts for it or None) for captions of so many images.
 
-        The draft is made for the second batch: it takes longer to make than it saves in one.
+        The draft is made after DRAFTED_AFTER batches: it takes longer to make than it saves in a few.
         """
         if asks_for_int8(options, self._lm.device.type):
             return self.fast, None
@@ -41,7 +42,7 @@ class LanguageCopies:
         return self._lm, self.draft if self._pays(options, images * options.num_candidates) else None
 
     def _pays(self, options: DecodingOptions, rows: int) -> bool:
-        many = self._batches > 1 and rows <= DRAFTED_ROWS and options.num_beams == 1
+        many = self._batches > DRAFTED_AFTER and rows <= DRAFTED_ROWS and options.num_beams == 1
         large = (
             isinstance(self._lm, Gpt2Language)
             and self._lm.n_embd >= int8.NARROWEST

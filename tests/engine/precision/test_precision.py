@@ -53,10 +53,11 @@ def test_fast_is_in_8_bits_and_leaves_the_exact_one_as_it_was(captioner: Feature
 @needs_int8
 @pytest.mark.parametrize("captioner", MODELS, indirect=True)
 @pytest.mark.parametrize("changes", [{}, {"temperature": 1.2, "num_candidates": 3, "seed": 3}])
-def test_a_large_model_is_drafted_from_its_second_batch_on_and_says_the_same(
+def test_a_large_model_is_drafted_once_it_has_said_enough_and_says_the_same(
     captioner: FeatureCaptioner, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = EXACT.with_changes(**changes)
+    monkeypatch.setattr(copies, "DRAFTED_AFTER", 1)
     monkeypatch.setattr(copies, "DRAFTED_ROWS", 64)
     plain = captioner.caption(tiny_images(), options)
     assert "draft" not in vars(captioner.copies)
