@@ -143,7 +143,11 @@ def kept_of(captioner: Captioner, looked: Mapping[str, Looked], data: Path) -> I
         said = {precision: texts(beams, precision) for precision in ("exact", "fast")}
         scored = score_systems(said, wanted, "words", ["CIDEr-D"], data="flickr8k", split="test")
         figures = [f"{scored[precision].values['CIDEr-D']:.4f}" for precision in said]
-        yield [f"{beams} beams, all in 8 bits", _changed(said["exact"], said["fast"]), *figures]
+        yield [
+            f"{beams} beam{'s' * (beams > 1)}, all in 8 bits",
+            _changed(said["exact"], said["fast"]),
+            *figures,
+        ]
         if beams == 1:
             copies.DRAFTED_ROWS, copies.DRAFTED_AFTER = 64, 0
             yield [
