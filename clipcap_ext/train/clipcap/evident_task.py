@@ -15,7 +15,7 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions
 from clipcap_ext.train.clipcap.items import prepare_caption
-from clipcap_ext.train.clipcap.photoless import encode_photoless, read_photoless
+from clipcap_ext.train.clipcap.photoless import draw_photoless, encode_photoless, read_photoless
 from clipcap_ext.train.clipcap.task import CHUNK, CaptionerTask
 from clipcap_ext.train.encoded import EncodedSplits, encode_splits, read_seen_photos
 from clipcap_ext.train.export import DataFacts
@@ -68,7 +68,9 @@ class EvidentTask(CaptionerTask, ItemTask):
         without = None
         if config.texts:
             captions = read_photoless(Path(config.texts), splits.image_ids)
-            without = encode_photoless(config, splits.encoder, captions, splits.train_features, say)
+            drawn = draw_photoless(captions, config.photoless_limit, config.seed)
+            chosen = [prepare_caption(text, config) for text in drawn]
+            without = encode_photoless(splits.encoder, chosen, splits.train_features, say)
         return cls(config, splits, table, without, tuple(read_seen_photos(config.gpt2, config.start)))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,7 @@ import numpy as np
 from clipcap_ext.corpus import FeatureTable
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.errors import CorpusError
-from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.evidence_items import TextCaptions, like_photos
-from clipcap_ext.train.clipcap.items import prepare_caption
 
 COLUMNS = ("image", "split", "caption")
 BATCH = 256
@@ -50,18 +48,22 @@ def photo_number(image_id: str) -> str:
     return Path(image_id).name.replace(".", "_").split("_")[0]
 
 
+def draw_photoless(captions: Sequence[str], limit: int, seed: int) -> list[str]:
+    """`limit` of the captions in an order drawn by the seed; 0 is all of them."""
+    order = np.random.default_rng((seed, 9)).permutation(len(captions))
+    return [captions[place] for place in order[: limit or None]]
+
+
 def encode_photoless(
-    config: CaptioningConfig, encoder: ClipEncoder, captions: list[str], photos: FeatureTable,
-    say: Callable[[str], None],
-) -> TextCaptions:  # fmt: skip
-    """`photoless_limit` of the captions, drawn by the seed, with features that stand for their photos."""
+    encoder: ClipEncoder, chosen: Sequence[str], photos: FeatureTable, say: Callable[[str], None]
+) -> TextCaptions:
+    """Captions as they are learnt, with features that stand for their photos."""
     import torch
 
-    order = np.random.default_rng((config.seed, 9)).permutation(len(captions))[
-        : config.photoless_limit or None
-    ]
-    chosen = [prepare_caption(captions[place], config) for place in order]
-    say(f"encoding {len(chosen)} captions without photos")
-    parts = [encoder.encode_text(chosen[at : at + BATCH]).cpu() for at in range(0, len(chosen), BATCH)]
+    parts = []
+    for at in range(0, len(chosen), BATCH):
+        if at // BATCH % 10 == 0:
+            say(f"features of captions without photos: {at} of {len(chosen)}")
+        parts.append(encoder.encode_text(list(chosen[at : at + BATCH])).cpu())
     plain = photos.features[:, 0, : encoder.clip_dim]
     return TextCaptions(tuple(chosen), like_photos(torch.cat(parts), plain))

@@ -33,6 +33,11 @@ class SbgConfig(LanguageModelConfig):
     words_template: str = option("{}", "Sentence of bank words, and of every keyword in the last ranking.")
     picture_template: str = option("picture of {}.", "Sentence of subjects, groups, people and labels.")
     group_keywords: int = option(3, "Keywords from the best scenery, plant or object group.", low=0)
+    concepts_low: float = option(
+        0.0, "Begin with what the encoder's classifier saw, from this probability on; 0 is none.",
+        low=0, high=1,
+    )  # fmt: skip
+    concepts_most: int = option(2, "At most so many things that the classifier saw.", low=0)
     block: int = option(
         480,
         "Tokens of a training item, texts run together; 0 makes each image an item, its captions alone.",
@@ -42,6 +47,12 @@ class SbgConfig(LanguageModelConfig):
         0.0, "Part of the keywords left out at a look; only with block=0.", low=0, high=0.9
     )
     max_tokens: int = option(67, "Tokens a caption is cut to; only with block=0.", low=1)
+    swapped: float = option(
+        0.0, "Items with one thing swapped, in keywords and captions, for each photo; needs concepts_low.",
+        low=0, high=2,
+    )  # fmt: skip
+    texts: str = option("", "Captions without photos: a .csv or .csv.gz with image, split and caption.")
+    photoless_limit: int = option(20_000, "How many of them are used; 0 is all.", low=0)
     num_candidates: int = decoding_copy("num_candidates", 5)
     temperature: float = decoding_copy("temperature", 1.0, low=0.01)
     top_k: int = decoding_copy("top_k", 50)
@@ -56,6 +67,10 @@ class SbgConfig(LanguageModelConfig):
             raise UsageError(
                 "keyword_dropout and views need block=0: a block is cut from texts that stay the same."
             )
+        if (self.swapped or self.texts) and (self.block or not self.concepts_low):
+            raise UsageError(
+                "swapped and texts need concepts_low and block=0: their things lead the keywords."
+            )
         if self.gpt2 == "scratch" and self.block > self.n_positions:
             raise UsageError(f"A block of {self.block} tokens does not fit {self.n_positions} positions.")
 
@@ -65,6 +80,7 @@ class SbgConfig(LanguageModelConfig):
         return SelectionConstants(
             logit_scale=self.logit_scale, words_most=self.words_most, group_keywords=self.group_keywords,
             bare=self.words_template, picture=self.picture_template,
+            concepts_low=self.concepts_low, concepts_most=self.concepts_most,
         )  # fmt: skip
 
     @property

@@ -4,7 +4,7 @@ SBG."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.caption_text import with_full_stop
 from clipcap_ext.corpus import Corpus, FeatureTable
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
@@ -26,6 +25,7 @@ from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
 from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.sbg.config import SbgConfig
 from clipcap_ext.train.sbg.keywords import Keywords, corpus_keywords
+from clipcap_ext.train.sbg.made_texts import NOTHING_MADE, MadeTexts, as_learnt, make_texts
 from clipcap_ext.train.sbg.module import SbgModule, build_sbg, cut_blocks
 from clipcap_ext.train.task import RunFacts, decay_groups
 from clipcap_ext.train.validation import caption_in_chunks, validation_figures
@@ -42,7 +42,7 @@ class SbgPart:
     image_ids: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...]
     keywords: Keywords
-    features: Tensor  # (N, views, clip_dim)
+    features: Tensor  # (N, views, clip_dim), with what the classifier saw behind them where that is read
 
 
 class SbgTask(ItemTask):
@@ -54,12 +54,16 @@ class SbgTask(ItemTask):
     def __init__(
         self, config: SbgConfig, encoder: ClipEncoder, selector: KeywordSelector, train: SbgPart,
         val: SbgPart, encoder_folder: Path | None = None, photos: tuple[str, ...] = (),
+        made: MadeTexts = NOTHING_MADE,
     ) -> None:  # fmt: skip
         """encoder_folder: an encoder of ours to lay beside the exports; photos: fingerprints of the training
-        photos."""
+        photos; made: what is learnt beside them."""
         self.config, self._encoder, self._selector = config, encoder, selector
-        self._train, self._val = train, val
         self._data, self._photos = DataFacts(train.name, len(train.image_ids), encoder_folder), photos
+        train = replace(
+            train, captions=train.captions + made.captions, keywords=[*train.keywords, *made.keywords]
+        )
+        self._train, self._val = train, val
         gpt2, self._sizes, self.tokenizer = build_sbg(config, _texts(train))
         self.module = SbgModule(gpt2, config.label_smoothing)
         self._caption_ids = [self._tokenised(captions) for captions in train.captions]
@@ -78,7 +82,9 @@ class SbgTask(ItemTask):
                 "labels=labels.json."
             )
         bank = read_bank(config.labels)
-        splits = encode_splits(config, data, cache, say, views=config.views)
+        splits = encode_splits(
+            config, data, cache, say, views=config.views, concepts=bool(config.concepts_low)
+        )
         selector = KeywordSelector.build(splits.encoder, bank, config.constants, cache)
 
         def part(corpus: Corpus, table: FeatureTable) -> SbgPart:
@@ -86,7 +92,8 @@ class SbgTask(ItemTask):
             return make_part(config, corpus, table, keywords)
 
         train, val = part(splits.train, splits.train_features), part(splits.val, splits.val_features)
-        return cls(config, splits.encoder, selector, train, val, splits.encoder_folder, splits.saw)
+        made = make_texts(config, splits, selector, train.captions, train.keywords, say)
+        return cls(config, splits.encoder, selector, train, val, splits.encoder_folder, splits.saw, made)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without."""
@@ -204,14 +211,9 @@ def make_part(config: SbgConfig, corpus: Corpus, table: FeatureTable, keywords: 
     """The images of `corpus` that could be read, with their captions as they are learnt."""
     captions = {example.image_id: example.captions for example in corpus.examples}
     learnt = tuple(
-        tuple(_prepared(text, config.end_stop) for text in captions[name]) for name in table.image_ids
+        tuple(as_learnt(text, config.end_stop) for text in captions[name]) for name in table.image_ids
     )
     return SbgPart(corpus.name, table.image_ids, learnt, keywords, table.features)
-
-
-def _prepared(text: str, end_stop: bool) -> str:
-    text = " ".join(text.lower().split())
-    return with_full_stop(text) if end_stop else text
 
 
 def _texts(part: SbgPart) -> list[str]:
