@@ -26,6 +26,7 @@ from clipcap_ext.captioning import Captioner, Looked
 from clipcap_ext.engine.clip.int8_tower import tower_in_int8
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import copies, int8
@@ -58,9 +59,7 @@ def clear_model(small: bool) -> ClipCapModel:
     return model
 
 
-def captions(
-    lm: LanguageModel, embeds: Tensor, draft: LanguageModel | None = None, **options: int
-) -> list[str]:
+def captions(lm: LanguageModel, embeds: Tensor, draft: Draft | None = None, **options: int) -> list[str]:
     """What `lm` says behind embeds (B, P, n_embd)."""
     wanted = DecodingOptions(max_new_tokens=CAPTION_TOKENS, **options)  # type: ignore[arg-type]
     found = decode(lm, embeds, Numbers(), wanted, keys=[""] * len(embeds), draft=draft)

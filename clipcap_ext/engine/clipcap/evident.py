@@ -18,11 +18,12 @@ from clipcap_ext.engine.clipcap.prompting import Marked, marked_words, prompt_em
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.decoding.stepper import Reading
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.errors import UsageError
 
-Pair = tuple[LanguageModel, LanguageModel | None]  # what decodes, and what drafts
+Pair = tuple[LanguageModel, Draft | None]  # what decodes, and what drafts
 
 
 @dataclass(frozen=True, eq=False)

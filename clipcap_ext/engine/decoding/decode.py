@@ -18,7 +18,7 @@ from torch import Tensor
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.decoding.beams import beam_search
-from clipcap_ext.engine.decoding.drafting import Drafting
+from clipcap_ext.engine.decoding.drafting import Draft, Drafting
 from clipcap_ext.engine.decoding.restrictions import RestrictedStepper, restrictions_of
 from clipcap_ext.engine.decoding.rows import decode_rows, draws_of
 from clipcap_ext.engine.decoding.stepper import Decoded, Reading, Stepper, TokenStepper
@@ -44,7 +44,7 @@ def decode(
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
     stepper: StepperMaker = Stepper,
-    draft: LanguageModel | None = None,
+    draft: Draft | None = None,
 ) -> list[list[Candidate]]:
     """Decode captions after `inputs_embeds`.
 
@@ -76,7 +76,7 @@ def decode_ids(
     keys: Sequence[str],
     attention_mask: Tensor | None = None,
     stepper: StepperMaker = Stepper,
-    draft: LanguageModel | None = None,
+    draft: Draft | None = None,
 ) -> list[list[Decoded]]:
     """`decode` before the words: token ids and summed log-probabilities. `stop_ids` end a row."""
     if len(keys) != len(inputs_embeds):
@@ -120,12 +120,14 @@ def search(
 
 @torch.inference_mode()
 def _drafted(
-    lm: LanguageModel, draft: LanguageModel, embeds: Tensor, mask: Tensor | None, stepper: StepperMaker,
+    lm: LanguageModel, draft: Draft, embeds: Tensor, mask: Tensor | None, stepper: StepperMaker,
     stop_ids: Collection[int], options: DecodingOptions, steps: int, keys: Sequence[str],
 ) -> list[list[Decoded]]:  # fmt: skip
     stops = torch.tensor(sorted(stop_ids), dtype=torch.long)
-    drafting = Drafting(partial(stepper, lm), partial(stepper, draft), embeds, mask, stops, options, steps)
-    return _ranked(drafting.decode(draws_of(options, steps, keys)), options.num_candidates)
+    drafting = Drafting(partial(stepper, lm), partial(stepper, draft.lm), embeds, mask, stops, options, steps)
+    decoded = drafting.decode(draws_of(options, steps, keys))
+    draft.note(drafting)
+    return _ranked(decoded, options.num_candidates)
 
 
 def _ranked(decoded: Sequence[Decoded], count: int) -> list[list[Decoded]]:

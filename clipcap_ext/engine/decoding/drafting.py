@@ -17,8 +17,30 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.restrictions import History, RestrictedStepper, restrictions_of
 from clipcap_ext.engine.decoding.rows import decode_rows
 from clipcap_ext.engine.decoding.stepper import Decoded, Reading, TokenStepper
+from clipcap_ext.engine.language.language_model import LanguageModel
 
 Open = Callable[[Reading], TokenStepper]
+TRIED = 16  # captions after which a draft must have been worth it
+WORTH = 1.3  # readings of a caption by the exact model up to which a draft saves time
+
+
+@dataclass
+class Draft:
+    """A quicker language model of the same vocabulary, and how well it foresaw the exact one so far."""
+
+    lm: LanguageModel
+    captions: int = 0
+    readings: int = 0  # of a caption by the exact model: one each where all of it was foreseen
+
+    @property
+    def helps(self) -> bool:
+        """Whether it saves time, as far as is known."""
+        return self.captions < TRIED or self.readings <= WORTH * self.captions
+
+    def note(self, drafting: Drafting) -> None:
+        """Count what it took to say some captions with it."""
+        self.captions += len(drafting.embeds) * drafting.options.num_candidates
+        self.readings += sum(drafting.rounds)
 
 
 @dataclass

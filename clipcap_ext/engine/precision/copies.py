@@ -9,6 +9,7 @@ import copy
 from functools import cached_property
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.language.language_model import LanguageModel
@@ -31,15 +32,17 @@ class LanguageCopies:
         self._lm = lm
         self._batches = 0
 
-    def pair(self, options: DecodingOptions, images: int) -> tuple[LanguageModel, LanguageModel | None]:
+    def pair(self, options: DecodingOptions, images: int) -> tuple[LanguageModel, Draft | None]:
         """(what decodes, what drafts for it or None) for captions of so many images.
 
-        The draft is made after DRAFTED_AFTER batches: it takes longer to make than it saves in a few.
+        The draft is made after DRAFTED_AFTER batches: it takes longer to make than it saves in a few. Where
+        it foresaw too little it is no longer asked.
         """
         if asks_for_int8(options, self._lm.device.type):
             return self.fast, None
         self._batches += 1
-        return self._lm, self.draft if self._pays(options, images * options.num_candidates) else None
+        draft = self.draft if self._pays(options, images * options.num_candidates) else None
+        return self._lm, draft if draft is not None and draft.helps else None
 
     def _pays(self, options: DecodingOptions, rows: int) -> bool:
         many = self._batches > DRAFTED_AFTER and rows <= DRAFTED_ROWS and options.num_beams == 1
@@ -65,13 +68,13 @@ class LanguageCopies:
         return self._lm if quick is self._lm.module else Gpt2Language(quick)
 
     @cached_property
-    def draft(self) -> LanguageModel | None:
+    def draft(self) -> Draft | None:
         """All in 8 bits; None for what is no GPT-2."""
         if not isinstance(self._lm, Gpt2Language):
             return None
         draft = in_int8(self._lm.module)
         draft.lm_head = Int8Linear(self._lm.module.lm_head.weight, None)  # type: ignore[assignment]
-        return Gpt2Language(draft)
+        return Draft(Gpt2Language(draft))
 
 
 def in_int8(lm: Gpt2) -> Gpt2:

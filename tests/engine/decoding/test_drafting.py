@@ -12,7 +12,7 @@ from naive_decoding import STOPS, embeds, small_lm
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.decode import decode_ids
-from clipcap_ext.engine.decoding.drafting import Drafting
+from clipcap_ext.engine.decoding.drafting import TRIED, Draft, Drafting
 from clipcap_ext.engine.decoding.rows import draws_of
 from clipcap_ext.engine.decoding.stepper import Stepper
 from clipcap_ext.engine.language.gpt2 import Gpt2
@@ -67,7 +67,9 @@ def test_no_draft_changes_a_word(
         mask[::2, :1] = 0
     asked = {"keys": keys, "attention_mask": mask}
     plain = decode_ids(Gpt2Language(LM), prefix, stops, options, **asked)
-    drafted = decode_ids(Gpt2Language(LM), prefix, stops, options, draft=Gpt2Language(DRAFTS[name]), **asked)
+    drafted = decode_ids(
+        Gpt2Language(LM), prefix, stops, options, draft=Draft(Gpt2Language(DRAFTS[name])), **asked
+    )
     assert [[one.ids for one in group] for group in drafted] == [
         [one.ids for one in group] for group in plain
     ]
@@ -105,5 +107,15 @@ def test_beams_are_not_drafted_and_stay_what_they_were() -> None:
     options, prefix = DecodingOptions(max_new_tokens=8, num_beams=3), embeds(LM, 3)
     keys = list("abc")
     assert decode_ids(
-        Gpt2Language(LM), prefix, STOPS, options, keys=keys, draft=Gpt2Language(DRAFTS["a stranger"])
+        Gpt2Language(LM), prefix, STOPS, options, keys=keys, draft=Draft(Gpt2Language(DRAFTS["a stranger"]))
     ) == decode_ids(Gpt2Language(LM), prefix, STOPS, options, keys=keys)
+
+
+@pytest.mark.parametrize(("name", "helps"), [("itself", True), ("a stranger", False)])
+def test_a_draft_that_foresees_too_little_is_no_longer_asked(name: str, helps: bool) -> None:
+    draft, options = Draft(Gpt2Language(DRAFTS[name])), DecodingOptions(max_new_tokens=12)
+    for batch in range(TRIED // 4):
+        assert draft.helps, "it is tried first"
+        prefix = embeds(LM, 4, seed=batch)
+        decode_ids(Gpt2Language(LM), prefix, STOPS, options, keys=list("abcd"), draft=draft)
+    assert draft.helps is helps
