@@ -77,7 +77,7 @@ def trained(place: Path) -> None:
     rows = [f"9{i}.jpg,train,{text}" for i in range(20) for text in captions_of(i)]
     table = "\n".join(["image,split,caption", *rows]) + "\n"
     (place / "flickr30k" / "captions.csv.gz").write_bytes(gzip.compress(table.encode()))
-    tools(place, "tools/add_concepts.py")
+    tools(place, "tools/add_concepts.py", "tools/average_weights.py")
 
 
 def tools(place: Path, *paths: str) -> None:

@@ -142,7 +142,7 @@ def test_every_caption_once_an_epoch_in_bounded_pools_from_any_batch_on(
 class Letters:
     """A tokenizer of single letters."""
 
-    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+    def caption_ids(self, texts: list[str]) -> list[list[int]]:
         return [[ord(letter) for letter in text] for text in texts]
 
     def decode(self, ids: list[int]) -> str:
