@@ -296,8 +296,9 @@ function clipcap_pictured(values) {
     clipcap_compare();
 }
 
+// Only what a mark holds: while an answer is on its way gradio 6 writes its own clock beside it.
 function clipcap_marked(name) {
-    return clipcap_find(name)?.textContent.trim() || "";
+    return clipcap_find(name)?.querySelector("i")?.textContent.trim() || "";
 }
 
 function clipcap_others() {

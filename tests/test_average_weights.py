@@ -57,5 +57,7 @@ def test_other_words_and_other_shapes_are_refused(pair: tuple[Path, Path], tmp_p
     done = run(start, tuned, ".5", tmp_path / "out")
     assert done.returncode == 1 and "another vocab.json" in done.stderr and not (tmp_path / "out").exists()
     assert run(start, tuned, "1.5", tmp_path / "out").returncode == 2
+    nothing = run(tmp_path / "nowhere", tuned, ".5", tmp_path / "out")
+    assert nothing.returncode == 1 and "no vocab.json" in nothing.stderr and "Traceback" not in nothing.stderr
     with pytest.raises(SystemExit, match="differ in a"):
         averaged({"a": torch.zeros(2)}, {"a": torch.zeros(3)}, 0.5)

@@ -58,6 +58,10 @@ def main() -> None:
     start, tuned, share = arguments.start, arguments.tuned, arguments.share
     if not 0 <= share <= 1:
         parser.error(f"--share must be from 0 to 1, not {share}.")
+    for folder in (start, tuned):
+        missing = [name for name in (*WORDS, CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+        if missing:
+            raise SystemExit(f"{folder} is no folder of a trained captioner: no {', '.join(missing)} there.")
     for name in WORDS:
         if (start / name).read_bytes() != (tuned / name).read_bytes():
             raise SystemExit(f"{start} and {tuned} have another {name}: their weights mean other words.")

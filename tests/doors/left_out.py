@@ -41,6 +41,10 @@ LEFT_OUT = (
     LeftOut(r"python -m clipcap_ext\.train tiny-.* --out runs/tiny(-clip|-evidence)?( .*)?", LONG, ONE_EPOCH),
     LeftOut(r"python -m clipcap_ext\.train --resume .*", "a run of the line before, which is left out"),
     LeftOut(r"python -m clipcap_ext\.train tiny-.*", LONG),
+    LeftOut(
+        r"python tools/average_weights\.py runs/tiny-flickr8k/.*",
+        "what the lines before train; those of docs/training.md are run",
+    ),
     LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", f"hours of training; {ROWS}"),
     LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", f"{FULL_SIZE}; {ROWS}"),
     LeftOut(r"python -m clipcap_ext publish .* --push", "it pushes; tests/hub/test_publishing.py does"),
