@@ -14,6 +14,14 @@ def with_full_stop(text: str) -> str:
     return text.rstrip(" .") + " ."
 
 
+def learnt_caption(text: str, *, lowercase: bool, end_stop: bool) -> str:
+    """A person's caption as a model learns it: blanks collapsed, in lower case and with its full stop where
+    wanted."""
+    text = " ".join(text.split())
+    text = text.lower() if lowercase else text
+    return with_full_stop(text) if end_stop else text
+
+
 def plain_caption(text: str) -> str:
     """A caption as people write it: the model's closing " ." is left out."""
     return " ".join(text.split()).removesuffix(".").rstrip()

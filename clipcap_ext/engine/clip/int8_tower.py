@@ -3,14 +3,12 @@ float32."""
 
 from __future__ import annotations
 
-import copy
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import Int8Linear, int8_layer, replace_layers
+from clipcap_ext.engine.precision.int8 import Int8Linear, int8_layer, replace_layers, shared
 
 
 class Int8Attention(nn.Module):
@@ -41,8 +39,7 @@ def tower_in_int8(clip: ClipModel) -> ClipModel | None:
     """A copy with its image tower's blocks in 8 bits, all else shared; None for a tower of another kind."""
     if not isinstance(getattr(clip.visual, "transformer", None), nn.Module):
         return None
-    tensors = [*clip.parameters(), *clip.buffers()]
-    same = copy.deepcopy(clip, {id(tensor): tensor for tensor in tensors}).eval()
+    same = shared(clip)
     blocks = same.visual.get_submodule("transformer")
     return same if replace_layers(blocks, _int8) else None
 

@@ -5,7 +5,6 @@ Copies are for a CPU. On another device, or where torch has no such arithmetic, 
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 
 from clipcap_ext.caption import DecodingOptions
@@ -14,7 +13,7 @@ from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
+from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers, shared
 
 DRAFTED_AFTER = 8  # batches: only then is it likely that a draft saves what making it takes
 DRAFTED_ROWS = 8  # captions together above which drafting saves nothing
@@ -81,9 +80,3 @@ def in_int8(lm: Gpt2) -> Gpt2:
     """A copy whose wide layers are in 8 bits, and all else the same tensors; itself where none is wide."""
     same = shared(lm)
     return same if replace_layers(same.transformer, int8_layer) else lm
-
-
-def shared(module: Gpt2) -> Gpt2:
-    """A copy of the structure around the same tensors."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).eval()

@@ -7,9 +7,10 @@ once.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is
 NARROWEST = 512  # inputs of a layer: below, 8 bits take longer than they save
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
 SMALLEST = 1e-20  # half of the span of a row whose numbers are all one
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def can_int8() -> bool:
@@ -70,6 +72,12 @@ def _quantized(rows: Tensor, scale: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer versions of torch announce that these tensors will go one day
         return torch.quantize_per_channel(rows, scale.double(), zeros, 0, torch.qint8)
+
+
+def shared(module: Module) -> Module:
+    """A copy of the structure around the same tensors, in evaluation mode."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).eval()
 
 
 def replace_layers(module: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.caption_text import with_full_stop
+from clipcap_ext.caption_text import learnt_caption
 from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.module import IGNORED_TOKEN
@@ -63,9 +63,7 @@ def prepare_caption(text: str, config: CaptioningConfig) -> str:
 
     GPT-2 joins a space to the word behind it, and the first word has none.
     """
-    text = " ".join(text.split())
-    text = text.lower() if config.lowercase else text
-    return with_full_stop(text) if config.end_stop else text
+    return learnt_caption(text, lowercase=config.lowercase, end_stop=config.end_stop)
 
 
 def tokenise(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.caption_text import with_full_stop
+from clipcap_ext.caption_text import learnt_caption
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.sbg.selector import KeywordSelector
 from clipcap_ext.errors import UsageError
@@ -101,19 +101,13 @@ def imagine_evidence(table: ConceptTable, captions: Iterable[str], seed: int) ->
     return torch.stack(rows)
 
 
-def as_learnt(caption: str, end_stop: bool) -> str:
-    """A caption in lower case with single blanks, and where wanted a full stop at its end."""
-    text = " ".join(caption.lower().split())
-    return with_full_stop(text) if end_stop else text
-
-
 def _photoless(
     config: SbgConfig, splits: EncodedSplits, table: ConceptTable, selector: KeywordSelector,
     say: Callable[[str], None],
 ) -> MadeTexts:  # fmt: skip
     captions = read_photoless(Path(config.texts), splits.image_ids)
     drawn = draw_photoless(captions, config.photoless_limit, config.seed)
-    texts = [as_learnt(text, config.end_stop) for text in drawn]
+    texts = [learnt_caption(text, lowercase=True, end_stop=config.end_stop) for text in drawn]
     without = encode_photoless(splits.encoder, texts, splits.train_features, say)
     features = torch.cat((without.features, imagine_evidence(table, texts, config.seed)), dim=1)
     chosen = [selector.select(features[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clipcap_ext.caption_text import learnt_caption
 from clipcap_ext.corpus import Corpus, FeatureTable
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
@@ -25,7 +26,7 @@ from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
 from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.sbg.config import SbgConfig
 from clipcap_ext.train.sbg.keywords import Keywords, corpus_keywords
-from clipcap_ext.train.sbg.made_texts import NOTHING_MADE, MadeTexts, as_learnt, make_texts
+from clipcap_ext.train.sbg.made_texts import NOTHING_MADE, MadeTexts, make_texts
 from clipcap_ext.train.sbg.module import SbgModule, build_sbg, cut_blocks
 from clipcap_ext.train.task import RunFacts, decay_groups
 from clipcap_ext.train.validation import caption_in_chunks, validation_figures
@@ -211,7 +212,8 @@ def make_part(config: SbgConfig, corpus: Corpus, table: FeatureTable, keywords: 
     """The images of `corpus` that could be read, with their captions as they are learnt."""
     captions = {example.image_id: example.captions for example in corpus.examples}
     learnt = tuple(
-        tuple(as_learnt(text, config.end_stop) for text in captions[name]) for name in table.image_ids
+        tuple(learnt_caption(text, lowercase=True, end_stop=config.end_stop) for text in captions[name])
+        for name in table.image_ids
     )
     return SbgPart(corpus.name, table.image_ids, learnt, keywords, table.features)
 

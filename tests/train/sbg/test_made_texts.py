@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_bank, write_tiny_encoder
 
+from clipcap_ext.caption_text import learnt_caption
 from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.sbg.label_files import write_bank
 from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.concept_words import ConceptWords
 from clipcap_ext.train.sbg.config import SbgConfig
-from clipcap_ext.train.sbg.made_texts import as_learnt, imagine_evidence, swap_captions
+from clipcap_ext.train.sbg.made_texts import imagine_evidence, swap_captions
 from clipcap_ext.train.sbg.task import SbgTask
 
 TABLE = ConceptTable(
@@ -98,5 +99,5 @@ def test_an_encoder_without_a_reader_and_settings_that_do_not_fit_are_refused(
 
 
 def test_captions_as_they_are_learnt() -> None:
-    assert as_learnt(" A  Dog runs", end_stop=True) == "a dog runs ."
-    assert as_learnt("A Dog runs", end_stop=False) == "a dog runs"
+    assert learnt_caption(" A  Dog runs", lowercase=True, end_stop=True) == "a dog runs ."
+    assert learnt_caption("A Dog runs", lowercase=True, end_stop=False) == "a dog runs"
