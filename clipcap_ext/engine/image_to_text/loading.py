@@ -1,0 +1,63 @@
+"""An image-to-text model of transformers from a folder on disk: safetensors only, none of its code is run."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE
+from clipcap_ext.engine.image_to_text.captioner import ImageToTextCaptioner
+from clipcap_ext.engine.image_to_text.families import class_of, family_of
+from clipcap_ext.engine.image_to_text.pixels import Pixels
+from clipcap_ext.errors import CheckpointError
+from clipcap_ext.foreign_json import expect, read_json_file
+
+PROCESSOR_FILE = "preprocessor_config.json"
+HERE = {"local_files_only": True, "trust_remote_code": False}  # nothing is fetched, no code of a model runs
+
+
+def load_image_to_text(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> ImageToTextCaptioner:
+    """Load a folder as transformers saves one: evaluation mode; dtype None is float32.
+
+    CheckpointError for an unknown family, one the installed transformers lacks, weights in another form than
+    safetensors, or a folder whose files do not fit each other.
+    """
+    config = expect(read_json_file(folder / CONFIG_FILE, CheckpointError), dict, str(folder), CheckpointError)
+    model_class = class_of(family_of(config, str(folder)))
+    if not any(folder.glob("model*.safetensors")):
+        raise CheckpointError(f"{folder} holds no model.safetensors: other forms of weights are not read.")
+    model = _model(model_class, folder, dtype or torch.float32).to(device).eval()
+    processor, tokenizer = _readers(folder)
+    digest = hashlib.sha256((folder / PROCESSOR_FILE).read_bytes()).hexdigest()
+    pixels = Pixels(processor, model, digest)
+    return ImageToTextCaptioner(folder.resolve().name, pixels, model, tokenizer, DecodingOptions())
+
+
+def _model(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
+    try:
+        model, found = model_class.from_pretrained(
+            str(folder), use_safetensors=True, output_loading_info=True, **HERE
+        )
+    except Exception as error:  # sizes and files that fit no model lead the library to many kinds
+        raise CheckpointError(f"{folder} cannot be loaded by transformers: {error}") from error
+    lacks = list(found["missing_keys"])  # output weights tied to the input's are not among them
+    if lacks:
+        raise CheckpointError(f"{folder} lacks weights of its model: {', '.join(sorted(lacks)[:5])}.")
+    return model.to(dtype)
+
+
+def _readers(folder: Path) -> tuple[Any, Any]:
+    """The image processor and the tokenizer of a folder."""
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    try:
+        processor = AutoImageProcessor.from_pretrained(str(folder), **HERE)
+        return processor, AutoTokenizer.from_pretrained(str(folder), **HERE)
+    except Exception as error:  # as above
+        raise CheckpointError(f"{folder} has no usable image processor and tokenizer: {error}") from error
