@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.errors import UsageError
@@ -33,22 +33,18 @@ def settings_of(options: DecodingOptions) -> dict[str, Any]:
     return settings
 
 
-def mean_logprobs(model: Any, output: Any, beams: bool, pad: int | None) -> list[float]:
-    """The mean log-probability (nats) a written token of every sequence of generate's output."""
+def mean_logprobs(model: Any, output: Any, beams: bool, ends: Sequence[int]) -> list[float]:
+    """The mean log-probability (nats) a written token of every sequence of generate's output, the one that
+    ends it too.
+
+    ends: the ids that end a caption; what stands behind the first of them was filled in.
+    """
     indices = output.beam_indices if beams else None
     gains = model.compute_transition_scores(  # (rows, written)
         output.sequences, output.scores, indices, normalize_logits=not beams
     )
-    written = _written(output, gains, beams, pad)
-    totals = torch.where(written, gains.float(), torch.zeros(())).sum(-1)
-    return (totals / written.sum(-1).clamp(min=1)).tolist()
-
-
-def _written(output: Any, gains: Tensor, beams: bool, pad: int | None) -> Tensor:
-    """(rows, written) whether a token was written, and not filled in behind the end."""
-    if beams:
-        return output.beam_indices[:, : gains.shape[1]] >= 0
-    tokens = output.sequences[:, -gains.shape[1] :]
-    filled = torch.zeros_like(tokens, dtype=torch.bool) if pad is None else tokens == pad
-    filled[:, 1:] &= filled[:, :-1] | (tokens[:, 1:] == pad)
-    return ~filled
+    written = output.sequences[:, -gains.shape[1] :]
+    ended = torch.isin(written, torch.tensor(ends, device=written.device)).int()
+    counted = ended.cumsum(-1) - ended == 0
+    totals = gains.float().masked_fill(~counted, 0).sum(-1)
+    return (totals / counted.sum(-1)).tolist()

@@ -105,8 +105,13 @@ class ImageToTextCaptioner:
         texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
         writer = getattr(self.model, "text_decoder", self.model)  # BLIP's generate is its decoder's
         beams = options.num_beams > 1
-        means = mean_logprobs(writer, output, beams, self.tokenizer.pad_token_id)
+        means = mean_logprobs(writer, output, beams, self._ends())
         return [Candidate(clean_caption(text), mean) for text, mean in zip(texts, means, strict=True)]
+
+    def _ends(self) -> list[int]:
+        """The ids that end a caption: the tokenizer's, for BERT's calls its own a separator."""
+        ids = (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id)
+        return [one for one in ids if one is not None]
 
     def _captions(self, written: Sequence[Candidate], options: DecodingOptions) -> list[Caption]:
         """Each picture's caption of all candidates in a row, the likeliest first where they were sampled."""

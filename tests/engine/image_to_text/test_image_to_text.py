@@ -55,7 +55,7 @@ def test_pictures_lead_to_words(folders: dict[str, Path], kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_greedy_likelihood_is_that_of_a_forward_pass(folders: dict[str, Path], kind: str) -> None:
+def test_likelihood_is_the_same_in_any_batch(folders: dict[str, Path], kind: str) -> None:
     captions = load_image_to_text(folders[kind]).caption(pictures(2), WAYS["greedy"])
     together = [caption.candidates[0].avg_logprob for caption in captions]
     alone = [
@@ -64,6 +64,20 @@ def test_greedy_likelihood_is_that_of_a_forward_pass(folders: dict[str, Path], k
     ]
     assert together == pytest.approx(alone, abs=1e-4)
     assert all(-20 < value < 0 for value in together)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_likelihood_is_that_of_a_forward_pass(folders: dict[str, Path], way: str) -> None:
+    captioner = load_image_to_text(folders["vision-encoder-decoder"])
+    pixels = captioner.encoder.encode_image(pictures(1))
+    found = captioner.caption(pictures(1), WAYS[way])[0].candidates[0].avg_logprob
+    with torch.no_grad():
+        ids = captioner.model.generate(
+            pixel_values=pixels, max_new_tokens=8, num_beams=WAYS[way].num_beams, do_sample=False
+        )
+        logits = captioner.model(pixel_values=pixels, decoder_input_ids=ids[:, :-1]).logits
+    gains = logits.log_softmax(-1).gather(2, ids[:, 1:, None])
+    assert found == pytest.approx(gains.mean().item(), abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
