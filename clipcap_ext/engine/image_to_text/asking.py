@@ -33,18 +33,25 @@ def settings_of(options: DecodingOptions) -> dict[str, Any]:
     return settings
 
 
-def mean_logprobs(model: Any, output: Any, beams: bool, ends: Sequence[int]) -> list[float]:
+def mean_logprobs(output: Any, beams: bool, ends: Sequence[int]) -> list[float]:
     """The mean log-probability (nats) a written token of every sequence of generate's output, the one that
     ends it too.
 
     ends: the ids that end a caption; what stands behind the first of them was filled in.
     """
-    indices = output.beam_indices if beams else None
-    gains = model.compute_transition_scores(  # (rows, written)
-        output.sequences, output.scores, indices, normalize_logits=not beams
-    )
-    written = output.sequences[:, -gains.shape[1] :]
-    ended = torch.isin(written, torch.tensor(ends, device=written.device)).int()
+    written = output.sequences[:, -_steps(output, beams) :].cpu()  # (rows, steps)
+    rows = torch.arange(len(written))
+    gains = torch.zeros(written.shape)
+    for step in range(written.shape[1]):
+        at = output.beam_indices[:, step].clamp(min=0).cpu() if beams else rows
+        scores = output.scores[step].float().cpu()[at]  # of beams they are log-probabilities already
+        logprobs = scores if beams else scores.log_softmax(-1)
+        gains[:, step] = logprobs.gather(1, written[:, step, None])[:, 0]
+    ended = torch.isin(written, torch.tensor(ends)).int()
     counted = ended.cumsum(-1) - ended == 0
-    totals = gains.float().masked_fill(~counted, 0).sum(-1)
-    return (totals / counted.sum(-1)).tolist()
+    return (gains.masked_fill(~counted, 0).sum(-1) / counted.sum(-1)).tolist()
+
+
+def _steps(output: Any, beams: bool) -> int:
+    """How many tokens the longest sequence of the output has."""
+    return int((output.beam_indices >= 0).sum(-1).max()) if beams else len(output.scores)

@@ -103,9 +103,8 @@ class ImageToTextCaptioner:
             return_dict_in_generate=True, output_scores=True, **settings_of(options),
         )  # fmt: skip
         texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
-        writer = getattr(self.model, "text_decoder", self.model)  # BLIP's generate is its decoder's
         beams = options.num_beams > 1
-        means = mean_logprobs(writer, output, beams, self._ends())
+        means = mean_logprobs(output, beams, self._ends())
         return [Candidate(clean_caption(text), mean) for text, mean in zip(texts, means, strict=True)]
 
     def _ends(self) -> list[int]:
