@@ -179,6 +179,15 @@ class DecodingOptions:
                     f"{name} does nothing without {where}: {self._way_to(option)} or leave it out."
                 )
 
+    def check_without(self, lacking: Mapping[str, str]) -> None:
+        """UsageError for an option of `lacking` (name -> why it is not there) that is not at its default."""
+        for name, why in lacking.items():
+            value = getattr(self, name)
+            if value != self.table()[name].default:
+                raise UsageError(
+                    f"{name}={value} does not go with this kind of model: {why}. Leave {name} out."
+                )
+
     def _way_to(self, option: DecodingOption) -> str:
         """What to set for a strategy that `option` acts in."""
         choosing = {name: other for name, other in self.table().items() if other.chooses}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from types import MappingProxyType
 from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
@@ -34,12 +35,15 @@ def given_decoding(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> DecodingOptions:
+def join_options(
+    defaults: DecodingOptions, given: Mapping[str, Any], lacking: Mapping[str, str] = MappingProxyType({})
+) -> DecodingOptions:
     """`defaults` changed to what was given; a default that stands against it gives way.
 
     So `temperature` alone turns beams off, `num_beams` alone turns sampling off, more candidates than beams
     widen the search and differ, and what does not act in the strategy that comes out goes back to
-    DecodingOptions' own default. Two given options that exclude each other stay a UsageError.
+    DecodingOptions' own default. Two given options that exclude each other stay a UsageError, and so does
+    one that the model's kind lacks (name -> why).
     """
     table = DecodingOptions.table()
     values = {**asdict(defaults), **given}
@@ -59,6 +63,8 @@ def join_options(defaults: DecodingOptions, given: Mapping[str, Any]) -> Decodin
     give_way(*(name for name, option in table.items() if strategy not in option.acts_in))
     if values["num_candidates"] == 1:
         give_way("rank_by", "diversity")
-    elif strategy == "beams" and "num_candidates" in given and "diversity" not in given:
+    elif strategy == "beams" and "num_candidates" in given and not {"diversity"} & {*given, *lacking}:
         values["diversity"] = table["diversity"].start
-    return DecodingOptions(**values)
+    options = DecodingOptions(**values)
+    options.check_without(lacking)
+    return options

@@ -110,6 +110,20 @@ def tiny_clipcap(tiny_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def image_to_text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with `my-git`, `my-blip` and `my-vit-gpt2`, tiny and random, as transformers saves them;
+    read-only."""
+    from tiny_image_to_text import save_tiny
+
+    root = tmp_path_factory.mktemp("image to text")
+    kinds = {"my-git": "git", "my-blip": "blip", "my-vit-gpt2": "vision-encoder-decoder"}
+    for name, kind in kinds.items():
+        (root / name).mkdir()
+        save_tiny(kind, root / name)
+    return root
+
+
+@pytest.fixture(scope="session")
 def tiny_sbg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only, but for its
     caches."""

@@ -72,8 +72,9 @@ class _Tally:
 def run(args: argparse.Namespace, streams: Streams) -> int:
     """Caption everything; 0 if all went well, 1 if any picture failed, 130 if interrupted."""
     service = service_for(args)
-    explained = explaining.wanted(args, service.find(args.model))
-    options = join_options(service.default_options(args.model), given_decoding(args))
+    entry = service.find(args.model)
+    explained = explaining.wanted(args, entry)
+    options = join_options(service.default_options(args.model), given_decoding(args), entry.lacking)
     paths, empty = _pictures(args.paths, args.after)
     tally = _Tally(len(paths) + len(empty))
     for outcome in empty:

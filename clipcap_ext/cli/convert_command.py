@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         args.tokenizer, _encoder(args.encoder, args.file), args.normalize, args.gpt2, args.labels
     )
     out = convert_file(args.file, args.out or converted_folder(args.file), parts)
-    encoder = read_config(out).encoder
+    encoder = read_config(out).clip
     scaled = "scaled to unit norm" if encoder.normalize else "not scaled"
     streams.say(f"Features of {' '.join(filter(None, (encoder.model, encoder.pretrained)))}, {scaled}.")
     streams.result(str(out))

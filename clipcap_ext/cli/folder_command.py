@@ -106,7 +106,8 @@ def run_caption(args: argparse.Namespace, streams: Streams) -> int:
     """Caption the folder; 0 if all went well, 1 if any picture failed or there is none, 130 if
     interrupted."""
     service = service_for(args)
-    options = join_options(service.default_options(args.model), given_decoding(args))
+    lacking = service.lacking(args.model)
+    options = join_options(service.default_options(args.model), given_decoding(args), lacking)
     plan = plan_folder(_task(args, note_of(args.model, options)))
     for line in (*plan.damages, *plan.collisions):
         streams.say(one_line(line))

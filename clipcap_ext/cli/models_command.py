@@ -15,6 +15,7 @@ from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.removal import Removal, is_downloaded, plan_removal
+from clipcap_ext.service.model_facts import architecture_of, memory_of
 from clipcap_ext.service.standalone import StandaloneHost
 
 EXAMPLES = """examples:
@@ -88,9 +89,11 @@ def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
     }
     if entry.config is None or entry.problem:
         return about | {"problem": entry.problem}
-    encoder = entry.config.encoder
-    return about | {
-        "kind": entry.config.kind, "encoder": " ".join(filter(None, (encoder.model, encoder.pretrained))),
+    encoder, memory = entry.config.encoder, memory_of(entry)
+    through = " ".join(filter(None, (encoder.model, encoder.pretrained))) if encoder else ""
+    own = {"architecture": architecture_of(entry), "memory_bytes": memory} if memory else {}
+    return about | own | {
+        "kind": entry.config.kind, "encoder": through,
         "precision": entry.config.decoding_options().precision,
         "ready": is_ready(entry, folders=[models_dir]),
         "trained_on": entry.config.training.get("data", ""), "terms": entry.config.training.get("terms", ""),
@@ -127,7 +130,12 @@ def _line(record: dict[str, Any], models_dir: Path) -> str:
         return f"{name}  {record['state']}; {record['purpose'] or record['repo']}{size}; {how}"
     lacks = f"; its encoder is missing: {command_for('download ' + record['name'], folders=[models_dir])}"
     state = {"file": "a file, made into a folder on first use"}.get(record["state"], record["state"])
-    parts = [state + ("" if record["ready"] else lacks), record["kind"], f"on {record['encoder']}", megabytes]
+    parts = [state + ("" if record["ready"] else lacks), record["kind"]]
+    if "architecture" in record:
+        memory = f"{record['memory_bytes'] / 1e6:.1f} MB of memory on a CPU"
+        parts += [record["architecture"], megabytes, memory]
+    else:
+        parts += [f"on {record['encoder']}", megabytes]
     parts += [f"trained on {record['trained_on']}"] if record["trained_on"] else []
     parts += [_scores(row) for row in record["scores"][:1]]
     return f"{name}  {'; '.join(parts)}\n{'':<26}  {record['folder']}"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
 from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
+from clipcap_ext.engine.image_to_text.describing import KIND, describe, is_of_transformers
+from clipcap_ext.engine.image_to_text.lacking import LACKING
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
 from clipcap_ext.engine.published.published_models import PUBLISHED, PublishedModel, find_published
@@ -46,6 +48,11 @@ class ModelEntry:
         return self.config
 
     @property
+    def lacking(self) -> Mapping[str, str]:
+        """The decoding options that its kind does not have, and why."""
+        return LACKING if self.config is not None and self.config.kind == KIND else {}
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         if self.folder.is_dir():
@@ -76,6 +83,8 @@ def is_ready(entry: ModelEntry, *, folders: Sequence[Path] = ()) -> bool:
     if entry.config is None or entry.problem:
         return False
     encoder = entry.config.encoder
+    if encoder is None:
+        return True
     try:
         if encoder.pretrained:
             return find_clip(encoder, folders=folders) is not None
@@ -216,7 +225,8 @@ def _is_half(folder: Path) -> bool:
 def _entry(folder: Path, name: str = "") -> ModelEntry:
     name = name or folder.resolve().name
     try:
-        return ModelEntry(name, folder, read_config(folder), about=find_published(name))
+        config = describe(folder) if is_of_transformers(folder) else read_config(folder)
+        return ModelEntry(name, folder, config, about=find_published(name))
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error))
 

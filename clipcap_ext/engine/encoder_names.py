@@ -32,14 +32,16 @@ def load_named_encoder(name: str, device: str, normalize: bool = True) -> tuple[
     except ModelNotFound:
         return _load_by_name(name, device, normalize)
     config = entry.usable_config()
-    wanted = replace(config.encoder, normalize=normalize and config.encoder.normalize)
+    wanted = replace(config.clip, normalize=normalize and config.clip.normalize)
     encoder = load_model_encoder(replace(config, encoder=wanted), entry.folder, device)
     return encoder, model_folders(entry.folder, config.encoder)
 
 
-def model_folders(folder: Path, encoder: EncoderConfig) -> list[Path]:
+def model_folders(folder: Path, encoder: EncoderConfig | None) -> list[Path]:
     """The folders a captioner is made of: its own and its encoder's, where that is one of ours."""
-    return [folder] if encoder.pretrained else [folder, find_encoder_folder(encoder.model, folder)]
+    if encoder is None or encoder.pretrained:
+        return [folder]
+    return [folder, find_encoder_folder(encoder.model, folder)]
 
 
 def process_device(name: str, local_rank: int) -> str:

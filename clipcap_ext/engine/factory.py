@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, read_config
+from clipcap_ext.engine.image_to_text.describing import KIND
 from clipcap_ext.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def load_captioner(
     *,
     folders: Sequence[Path] = (),
 ) -> Captioner:
-    """Load a bundled model by name, one in `folders` by name, any checkpoint folder, or a file of published
-    weights.
+    """Load a bundled model by name, one in `folders` by name, any checkpoint folder, a folder as transformers
+    saves it, or a file of published weights.
 
     Such a file is converted to a checkpoint folder beside it on first use. Nothing is downloaded:
     CheckpointError says how to, for a published model or a CLIP that is not on this disk.
@@ -37,9 +38,13 @@ def load_captioner(
     """
     entry = find_model(name_or_path, folders=folders)
     wanted = entry.usable_config()
+    if wanted.kind == KIND:
+        from clipcap_ext.engine.image_to_text.loading import load_image_to_text
+
+        return load_image_to_text(entry.folder, device, dtype)
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
     if wanted.kind not in loaders:
-        known = ", ".join(loaders)
+        known = ", ".join([*loaders, KIND])
         raise CheckpointError(f"{entry.folder} holds a model of kind {wanted.kind!r}; known kinds: {known}.")
     folder = entry.folder
     if entry.file is not None:  # made into a folder on first use
@@ -60,7 +65,7 @@ def load_model_encoder(
     """The encoder a checkpoint asks for: an open_clip model by tag, or an encoder folder found by name."""
     from clipcap_ext.engine.clip.loading import load_encoder
 
-    wanted = config.encoder
+    wanted = config.clip
     where = None if wanted.pretrained else find_encoder_folder(wanted.model, folder, folders=folders)
     return load_encoder(wanted, folder=where, device=device, dtype=dtype, folders=folders)
 
@@ -81,7 +86,7 @@ def _load_clipcap(
     _check_features(folder, config, encoder, model.config.clip_dim)
     if model.config.evidence and not encoder.concept_words:
         raise CheckpointError(
-            f"{folder} reads evidence, which its encoder {config.encoder.model} does not give: concepts.json "
+            f"{folder} reads evidence, which its encoder {config.clip.model} does not give: concepts.json "
             "is not in the encoder's folder. Copy or download the encoder again."
         )
     model.to(device)
@@ -149,6 +154,6 @@ def _doubt_rule(folder: Path, config: CheckpointConfig, encoder: ClipEncoder) ->
 def _check_features(folder: Path, config: CheckpointConfig, encoder: ClipEncoder, wanted: int) -> None:
     if encoder.clip_dim != wanted:
         raise CheckpointError(
-            f"{folder} wants features of length {wanted}, its encoder {config.encoder.model} gives "
+            f"{folder} wants features of length {wanted}, its encoder {config.clip.model} gives "
             f"{encoder.clip_dim}: the checkpoint names the wrong encoder."
         )

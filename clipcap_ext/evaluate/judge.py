@@ -35,11 +35,11 @@ class ClipJudge:
         self._images: dict[str, np.ndarray] = {}
         self._texts: dict[str, np.ndarray] = {}
 
-    def check_independence(self, encoder: EncoderConfig, fingerprint: str, ranked: bool) -> str:
+    def check_independence(self, encoder: EncoderConfig | None, fingerprint: str, ranked: bool) -> str:
         """ScoringError if this tower ranked the captions; a note to print, else empty, if they were made from
         it. encoder and its fingerprint: the captioner's."""
         mine = self.encoder.config
-        same = (mine.model, mine.pretrained) == (encoder.model, encoder.pretrained)
+        same = encoder is not None and (mine.model, mine.pretrained) == (encoder.model, encoder.pretrained)
         if not same and self.encoder.fingerprint != fingerprint:
             return ""
         if ranked:

@@ -32,6 +32,11 @@ class StoredFeatures:
     def check_made_for(self, captioner: Captioner) -> None:
         """UsageError unless `captioner` looks through the encoder that made them, and needs nothing else."""
         made, encoder = self.folder.manifest, captioner.encoder
+        if not encoder.clip_dim:
+            raise UsageError(
+                f"{captioner.name} looks at pictures itself, and {self.folder.path} holds only features of "
+                "them: score it on the photos."
+            )
         if encoder.concept_words:
             raise UsageError(
                 f"{captioner.name} also reads what a classifier sees in a photo, which {self.folder.path} "

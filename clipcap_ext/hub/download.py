@@ -154,8 +154,9 @@ class Download:
 
     def _needed_encoder(self, folder: Path) -> None:
         config = find_model(folder, folders=[self.models_dir]).config
-        if config is not None and config.encoder.pretrained:
-            self._encoder(config.encoder)
+        encoder = config.encoder if config is not None else None
+        if encoder is not None and encoder.pretrained:
+            self._encoder(encoder)
 
     def _encoder(self, encoder: EncoderConfig) -> Path:
         """The published CLIP that a model reads pictures with, from this disk or the Hub; its folder."""

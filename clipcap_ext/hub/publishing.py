@@ -52,7 +52,7 @@ def plan(model: str, repo: str) -> Publication:
         raise CaptionError(f"{entry.name} cannot be published: {entry.problem}")
     files = {path.name: path for path in _files(entry.folder)}
     encoder = entry.config.encoder
-    if not encoder.pretrained and not (BUNDLED / encoder.model).is_dir():
+    if encoder is not None and not encoder.pretrained and not (BUNDLED / encoder.model).is_dir():
         own = find_encoder_folder(encoder.model, entry.folder)
         files |= {f"{encoder.model}/{path.name}": path for path in _files(own)}
     card = files[CARD_FILE].read_text(encoding="utf-8") if CARD_FILE in files else ""

@@ -133,7 +133,7 @@ def published_parts(name: str) -> tuple[dict[str, Any], ...]:
     sha256 = str(read_origin(entry.folder).get("sha256") or checksum(entry.folder / WEIGHTS_FILE))
     fetched = known is not None and bool(known.repo) and repo == known.repo
     model = Part(LANGUAGE_MODEL, f"of {name}", sha256, fetched)
-    return encoder_part(entry.config.encoder).to_json(), model.to_json()
+    return encoder_part(entry.config.clip).to_json(), model.to_json()
 
 
 def trained_parts(folder: Path) -> list[Part]:
@@ -143,7 +143,7 @@ def trained_parts(folder: Path) -> list[Part]:
 
     config = find_model(folder / "best").config
     gpt2 = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("gpt2", "")
-    parts = [encoder_part(config.encoder)] if config is not None else []
+    parts = [encoder_part(config.clip)] if config is not None else []
     return [*parts, gpt2_part(gpt2_folder(gpt2))] if gpt2 not in ("", "scratch") else parts
 
 

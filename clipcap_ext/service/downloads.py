@@ -79,8 +79,9 @@ class Downloads:
         for entry in list_models(folders=[self.models_dir]):
             if entry.config is None or entry.problem:
                 continue
-            if entry.config.encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
-                sizes.append((entry.name, self._clip_size(entry.config.encoder)))
+            encoder = entry.config.encoder
+            if encoder is not None and encoder.pretrained and not is_ready(entry, folders=[self.models_dir]):
+                sizes.append((entry.name, self._clip_size(encoder)))
         return sizes
 
     def removable(self) -> list[str]:

@@ -4,11 +4,14 @@ weights."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
 from clipcap_ext.engine.checkpoint.config import CARD_FILE
 from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.image_to_text.describing import KIND
 from clipcap_ext.errors import CaptionError
 
 OTHER = "other"  # the Hub's word for a licence that is not on its list
@@ -48,10 +51,11 @@ def purpose_of(entry: ModelEntry) -> str:
 
 def encoder_folder(entry: ModelEntry, models_dir: Path) -> Path | None:
     """The folder of the encoder a model needs, None where it comes from the Hub or is missing."""
-    if entry.config is None or entry.config.encoder.pretrained:
+    encoder = entry.config.encoder if entry.config is not None else None
+    if encoder is None or encoder.pretrained:
         return None
     try:
-        return find_encoder_folder(entry.config.encoder.model, entry.folder, folders=[models_dir])
+        return find_encoder_folder(encoder.model, entry.folder, folders=[models_dir])
     except CaptionError:
         return None
 
@@ -68,6 +72,8 @@ def state_of(entry: ModelEntry, models_dir: Path) -> tuple[str, str]:
     if entry.config is None or entry.problem:
         return "cannot be used", ""
     encoder = entry.config.encoder
+    if encoder is None:
+        return "on this machine, ready offline", ""
     if encoder.pretrained:
         named = f"{encoder.model} ({encoder.pretrained})"
         if not is_ready(entry, folders=[models_dir]):
@@ -80,6 +86,16 @@ def state_of(entry: ModelEntry, models_dir: Path) -> tuple[str, str]:
     ), encoder.model
 
 
+def architecture_of(entry: ModelEntry) -> str:
+    """The family of models that it is one of, as papers write it; empty for our own kinds."""
+    return str(_of_transformers(entry).get("family", ""))
+
+
+def memory_of(entry: ModelEntry) -> int:
+    """Bytes of its weights in memory on a CPU, in float32; 0 for our own kinds, whose files are as large."""
+    return 4 * int(_of_transformers(entry).get("weights", 0))
+
+
 def scores_of(entry: ModelEntry) -> str:
     """Its first row of scores with the signature they were measured by."""
     rows = entry.config.scores if entry.config is not None else ()
@@ -90,6 +106,11 @@ def scores_of(entry: ModelEntry) -> str:
         f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, (int, float))
     )
     return f"{numbers} ({rows[0].get('signature', '')})"
+
+
+def _of_transformers(entry: ModelEntry) -> Mapping[str, Any]:
+    """What is known of the architecture of a folder as transformers saves it; nothing of our own kinds."""
+    return entry.config.model if entry.config is not None and entry.config.kind == KIND else {}
 
 
 def _trained(entry: ModelEntry, name: str) -> str:

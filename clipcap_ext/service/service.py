@@ -10,7 +10,7 @@ generation would hold the queue and wait for ours, and both would stand still. W
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,6 +48,11 @@ class CaptionService:
         """The options that give the best captions of `model`; ModelNotFound if there is none of that name."""
         config = self.find(model).config
         return DecodingOptions() if config is None else config.decoding_options()
+
+    def lacking(self, model: str) -> Mapping[str, str]:
+        """The decoding options that `model` does not have, and why; ModelNotFound if there is none of that
+        name."""
+        return self.find(model).lacking
 
     def caption(
         self, images: Sequence[Image.Image], model: str, options: DecodingOptions | None = None, *,

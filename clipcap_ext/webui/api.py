@@ -86,7 +86,7 @@ class ModelItem(BaseModel):
 
     name: str = Field(..., title="Name")
     kind: str = Field(
-        ..., title="Kind", description="clipcap, sbg or merge-rnn; empty if the folder cannot be read."
+        ..., title="Kind", description="clipcap, sbg, merge-rnn, transformers; empty if it cannot be read."
     )
     size: int = Field(..., title="Bytes on disk")
     problem: str = Field(..., title="Problem", description="Empty if it can be used.")
@@ -186,7 +186,7 @@ def options_for(service: CaptionService, model: str, changes: dict[str, Any]) ->
             f"Unknown decoding option {printable(unknown[0])[:60]!r}; known: {', '.join(asdict(defaults))}."
         )
     try:
-        return join_options(defaults, changes)
+        return join_options(defaults, changes, service.lacking(model))
     except TypeError:  # a list where a number belongs: this says which
         return defaults.with_changes(**changes)
 

@@ -4,7 +4,7 @@ interface."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +27,13 @@ def rows() -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class DecodingForm:
-    """One value a control, by its name. Each strategy keeps its own values while another is chosen."""
+    """One value a control, by its name. Each strategy keeps its own values while another is chosen.
+
+    lacking: the options that the chosen model's kind does not have; their values wait for another model.
+    """
 
     values: Mapping[str, Any]
+    lacking: frozenset[str] = frozenset()
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -43,7 +47,7 @@ class DecodingForm:
         return cls({name: START_STRATEGY if name == STRATEGY else table[name].start for name in cls.names()})
 
     @classmethod
-    def of(cls, options: DecodingOptions) -> DecodingForm:
+    def of(cls, options: DecodingOptions, lacking: Iterable[str] = ()) -> DecodingForm:
         """The form that gives a model's own best caption first, and beside it others that differ from it."""
         own = {
             name: getattr(options, name)
@@ -55,13 +59,14 @@ class DecodingForm:
             own["diversity"] = DecodingOptions.table()["diversity"].start
         if own.get("seed", 0) is None:
             own["seed"] = RANDOM_SEED
-        return cls({**cls.start().values, **own, STRATEGY: options.strategy})
+        return cls({**cls.start().values, **own, STRATEGY: options.strategy}, frozenset(lacking))
 
     @classmethod
-    def of_values(cls, values: Mapping[str, Any]) -> DecodingForm:
+    def of_values(cls, values: Mapping[str, Any], lacking: Iterable[str] = ()) -> DecodingForm:
         """A form from whatever a page sends or remembers; a misfit falls back to where its control starts."""
         start = cls.start().values
-        return cls({name: _fitted(name, values.get(name), start[name]) for name in start})
+        fitted = {name: _fitted(name, values.get(name), start[name]) for name in start}
+        return cls(fitted, frozenset(lacking))
 
     @property
     def strategy(self) -> str:
@@ -76,7 +81,7 @@ class DecodingForm:
     def acting(self) -> frozenset[str]:
         """The controls that change something now; the others are to be greyed out."""
         table = DecodingOptions.table()
-        names = {name for name, option in table.items() if self.strategy in option.acts_in}
+        names = {name for name, option in table.items() if self.strategy in option.acts_in} - self.lacking
         return frozenset({STRATEGY} | names - ({"rank_by", "diversity"} if self.candidates() == 1 else set()))
 
     def options(self, one: bool = False) -> DecodingOptions:
@@ -92,7 +97,7 @@ class DecodingForm:
         chosen = {name: self.values[name] for name in self.acting() - {STRATEGY}}
         if "num_candidates" in chosen:
             chosen["num_candidates"] = self.candidates()
-        if one and self.strategy == "beams" and self.values["rank_by"] == "logprob":
+        if one and self.strategy == "beams" and chosen.get("rank_by", "logprob") == "logprob":
             chosen |= {"num_candidates": 1, "diversity": 0.0}  # the same best one, without the others' texts
         if chosen.get("seed", 0) < 0:
             chosen["seed"] = None

@@ -37,15 +37,16 @@ class EncoderConfig:
 class CheckpointConfig:
     """All a checkpoint needs to be rebuilt and all a reader needs to trust it.
 
-    kind: clipcap, sbg or merge-rnn. model: the architecture, in that kind's own words. decoding:
-    DecodingOptions that differ from the defaults. training: preset, data, terms, settings, departures.
-    scores: rows of {signature, values}. doubt: the rule of engine/doubt.py, and how it was found.
+    kind: clipcap, sbg, merge-rnn or transformers. model: the architecture, in that kind's own words. encoder:
+    None where the model looks at pictures itself. decoding: DecodingOptions that differ from the defaults.
+    training: preset, data, terms, settings, departures. scores: rows of {signature, values}. doubt: the rule
+    of engine/doubt.py, and how it was found.
     """
 
     kind: str
     name: str
     model: Mapping[str, Any]
-    encoder: EncoderConfig
+    encoder: EncoderConfig | None
     decoding: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: tuple[Mapping[str, Any], ...] = ()
@@ -61,6 +62,16 @@ class CheckpointConfig:
             return DecodingOptions().with_changes(**self.decoding)
         except UsageError as error:
             raise CheckpointError(f"The decoding defaults of {self.name} are wrong: {error}") from error
+
+    @property
+    def clip(self) -> EncoderConfig:
+        """The encoder; CheckpointError where there is none."""
+        if self.encoder is None:
+            raise CheckpointError(
+                f"{self.name} looks at pictures itself, not through a CLIP or another encoder: name a model "
+                "that does."
+            )
+        return self.encoder
 
     def to_json(self) -> str:
         """The text of config.json."""

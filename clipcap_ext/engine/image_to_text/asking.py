@@ -8,23 +8,37 @@ from typing import Any
 import torch
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.errors import UsageError
+from clipcap_ext.engine.image_to_text.lacking import LACKING
+
+PLACES = ("max_position_embeddings", "n_positions")  # what configs call the places that tokens may stand at
+TAKEN = 2  # of them before the first word, at most
 
 
-def settings_of(options: DecodingOptions) -> dict[str, Any]:
-    """generate's arguments for options; UsageError for what these models cannot do."""
-    if options.rank_by == "similarity":
-        raise UsageError("rank_by=similarity needs a model that reads texts with CLIP: use logprob here.")
-    if options.diversity:
-        raise UsageError("diversity is not known to this kind of model: set it to 0, or sample instead.")
+def room_of(config: Any) -> int | None:
+    """How many tokens a model whose transformers config that is has places to write at; None for no bound."""
+    parts = [getattr(config, name, None) for name in ("text_config", "decoder")]
+    for part in (*parts, config):
+        for name in PLACES:
+            if isinstance(places := getattr(part, name, None), int):
+                return places - TAKEN
+    return None
+
+
+def settings_of(options: DecodingOptions, room: int | None = None) -> dict[str, Any]:
+    """generate's arguments for options; UsageError for what these models cannot do.
+
+    room: the most tokens there are places for.
+    """
+    options.check_without(LACKING)
     samples = options.temperature > 0
+    most = options.max_new_tokens if room is None else min(options.max_new_tokens, room)
     settings: dict[str, Any] = {
-        "max_new_tokens": options.max_new_tokens, "num_beams": options.num_beams, "do_sample": samples,
+        "max_new_tokens": most, "num_beams": options.num_beams, "do_sample": samples,
         "num_return_sequences": options.num_candidates, "no_repeat_ngram_size": options.no_repeat_ngram_size,
         "repetition_penalty": options.repetition_penalty,
     }  # fmt: skip
     if options.min_new_tokens > 1:
-        settings["min_new_tokens"] = options.min_new_tokens
+        settings["min_new_tokens"] = min(options.min_new_tokens, most)
     if options.num_beams > 1:
         settings["length_penalty"] = options.length_penalty
     if samples:

@@ -16,7 +16,7 @@ from clipcap_ext.captioning import Looked
 from clipcap_ext.engine.captioner import keep_distinct
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.decoding.rows import row_generator
-from clipcap_ext.engine.image_to_text.asking import mean_logprobs, settings_of
+from clipcap_ext.engine.image_to_text.asking import mean_logprobs, room_of, settings_of
 from clipcap_ext.engine.image_to_text.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ImageToTextCaptioner:
         self.model = model
         self.tokenizer = tokenizer
         self.default_options = default_options
+        self._room = room_of(model.config)
 
     def caption(
         self, images: Sequence[Image.Image], options: DecodingOptions | None = None, *,
@@ -100,7 +101,7 @@ class ImageToTextCaptioner:
         """pixels (B, 3, H, W) -> B x num_candidates texts, each picture's best first."""
         output = self.model.generate(
             pixel_values=pixels.to(device=self.encoder.device, dtype=self.encoder.dtype),
-            return_dict_in_generate=True, output_scores=True, **settings_of(options),
+            return_dict_in_generate=True, output_scores=True, **settings_of(options, self._room),
         )  # fmt: skip
         texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
         beams = options.num_beams > 1

@@ -20,6 +20,13 @@ class Family:
     model_class: str
     since: str
 
+    def too_old(self, here: str) -> str:
+        """What to say where transformers `here` does not have it."""
+        return (
+            f"{self.title} needs transformers {self.since} or newer; here is {here}, which a WebUI sets "
+            "itself: take another model, or a WebUI with a newer one."
+        )
+
 
 FAMILIES: Mapping[str, Family] = {  # by config.json's model_type
     "blip": Family("BLIP", "BlipForConditionalGeneration", "4.26"),
@@ -46,7 +53,4 @@ def class_of(family: Family) -> Any:
     try:
         return getattr(transformers, family.model_class)
     except AttributeError:
-        raise CheckpointError(
-            f"{family.title} needs transformers {family.since} or newer; here is {transformers.__version__}, "
-            "which a WebUI sets itself: take another model, or a WebUI with a newer one."
-        ) from None
+        raise CheckpointError(family.too_old(transformers.__version__)) from None

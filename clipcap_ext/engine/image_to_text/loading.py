@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.checkpoint.config import CONFIG_FILE
 from clipcap_ext.engine.image_to_text.captioner import ImageToTextCaptioner
-from clipcap_ext.engine.image_to_text.families import class_of, family_of
+from clipcap_ext.engine.image_to_text.describing import PROCESSOR_FILE, usable_family
+from clipcap_ext.engine.image_to_text.families import class_of
 from clipcap_ext.engine.image_to_text.pixels import Pixels
 from clipcap_ext.errors import CheckpointError
-from clipcap_ext.foreign_json import expect, read_json_file
 
-PROCESSOR_FILE = "preprocessor_config.json"
 HERE = {"local_files_only": True, "trust_remote_code": False}  # nothing is fetched, no code of a model runs
 
 
@@ -28,11 +28,7 @@ def load_image_to_text(
     CheckpointError for an unknown family, one the installed transformers lacks, weights in another form than
     safetensors, or a folder whose files do not fit each other.
     """
-    config = expect(read_json_file(folder / CONFIG_FILE, CheckpointError), dict, str(folder), CheckpointError)
-    model_class = class_of(family_of(config, str(folder)))
-    if not any(folder.glob("model*.safetensors")):
-        raise CheckpointError(f"{folder} holds no model.safetensors: other forms of weights are not read.")
-    model = _model(model_class, folder, dtype or torch.float32).to(device).eval()
+    model = _model(class_of(usable_family(folder)), folder, dtype or torch.float32).to(device).eval()
     processor, tokenizer = _readers(folder)
     digest = hashlib.sha256((folder / PROCESSOR_FILE).read_bytes()).hexdigest()
     pixels = Pixels(processor, model, digest)
@@ -41,9 +37,10 @@ def load_image_to_text(
 
 def _model(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     try:
-        model, found = model_class.from_pretrained(
-            str(folder), use_safetensors=True, output_loading_info=True, **HERE
-        )
+        with _no_bar():
+            model, found = model_class.from_pretrained(
+                str(folder), use_safetensors=True, output_loading_info=True, **HERE
+            )
     except Exception as error:  # sizes and files that fit no model lead the library to many kinds
         raise CheckpointError(f"{folder} cannot be loaded by transformers: {error}") from error
     if any(name.startswith("decoder.") for name in found["missing_keys"]):
@@ -52,6 +49,20 @@ def _model(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     if lacks:
         raise CheckpointError(f"{folder} lacks weights of its model: {', '.join(lacks[:5])}.")
     return model.to(dtype)
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Without the library's own progress bar, which a command's lines would stand among."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _without_value(model: Any, missing: set[str]) -> list[str]:

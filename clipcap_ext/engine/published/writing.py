@@ -96,7 +96,7 @@ def _free_memory() -> int | None:
 
 
 def _card(config: CheckpointConfig, layout: PublishedLayout) -> str:
-    origin, encoder = config.training[ORIGIN], config.encoder
+    origin, encoder = config.training[ORIGIN], config.clip
     scaled = "scaled to unit norm" if encoder.normalize else "as they come"
     terms = (
         config.training.get("terms")

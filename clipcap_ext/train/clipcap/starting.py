@@ -50,7 +50,7 @@ def with_start(
 
 def _encoder(entry: ModelEntry, config: CheckpointConfig, by_hand: Mapping[str, Any]) -> dict[str, Any]:
     """The checkpoint's encoder; one of ours that is named by hand need not lie beside it."""
-    encoder = config.encoder
+    encoder = config.clip
     name = encoder.model
     if not encoder.pretrained and not (BUNDLED / name).is_dir() and "encoder" not in by_hand:
         name = str(find_encoder_folder(name, entry.folder))
@@ -93,7 +93,7 @@ def _check(start: str, config: CheckpointConfig, held: Mapping[str, Any], by_han
     """UsageError for what was set by hand and the checkpoint cannot be."""
     names = [*(spec.name for spec in fields(MapperConfig) if spec.name != "mapper_dropout"), "prefix_length"]
     names += [*SIZES, "encoder_weights", "normalize"]
-    names += ["encoder"] if config.encoder.pretrained else []  # a folder of ours may be a copy of it
+    names += ["encoder"] if config.clip.pretrained else []  # a folder of ours may be a copy of it
     differing = [
         f"{name}={held.get(name)}, not {by_hand[name]}"
         for name in names

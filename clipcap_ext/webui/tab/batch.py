@@ -18,11 +18,10 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.caption_text import plain_caption
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
-from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, hidden_text, uploaded_paths
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.decoding import DecodingControls
+from clipcap_ext.webui.tab.decoding import DecodingControls, chosen_form
 from clipcap_ext.webui.tab.header import Header
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import card, duration, failure, gallery, progress, state, thumbnail_of
@@ -127,7 +126,7 @@ def caption_uploads(
         text = words("No pictures yet.") if model else words("No model is chosen.")
         yield pane.idle(state("failed", text))
         return
-    batch = Batch(context, uploads, model, DecodingForm.of_values(decoding).options(one=True))
+    batch = Batch(context, uploads, model, chosen_form(context, model, decoding).options(one=True))
     mine.own(batch.run)
     shown = 0
     try:

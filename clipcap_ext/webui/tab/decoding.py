@@ -11,6 +11,7 @@ import gradio as gr
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES, Control
+from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, rows
 from clipcap_ext.webui.tab.binding import Answer, follow, on
 from clipcap_ext.webui.tab.compat import QUICK, forgotten
@@ -74,21 +75,38 @@ def wire_decoding(context: Context, model: Any, controls: DecodingControls) -> N
     """Grey out what cannot act; choosing a model, or the button, brings that model's own best decoding."""
     components = controls.components
 
-    def refresh(decoding: Mapping[str, Any]) -> Answer:
-        return form_updates(controls, DecodingForm.of_values(decoding), with_values=False)
+    def refresh(model: str | None, decoding: Mapping[str, Any]) -> Answer:
+        return form_updates(controls, chosen_form(context, model, decoding), with_values=False)
 
     def own(model: str | None) -> Answer:
         return form_updates(controls, model_form(context, model))
 
+    asked = {"model": model, "decoding": components}
     for name in (STRATEGY, "num_candidates", "num_beams"):
-        follow(components[name].change, refresh, {"decoding": components}, components.values())
+        follow(components[name].change, refresh, asked, components.values())
     follow(model.input, own, {"model": model}, components.values())
     on(controls.reset.click, own, {"model": model}, components.values(), **QUICK)
 
 
 def model_form(context: Context, name: str | None) -> DecodingForm:
     """The form of a model's own best decoding, the plain default for one that cannot be read."""
-    entries = {entry.name: entry for entry in context.service.models() if entry.config is not None}
-    if name not in entries:
+    entry = _usable(context, name)
+    if entry is None:
         return DecodingForm.start()
-    return DecodingForm.of(context.service.default_options(name))
+    return DecodingForm.of(context.service.default_options(entry.name), entry.lacking)
+
+
+def chosen_form(context: Context, model: str | None, decoding: Mapping[str, Any]) -> DecodingForm:
+    """What the controls hold, for the model that is chosen: without what its kind lacks."""
+    return DecodingForm.of_values(decoding, lacking_of(context, model))
+
+
+def lacking_of(context: Context, model: str | None) -> frozenset[str]:
+    """The options that the kind of the chosen model does not have."""
+    entry = _usable(context, model)
+    return frozenset(entry.lacking) if entry is not None else frozenset()
+
+
+def _usable(context: Context, name: str | None) -> ModelEntry | None:
+    entries = {entry.name: entry for entry in context.service.models() if entry.config is not None}
+    return entries.get(name) if name is not None else None

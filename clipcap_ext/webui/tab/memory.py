@@ -39,7 +39,8 @@ def wire_memory(
         kept = stored(store)
         name = chosen(context, kept.get("model"))
         own = model_form(context, name)
-        form = DecodingForm.of_values({**own.values, **kept}) if name == kept.get("model") else own
+        same = name == kept.get("model")
+        form = DecodingForm.of_values({**own.values, **kept}, own.lacking) if same else own
         fitting = {others[key]: gr.update(value=kept[key]) for key in others if fits(key, kept.get(key))}
         return {**models_now(context, header, name), **form_updates(controls, form), **fitting}
 

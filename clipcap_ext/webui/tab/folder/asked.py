@@ -15,16 +15,18 @@ from clipcap_ext.webui.decoding_controls import DecodingForm
 
 @dataclass(frozen=True)
 class Asked:
-    """The model, and every value of the pane and of the decoding by its name."""
+    """The model, every value of the pane and of the decoding by its name, and the options that the model's
+    kind lacks."""
 
     model: str | None
     task: Mapping[str, Any]
     decoding: Mapping[str, Any]
+    lacking: frozenset[str] = frozenset()
 
     @property
     def form(self) -> DecodingForm:
         """The decoding."""
-        return DecodingForm.of_values(self.decoding)
+        return DecodingForm.of_values(self.decoding, self.lacking)
 
     def folder_task(self) -> FolderTask:
         """The task that the controls describe; UsageError where they do not."""

@@ -14,6 +14,7 @@ from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import lacking_of
 from clipcap_ext.webui.tab.folder.asked import Asked, Looked
 from clipcap_ext.webui.tab.folder.pane import SHOWN, FolderPane
 from clipcap_ext.webui.tab.markup import failure, progress, state, table
@@ -32,7 +33,7 @@ def look(
 ) -> Iterator[Answer]:
     """Plan, caption the first few, read the others, show what would be written where and what cannot be
     read."""
-    words, asked = context.words, Asked(model, task, decoding)
+    words, asked = context.words, Asked(model, task, decoding, lacking_of(context, model))
     looked = Looked(asked, asked.form.options(one=True))
     try:
         plan = plan_folder(asked.folder_task())

@@ -15,6 +15,7 @@ from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import able
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import lacking_of
 from clipcap_ext.webui.tab.folder.asked import Asked, Looked
 from clipcap_ext.webui.tab.folder.pane import SHOWN, FolderPane
 from clipcap_ext.webui.tab.markup import duration, failure, progress, state, table
@@ -26,8 +27,8 @@ def write(
 ) -> Iterator[Answer]:  # fmt: skip
     """Write the captions that were looked at, going on where an interrupted run with the same settings
     ended."""
-    words = context.words
-    if looked is None or looked.asked != Asked(model, task, decoding) or model is None:
+    words, asked = context.words, Asked(model, task, decoding, lacking_of(context, model))
+    if looked is None or looked.asked != asked or model is None:
         yield pane.idle(state("failed", words("The settings changed: look first again.")))
         return
     going = mine.own(Run(lambda run: _write(context, looked, model, run)))

@@ -16,12 +16,12 @@ from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.doubt_words import REASONS, reason_numbers
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
-from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Beside, Shown
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import Unreadable, marked
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import chosen_form
 from clipcap_ext.webui.tab.downloads import bar, problem_of
 from clipcap_ext.webui.tab.header import to_download
 from clipcap_ext.webui.tab.markup import failure, progress, state
@@ -53,7 +53,7 @@ def caption_picture(
         no_model = state("failed", context.words("No model is chosen."))
         yield pane.idle(picture_status(context, image) if model else no_model, mark, readable)
         return
-    options, begun = DecodingForm.of_values(decoding).options(), Begun.now(shown, image)
+    options, begun = chosen_form(context, model, decoding).options(), Begun.now(shown, image)
     if to_download(context, model):
         problem = yield from fetch(context, pane, model, mine, mark)
         if problem or begun.replaced:

@@ -1,0 +1,72 @@
+"""What a folder as transformers saves it says of itself, told without torch and without transformers."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.image_to_text.families import Family, family_of
+from clipcap_ext.engine.published.state_file import read_state_file
+from clipcap_ext.errors import CheckpointError
+from clipcap_ext.foreign_json import expect, read_json_file
+
+KIND = "transformers"
+PROCESSOR_FILE = "preprocessor_config.json"
+WEIGHTS = "model*.safetensors"
+
+
+def is_of_transformers(folder: Path) -> bool:
+    """Whether the folder's config.json names a `model_type`, as transformers', and no `format`, as ours."""
+    try:
+        content = read_json_file(folder / CONFIG_FILE, CheckpointError)
+    except CheckpointError:
+        return False
+    return isinstance(content, dict) and "model_type" in content and "format" not in content
+
+
+def describe(folder: Path) -> CheckpointConfig:
+    """The folder in our words: kind `transformers`, no CLIP, its architecture and how many weights it has.
+
+    CheckpointError, with the reason, for what cannot be captioned with here: see `usable_family`.
+    """
+    family = usable_family(folder)
+    weights = sum(_count(path) for path in sorted(folder.glob(WEIGHTS)))
+    architecture = {"family": family.title, "class": family.model_class, "weights": weights}
+    return CheckpointConfig(KIND, folder.resolve().name, architecture, None)
+
+
+def usable_family(folder: Path) -> Family:
+    """The family of a folder; CheckpointError for one that is not known, that the installed transformers
+    lacks, whose weights are no safetensors, or that does not say how pictures are prepared."""
+    where = str(folder)
+    content = read_json_file(folder / CONFIG_FILE, CheckpointError)
+    family = family_of(expect(content, dict, where, CheckpointError), where)
+    _check_installed(family)
+    if not any(folder.glob(WEIGHTS)):
+        raise CheckpointError(f"{folder} holds no model.safetensors: other forms of weights are not read.")
+    if not (folder / PROCESSOR_FILE).is_file():
+        raise CheckpointError(
+            f"{folder} holds no {PROCESSOR_FILE}, which says how pictures are prepared: copy it from where "
+            "the model came from."
+        )
+    return family
+
+
+def _check_installed(family: Family) -> None:
+    try:
+        here = version("transformers")
+    except PackageNotFoundError:
+        raise CheckpointError(f"{family.title} needs transformers, which is not installed here.") from None
+    if _numbers(here) < _numbers(family.since):
+        raise CheckpointError(family.too_old(here))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
+
+
+def _count(file: Path) -> int:
+    """How many weights a file holds, by its header."""
+    return sum(spec.size for spec in read_state_file(file).tensors.values())

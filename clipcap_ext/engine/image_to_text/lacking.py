@@ -1,0 +1,12 @@
+"""Which decoding options image-to-text models do not have, and why: the one place that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+LACKING: Mapping[str, str] = MappingProxyType({  # option -> why it is not there
+    "rank_by": "there is no CLIP in it to compare texts with pictures",
+    "diversity": "its beams are the library's own, which differ as they come",
+    "precision": "it is reckoned as it was loaded",
+})  # fmt: skip
