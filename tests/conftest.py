@@ -111,8 +111,8 @@ def tiny_clipcap(tiny_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def image_to_text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with `my-git`, `my-blip` and `my-vit-gpt2`, tiny and random, as transformers saves them;
-    read-only."""
+    """A models folder with `my-git`, `my-blip` and `my-vit-gpt2`, tiny and random, as transformers saves
+    them; read-only."""
     from tiny_image_to_text import save_tiny
 
     root = tmp_path_factory.mktemp("image to text")

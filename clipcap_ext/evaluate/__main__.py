@@ -48,14 +48,15 @@ def _run(arguments: Sequence[str]) -> int:
         return _submit(args)
     if args.out is not None:
         check_writable(args.out)
+    if args.record:
+        from clipcap_ext.evaluate.report.checkpoint_scores import record_scores, recordable_folder
+
+        folder = recordable_folder(args.model)
     results = _evaluate(args)
     if args.out is not None:
         write_results(args.out, results)
     if args.record:
-        from clipcap_ext.engine.catalog import find_model
-        from clipcap_ext.evaluate.report.checkpoint_scores import record_scores
-
-        record_scores(find_model(args.model).folder, results)
+        record_scores(folder, results)
     print(results_table(results))
     return DONE
 
