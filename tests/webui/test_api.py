@@ -383,3 +383,15 @@ def test_what_the_host_allows_is_allowed(service: CaptionService) -> None:
     asked = {"image": picture()}
     assert web.post(ROUTE, json=asked, headers={"origin": "https://my.site"}).status_code == 200
     assert web.post(ROUTE, json=asked, headers={"origin": "https://other.site"}).status_code == 403
+
+
+def test_a_folder_as_transformers_saves_it(image_to_text_folder: Path) -> None:
+    web = client(CaptionService(StandaloneHost(image_to_text_folder, device="cpu")))
+    rows = {row["name"]: row for row in web.get("/clipcap/v1/models").json()["models"]}
+    assert (rows["my-git"]["kind"], rows["my-git"]["problem"]) == ("transformers", "")
+    answer = ask(web, image=picture(), model="my-git", options={"num_candidates": 3, "max_new_tokens": 6})
+    assert answer.status_code == 200 and len(answer.json()["captions"][0]["candidates"]) > 1
+    lacking = {"rank_by": "similarity", "diversity": 1.5, "precision": "fast"}
+    for name, value in lacking.items():
+        refused = ask(web, image=picture(), model="my-git", options={"num_candidates": 3, name: value})
+        assert refused.status_code == 422 and f"{name}={value}" in detail(refused)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from clipcap_ext.batch.folder import note_of
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES, DecodingOption
+from clipcap_ext.engine.image_to_text.lacking import LACKING
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, most_candidates, rows
 
 
@@ -32,6 +33,7 @@ FORMS = st.fixed_dictionaries(
     }
 ).map(DecodingForm.of_values)
 START = DecodingForm.start()
+TABLE = DecodingOptions.table()
 VARIED = {"diversity": START.values["diversity"]}
 
 
@@ -69,6 +71,15 @@ def test_a_control_that_is_greyed_out_changes_nothing_and_the_others_do(
     changed = DecodingForm.of_values({**fixed.values, name: other.values[name]})
     if name not in fixed.acting() and name not in changed.acting():
         assert changed.options() == fixed.options()
+
+
+@given(FORMS, st.booleans())
+def test_what_a_kind_lacks_is_greyed_out_and_never_asked_for(form: DecodingForm, one: bool) -> None:
+    without = DecodingForm.of_values(form.values, LACKING)
+    assert without.acting() == form.acting() - set(LACKING)
+    without.options(one).check_without(LACKING)
+    usual = DecodingForm.of_values({**form.values, **{name: TABLE[name].default for name in LACKING}})
+    assert without.lasting(one) == usual.lasting(one)
 
 
 @pytest.mark.parametrize(

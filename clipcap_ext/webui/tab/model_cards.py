@@ -10,8 +10,10 @@ from html import escape
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.service.model_facts import (
+    architecture_of,
     is_bundled,
     licence_of,
+    memory_of,
     purpose_of,
     scores_of,
     size_of,
@@ -52,6 +54,8 @@ def card_here(context: Context, entry: ModelEntry) -> ModelCard:
         more.append((words("What it is"), purpose))
         purpose = words("Small, to try things with: short captions of photos")
     more += [(words("Terms"), terms_of(entry)), (words("Scores"), scores_of(entry))]
+    if memory_of(entry):
+        more += [(words("Family"), architecture_of(entry)), (words("Memory"), size_text(memory_of(entry)))]
     more.append((words("Where"), str(entry.folder)))
     return ModelCard(
         name=entry.name, purpose=purpose, here=not entry.problem, state=told, licence=licence_of(entry),
