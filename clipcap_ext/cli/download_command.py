@@ -31,7 +31,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "Stopped, by Ctrl+C or a broken line, it goes on where it was when it is run again.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("name", metavar="NAME", help="a model that `models` lists, or a CLIP as MODEL/TAG")
+    names = "a model that `models` lists, a CLIP as MODEL/TAG, or hf:OWNER/NAME: a BLIP, GIT or ViT-GPT2"
+    parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument(
         "--revision", default="", help="a branch, tag or commit (default: the one first found)"
     )

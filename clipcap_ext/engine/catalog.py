@@ -15,6 +15,7 @@ from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, 
 from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.image_to_text.describing import KIND, describe, is_of_transformers
+from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
 from clipcap_ext.engine.image_to_text.lacking import LACKING
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
@@ -101,10 +102,13 @@ def find_model(name_or_path: str | Path, *, folders: Sequence[Path] = ()) -> Mod
     """
     path = Path(name_or_path).expanduser()
     recover_folder(path)
-    entries = list_models(folders=folders)
+    entries, repo = list_models(folders=folders), repo_of(str(name_or_path))
     for entry in entries:
-        if entry.name == str(name_or_path):
+        if entry.name == (model_name(repo) if repo else str(name_or_path)):
             return entry
+    if repo:
+        how = command_for(f"download {name_or_path}", folders=folders)
+        raise CheckpointError(f"{name_or_path} is not on this disk. Fetch it: {how}")
     if (path / CONFIG_FILE).is_file():
         return _entry(path)
     if path.is_file():

@@ -18,6 +18,7 @@ from clipcap_ext.engine.catalog import (
 )
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
+from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
@@ -26,6 +27,7 @@ from clipcap_ext.engine.published.published_models import GPT2_REPO, TOKENIZER_F
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient
+from clipcap_ext.hub.image_to_text import fetch_image_to_text
 from clipcap_ext.hub.listing import Listing
 from clipcap_ext.hub.store import Store, Wanted
 
@@ -55,15 +57,18 @@ class Download:
 
     def __call__(self, name: str, revision: str = "") -> Path:
         """Make the model of that name ready; returns its folder. A name MODEL/TAG is a CLIP of open_clip's,
-        alone.
+        alone; hf:OWNER/NAME is an image-to-text model as transformers saves it.
 
         revision: ask the Hub where that is now, and pin it; else what was pinned, else the model's own.
         Raises DownloadError, Cancelled, ModelNotFound, or CheckpointError for weights that cannot be used.
         """
+        store, repo = Store(self.models_dir, self.client), repo_of(name)
+        if repo:
+            with store.alone(f"{model_name(repo)}.model"):
+                return fetch_image_to_text(store, repo, revision, self.say)
         if "/" in name and not Path(name).exists():
             model, _, tag = name.partition("/")
             return self._encoder(EncoderConfig(model, tag))
-        store = Store(self.models_dir, self.client)
         with store.alone(f"{Path(name).name}.model"):
             folder = self._model(store, name, revision)
         self._needed_encoder(folder)

@@ -15,6 +15,7 @@ from clipcap_ext.engine.catalog import ModelEntry, find_model, list_models, list
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.sources import hub_repo
+from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.files import tidy
 from clipcap_ext.hub.deletion import check_inside, delete_files
@@ -60,7 +61,8 @@ def plan_removal(name: str, models_dir: Path) -> Removal:
     CheckpointError, with what to do, for what was not: bundled models, a user's own, what changed since, and
     whatever a link leads to.
     """
-    store = Store(models_dir)
+    store, asked = Store(models_dir), repo_of(name)
+    name = model_name(asked) if asked else name
     tidy(store.root)
     record = store.records.of_model(name)
     repo = record.repo if record else _repository(name, store.records)

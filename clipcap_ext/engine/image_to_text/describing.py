@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.image_to_text.families import Family, family_of
+from clipcap_ext.engine.image_to_text.hub_name import ORIGIN_FILE
 from clipcap_ext.engine.published.state_file import read_state_file
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.foreign_json import expect, read_json_file
@@ -34,16 +36,13 @@ def describe(folder: Path) -> CheckpointConfig:
     family = usable_family(folder)
     weights = sum(_count(path) for path in sorted(folder.glob(WEIGHTS)))
     architecture = {"family": family.title, "class": family.model_class, "weights": weights}
-    return CheckpointConfig(KIND, folder.resolve().name, architecture, None)
+    return CheckpointConfig(KIND, folder.resolve().name, architecture, None, training=_origin(folder))
 
 
 def usable_family(folder: Path) -> Family:
     """The family of a folder; CheckpointError for one that is not known, that the installed transformers
     lacks, whose weights are no safetensors, or that does not say how pictures are prepared."""
-    where = str(folder)
-    content = read_json_file(folder / CONFIG_FILE, CheckpointError)
-    family = family_of(expect(content, dict, where, CheckpointError), where)
-    _check_installed(family)
+    family = check_config(folder / CONFIG_FILE, str(folder))
     if not any(folder.glob(WEIGHTS)):
         raise CheckpointError(f"{folder} holds no model.safetensors: other forms of weights are not read.")
     if not (folder / PROCESSOR_FILE).is_file():
@@ -54,6 +53,15 @@ def usable_family(folder: Path) -> Family:
     return family
 
 
+def check_config(file: Path, where: str) -> Family:
+    """The family that a config.json from `where` names; CheckpointError for one that is not known, or that
+    the installed transformers lacks."""
+    content = read_json_file(file, CheckpointError)
+    family = family_of(expect(content, dict, where, CheckpointError), where)
+    _check_installed(family)
+    return family
+
+
 def _check_installed(family: Family) -> None:
     try:
         here = version("transformers")
@@ -61,6 +69,12 @@ def _check_installed(family: Family) -> None:
         raise CheckpointError(f"{family.title} needs transformers, which is not installed here.") from None
     if _numbers(here) < _numbers(family.since):
         raise CheckpointError(family.too_old(here))
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    """Where the folder was downloaded from, as the Hub's part of `training`; nothing where nobody says."""
+    file = folder / ORIGIN_FILE
+    return {"hub": read_json_file(file, CheckpointError)} if file.is_file() else {}
 
 
 def _numbers(text: str) -> tuple[int, ...]:

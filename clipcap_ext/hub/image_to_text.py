@@ -1,0 +1,95 @@
+"""An image-to-text model of transformers from its repository into the models folder, file for file; one that
+cannot be used is refused before its weights are fetched. Fetching and checking files is store.py's."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from clipcap_ext.engine.catalog import command_for
+from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE
+from clipcap_ext.engine.image_to_text.describing import PROCESSOR_FILE, check_config, usable_family
+from clipcap_ext.engine.image_to_text.hub_name import ORIGIN_FILE, PREFIX, model_name
+from clipcap_ext.errors import CaptionError, CheckpointError, DownloadError, first_of
+from clipcap_ext.files import put_in_place, write_folder, write_json
+from clipcap_ext.hub.listing import Listing
+from clipcap_ext.hub.store import Store, Wanted
+
+TAKEN = (
+    CONFIG_FILE, PROCESSOR_FILE, CARD_FILE, "generation_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
+)  # fmt: skip
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+
+
+def fetch_image_to_text(store: Store, repo: str, revision: str, say: Callable[[str], None]) -> Path:
+    """Make the model of a repository ready; returns its folder, `owner--name`.
+
+    revision: ask the Hub where that is now, and pin it; else what was pinned, else main. DownloadError, or
+    CheckpointError for a model that cannot be captioned with, before its weights are fetched.
+    """
+    name = model_name(repo)
+    folder = store.models_dir / name
+    record = store.records.of_model(name)
+    if record is not None and record.folder == folder and (folder / CONFIG_FILE).is_file():
+        store.clear(repo)  # where the download ended before it could
+        if revision:
+            how = command_for(f"models --remove {name}", folders=[store.models_dir])
+            raise DownloadError(f"{name} is here already. Remove it first: {how}")
+        return folder
+    if folder.exists() or folder.is_symlink():
+        raise CheckpointError(f"{folder} is there and was not downloaded: move it away, then try again.")
+    say(f"Downloading {repo}")
+    wanted = Wanted(repo, repo, choose=chosen_files, revision=revision or "main")
+    _check_first(store, wanted, renew=bool(revision))
+    _put(store, wanted, store.ensure(wanted, copies=1), folder)
+    store.clear(repo)
+    return folder
+
+
+def _check_first(store: Store, wanted: Wanted, renew: bool) -> None:
+    """Whether the family is known here and the weights are safetensors, by the smallest file and the list."""
+    config = store.ensure(replace(wanted, files=(CONFIG_FILE,), choose=None), renew=renew)[CONFIG_FILE]
+    listing = store.pins.listing(wanted.repo, wanted.revision)
+    try:
+        check_config(config, PREFIX + wanted.repo)
+        if listing is not None:
+            chosen_files(listing)
+    except CaptionError:
+        store.clear(wanted.repo)
+        raise
+
+
+def _put(store: Store, wanted: Wanted, files: Mapping[str, Path], folder: Path) -> None:
+    """The files into the folder, and beside them where they came from."""
+    pinned = store.pins.listing(wanted.repo, wanted.revision)
+    commit = pinned.commit if pinned else ""
+    origin = {"repo": wanted.repo, "revision": wanted.revision, "commit": commit, "files": sorted(files)}
+    with store.making(folder.name) as made:
+        with write_folder(made) as partial:
+            for path, file in files.items():
+                shutil.copyfile(file, partial / path)
+            write_json(partial / ORIGIN_FILE, origin)
+        usable_family(made)
+        # noted first: a folder that is there and not noted counts as a person's own
+        store.records.keep_model(folder.name, wanted.repo, made)
+        put_in_place(made, folder)
+
+
+def chosen_files(listing: Listing) -> list[str]:
+    """What to take of a repository: no code, no pickles, one form of the weights; DownloadError where its
+    weights are in another form."""
+    shards = sorted(path for path in listing.files if SHARD.fullmatch(path))
+    weights = [WHOLE] if WHOLE in listing.files else [*shards, INDEX] if shards else []
+    if not weights:
+        there = first_of(sorted(listing.files), most=40)
+        raise DownloadError(
+            f"{PREFIX}{listing.repo} holds no {WHOLE}, and other forms of weights are not read; it holds "
+            f"{there}."
+        )
+    return [*(path for path in TAKEN if path in listing.files), *weights]
