@@ -12,16 +12,18 @@ from clipcap_ext.cli import convert_command as converting
 from clipcap_ext.cli import demo_command as demo
 from clipcap_ext.cli import download_command as downloading
 from clipcap_ext.cli import folder_command as folders
+from clipcap_ext.cli import judge_command as judging
 from clipcap_ext.cli import models_command as listing
 from clipcap_ext.cli import publish_command as publishing
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.exit_codes import exit_code
 from clipcap_ext.webui import command as ui
 
-COMMANDS = (captioning, folders, listing, downloading, converting, publishing, demo, ui)
+COMMANDS = (captioning, judging, folders, listing, downloading, converting, publishing, demo, ui)
 EXAMPLES = """examples:
   python -m clipcap_ext demo
   python -m clipcap_ext caption holiday/
+  python -m clipcap_ext judge a.jpg "a dog in the snow"
   python -m clipcap_ext folder caption photos/ --trigger "rex dog"
   python -m clipcap_ext models
   python -m clipcap_ext download clipcap-flickr8k-gradient

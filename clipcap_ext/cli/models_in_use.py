@@ -17,9 +17,9 @@ from clipcap_ext.service.work import Work
 DEFAULT_MODEL = "tiny-flickr8k"
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """--model, --models-dir and --device."""
-    chosen = f"a name that `models` lists, or a checkpoint folder (default: {DEFAULT_MODEL})"
+def add_model_flags(parser: argparse.ArgumentParser, role: str = "") -> None:
+    """--model, --models-dir and --device; `role` says what the model is for, where it is not to caption."""
+    chosen = f"{role}a name that `models` lists, or a checkpoint folder (default: {DEFAULT_MODEL})"
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FOLDER", help=chosen)
     add_models_dir(parser)
     parser.add_argument("--device", default="", help="cpu, cuda, cuda:1, mps (default: the best there is)")

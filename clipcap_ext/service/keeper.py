@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Captioner
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.service.judging import Judge
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +55,7 @@ class Keeper:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.loaded: Loaded | None = None
+        self.judge = Judge(host)
 
     def bring(self, model: str, before_loading: Callable[[], None]) -> Loaded:
         """The captioner of that name on the host's device, from memory or from disk; CheckpointError,
@@ -73,12 +75,14 @@ class Keeper:
 
     def rest(self) -> None:
         """A job is over: what is in memory stays, moves or goes, as the host's memory mode says."""
+        self.judge.rest()
         if self.loaded is not None and self.host.after_caption(self.loaded.captioner):
             self.free()
 
     def free(self) -> None:
         """Let go of it, and give the accelerator's memory back."""
         self.loaded = None
+        self.judge.free()
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():

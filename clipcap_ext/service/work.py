@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.captioning import Captioner, Captioning
 from clipcap_ext.errors import Cancelled, CaptionError, UsageError
+from clipcap_ext.service.judging import Judged
 from clipcap_ext.service.keeper import Keeper, Loaded
 
 if TYPE_CHECKING:
@@ -105,6 +106,20 @@ class Work:
 
         return self._made(lambda captioner: explain_image(_guesser(captioner), _rgb(image), options, edit))[0]
 
+    def judge(self, image: Image.Image, texts: Sequence[str], *, words: bool = True) -> Judged:
+        """How near to a picture captions are, whoever wrote them, and each of their words; by this model's
+        encoder, or by the bundled one where that reads no text. No captioner is loaded for it."""
+
+        def judged() -> Judged:
+            loaded = self.keeper.loaded
+            own = loaded.captioner if loaded is not None and loaded.name == self.model else None
+            self.tell("captioning")
+            return self.keeper.judge.judge(
+                _rgb(image), texts, self.model, own, lambda: self.tell("loading"), words
+            )
+
+        return self._in_our_words(judged)
+
     def captioning(self, options: DecodingOptions | None) -> Captioning:
         """`caption` in its two steps with the options filled in, as clipcap_ext.batch takes it."""
         return Captioning(
@@ -130,16 +145,23 @@ class Work:
         return Result(tuple(captions), str(loaded.device), numbers, milliseconds, loaded.name)
 
     def _made(self, make: Callable[[Captioner], T]) -> tuple[T, Loaded, float]:
-        """What `make` makes with the captioner, what was loaded, and the milliseconds it took; errors in our
-        words."""
-        host = self.keeper.host
-        if self.stopped:
-            raise Cancelled("Stopped.")
-        try:
+        """What `make` makes with the captioner, what was loaded, and the milliseconds it took."""
+
+        def made() -> tuple[T, Loaded, float]:
             loaded = self.keeper.bring(self.model, lambda: self.tell("loading"))
             self.tell("captioning")
             start = time.perf_counter()
             return make(loaded.captioner), loaded, (time.perf_counter() - start) * 1000
+
+        return self._in_our_words(made)
+
+    def _in_our_words(self, do: Callable[[], T]) -> T:
+        """What `do` gives; its errors as they are told to a person."""
+        host = self.keeper.host
+        if self.stopped:
+            raise Cancelled("Stopped.")
+        try:
+            return do()
         except CaptionError:
             raise
         except Exception as error:

@@ -14,6 +14,7 @@ from pydantic import VERSION, BaseModel, Field
 from clipcap_ext.caption import DIGITS, Caption, DecodingOptions
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.errors import ImageError, ModelNotFound, UsageError, printable
+from clipcap_ext.files import to_digits
 from clipcap_ext.flags import join_options
 from clipcap_ext.service.doubt_words import doubt_text
 from clipcap_ext.service.service import CaptionService
@@ -23,6 +24,7 @@ from clipcap_ext.webui.payload import MAX_IMAGES, decode_images
 from clipcap_ext.webui.rest_guard import Access, GuardedRoute, dependencies
 
 PREFIX = "/clipcap/v1"
+MAX_TEXT = 2000  # letters of a caption to judge
 
 
 def options_field() -> Any:
@@ -79,6 +81,41 @@ class CaptionResponse(BaseModel):
     device: str = Field(..., title="Device")
     dtype: str = Field(..., title="Number type")
     milliseconds: float = Field(..., title="Milliseconds", description="Captioning alone, without loading.")
+
+
+class JudgeRequest(BaseModel):
+    """What POST judge takes."""
+
+    image: str = Field(..., title="Image", description="One picture, base64 or a data: URI.")
+    captions: list[str] = Field(..., title="Captions", description=f"Up to {MAX_IMAGES}, whoever wrote them.")
+    model: str = Field("", title="Model", description="Whose CLIP judges; empty is the settings page's.")
+
+
+class WordItem(BaseModel):
+    """A word of a caption, text[start:end]."""
+
+    text: str = Field(..., title="Text")
+    start: int = Field(..., title="Start")
+    end: int = Field(..., title="End")
+    gain: float = Field(..., title="Gain", description="How much nearer the caption is with the word.")
+    share: float = Field(..., title="Share", description="The gain as a share of the sentence's similarity.")
+    without: str = Field(..., title="Without", description="The caption without it, mended.")
+    unsupported: bool = Field(..., title="Unsupported", description="The picture speaks against it.")
+
+
+class JudgementItem(BaseModel):
+    """A caption's similarity to the picture, and its words of meaning."""
+
+    text: str = Field(..., title="Text")
+    similarity: float = Field(..., title="Similarity")
+    words: list[WordItem] = Field(..., title="Words")
+
+
+class JudgeResponse(BaseModel):
+    """Judgements in the order of the captions, and the model whose CLIP judged."""
+
+    judgements: list[JudgementItem] = Field(..., title="Judgements")
+    judge: str = Field(..., title="Judge")
 
 
 class ModelItem(BaseModel):
@@ -142,6 +179,10 @@ def add_api(
             dtype=result.dtype, milliseconds=result.milliseconds,
         )  # fmt: skip
 
+    def judge(asked: JudgeRequest) -> JudgeResponse:
+        """How near captions are to a picture, whoever wrote them, and which words it does not support."""
+        return judge_captions(service, known_name(service, pick(asked.model)), asked)
+
     def unload() -> UnloadResponse:
         """Free the captioner's memory; the next caption loads it again."""
         held = service.loaded()
@@ -151,10 +192,24 @@ def add_api(
     # plain functions: fastapi runs them in threads, where waiting for the host's queue blocks nobody else
     router.add_api_route("/models", models, methods=["GET"], response_model=ModelsResponse)
     router.add_api_route("/caption", caption, methods=["POST"], response_model=CaptionResponse)
+    router.add_api_route("/judge", judge, methods=["POST"], response_model=JudgeResponse)
     router.add_api_route("/unload", unload, methods=["POST"], response_model=UnloadResponse)
     if service.host.directories_allowed:
         add_folder_routes(router, service, choose)
     app.include_router(router)
+
+
+def judge_captions(service: CaptionService, model: str, asked: JudgeRequest) -> JudgeResponse:
+    """The answer by that model's CLIP; UsageError for too many captions or too long ones."""
+    if not 1 <= len(asked.captions) <= MAX_IMAGES or max(map(len, asked.captions)) > MAX_TEXT:
+        raise UsageError(f"captions must hold from 1 to {MAX_IMAGES} texts of {MAX_TEXT} letters at most.")
+    image = decode_images([asked.image])[0]
+    if isinstance(image, ImageError):
+        raise image
+    with service.work("Judging", 1, model) as work:
+        judged = work.judge(image, asked.captions)
+    items = [JudgementItem(**to_digits(one.to_dict(), DIGITS)) for one in judged.judgements]
+    return JudgeResponse(judgements=items, judge=judged.judge)
 
 
 def pictures(asked: CaptionRequest) -> list[str]:

@@ -395,3 +395,27 @@ def test_a_folder_as_transformers_saves_it(image_to_text_folder: Path) -> None:
     for name, value in lacking.items():
         refused = ask(web, image=picture(), model="my-git", options={"num_candidates": 3, name: value})
         assert refused.status_code == 422 and f"{name}={value}" in detail(refused)
+
+
+def test_captions_are_judged_word_by_word(web: TestClient) -> None:
+    asked = {"image": picture(), "captions": ["a dog in the snow", "two men"]}
+    answer = web.post("/clipcap/v1/judge", json=asked)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["judge"] == MODEL
+    assert [one["text"] for one in said["judgements"]] == asked["captions"]
+    words = said["judgements"][0]["words"]
+    assert [word["text"] for word in words] == ["dog", "snow"]
+    assert words[1]["without"] == "a dog" and isinstance(words[1]["unsupported"], bool)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"captions": []}, 422), ({"captions": ["a"] * 65}, 422), ({"captions": ["a" * 3000]}, 422),
+     ({"image": "!!"}, 422), ({"model": "nobody"}, 404)],
+)  # fmt: skip
+def test_a_judgement_that_makes_no_sense_is_refused(
+    web: TestClient, change: dict[str, Any], status: int
+) -> None:
+    asked = {"image": picture(), "captions": ["a dog"], **change}
+    assert web.post("/clipcap/v1/judge", json=asked).status_code == status
