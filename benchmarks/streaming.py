@@ -27,7 +27,7 @@ from benchmarks.measure import publish, table
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import make_features
-from clipcap_ext.corpus.parts import find_parts
+from clipcap_ext.corpus.parts.finding import find_parts
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.train.clipcap.config import CaptioningConfig

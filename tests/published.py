@@ -39,13 +39,14 @@ class PublishedMlp(nn.Module):
 
 
 class PublishedTransformer(nn.Module):
-    """`linear`, `prefix_const` and `transformer.layers.N`: 8 heads, twice as wide inside, norms first."""
+    """`linear`, `prefix_const` and `transformer.layers.N`: 8 heads as published, twice as wide inside, norms
+    first."""
 
-    HEADS = 8
-
-    def __init__(self, clip_dim: int, n_embd: int, prefix_length: int, clip_length: int, layers: int) -> None:
+    def __init__(
+        self, clip_dim: int, n_embd: int, prefix_length: int, clip_length: int, layers: int, heads: int = 8
+    ) -> None:
         super().__init__()
-        self.clip_length = clip_length
+        self.clip_length, self.heads = clip_length, heads
         self.transformer = nn.Module()
         self.transformer.layers = nn.ModuleList(self._layer(n_embd) for _ in range(layers))
         self.linear = nn.Linear(clip_dim, clip_length * n_embd)
@@ -76,9 +77,9 @@ class PublishedTransformer(nn.Module):
 
     def _attend(self, attn: nn.Module, x: Tensor) -> Tensor:
         _, length, dim = x.shape
-        width = dim // self.HEADS
-        queries = attn.to_queries(x).view(length, self.HEADS, width)
-        both = attn.to_keys_values(x).view(length, 2, self.HEADS, width)
+        width = dim // self.heads
+        queries = attn.to_queries(x).view(length, self.heads, width)
+        both = attn.to_keys_values(x).view(length, 2, self.heads, width)
         scores = torch.einsum("nhd,mhd->hnm", queries, both[:, 0]) * width**-0.5
         said = torch.einsum("hnm,mhd->nhd", scores.softmax(-1), both[:, 1])
         return attn.project(said.reshape(1, length, dim))
@@ -118,11 +119,11 @@ def published_mlp(
 
 
 def published_transformer(
-    vocab_size: int, clip_dim: int = 640, length: int = 40, layers: int = 8
+    vocab_size: int, clip_dim: int = 640, length: int = 40, layers: int = 8, heads: int = 8
 ) -> PublishedClipCap:
     """The structure of the models whose GPT-2 stood still: 40 rows in, 40 out."""
     gpt = small_gpt2(vocab_size)
-    mapper = PublishedTransformer(clip_dim, gpt.config.n_embd, length, length, layers)
+    mapper = PublishedTransformer(clip_dim, gpt.config.n_embd, length, length, layers, heads)
     return PublishedClipCap(gpt, mapper).eval()
 
 

@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   python -m clipcap_ext convert flickr8k_gradient.pt                     # into flickr8k_gradient/ beside it
   python -m clipcap_ext convert coco_weights.pt coco --tokenizer gpt2/   # vocab.json and merges.txt of GPT-2
   python -m clipcap_ext convert mine.pt mine --encoder ViT-B-32/laion2b_s34b_b79k --normalize
+  python -m clipcap_ext convert demo_final.ckpt           # TheoCoombes/ClipCap's, by its demo_config.yaml
   python -m clipcap_ext convert unknown.pt --inspect                     # only say what it is
 Features of 512, 640 and 768 numbers are taken for those of ViT-B-32, RN50x4 (both not normalised) and
 ViT-L-14 (normalised), as the published weights have them. A file that is not a plain state dict is refused,
@@ -55,6 +56,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--gpt2", type=Path, metavar="DIR", help=base)
     bank = "label bank of an SBG, a file or folder (default: the bundled one)"
     parser.add_argument("--labels", type=Path, metavar="PATH", help=bank)
+    heads = (
+        "what TheoCoombes/ClipCap's training wrote, with the mapper's heads and the encoder "
+        "(default: NAME_config.yaml beside NAME_*.ckpt)"
+    )
+    parser.add_argument("--run-config", type=Path, metavar="FILE", help=heads)
     parser.set_defaults(run=run)
 
 
@@ -66,8 +72,9 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         return 0
     streams.say(f"{args.file}: {layout}")
     parts = PublishedParts(
-        args.tokenizer, _encoder(args.encoder, args.file), args.normalize, args.gpt2, args.labels
-    )
+        args.tokenizer, _encoder(args.encoder, args.file), args.normalize, args.gpt2, args.labels,
+        args.run_config,
+    )  # fmt: skip
     out = convert_file(args.file, args.out or converted_folder(args.file), parts)
     encoder = read_config(out).clip
     scaled = "scaled to unit norm" if encoder.normalize else "not scaled"

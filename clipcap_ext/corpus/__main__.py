@@ -11,6 +11,7 @@ from pathlib import Path
 from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import DONE, exit_code, say_aside
 
+PICKLE = ".pkl"
 EPILOG = """The trainer takes DIR as --data. Processes share the work; it goes on where it was stopped:
   torchrun --nproc-per-node 4 -m clipcap_ext.corpus features ...
   WORLD_SIZE=4 RANK=0 python -m clipcap_ext.corpus features ...     (and RANK=1, 2, 3 elsewhere)"""
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = features.add_argument
-    tars = "tars ('shard-{0000..0099}.tar'), folders of tars, or a .tsv"
+    tars = "tars ('shard-{0000..0099}.tar'), folders of tars, a .tsv, or CLIP_prefix_caption's .pkl"
     add("--data", nargs="+", required=True, help=tars)
     add("--encoder", required=True, help="open_clip's MODEL/PRETRAINED, a bundled encoder, or its folder")
     add("--out", type=Path, required=True, help="folder for the features; a started one is gone on with")
@@ -63,10 +64,13 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}.")
     from clipcap_ext.corpus.making import Process, make_features
-    from clipcap_ext.corpus.parts import find_parts
+    from clipcap_ext.corpus.parts.finding import expand_braces, find_parts
     from clipcap_ext.engine.encoder_names import load_named_encoder, process_device
 
     process = Process.of_environment(environment)
+    files = [Path(path).expanduser() for place in args.data for path in expand_braces(place)]
+    if any(path.suffix == PICKLE for path in files):
+        return _kept_pickles(args, files)
     parts = find_parts(args.data, args.images, args.image_name)
     device = process_device(args.device, int(environment.get("LOCAL_RANK", "0")))
     encoder, _ = load_named_encoder(args.encoder, device, normalize=not args.no_normalize)
@@ -74,6 +78,23 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
         encoder, parts, args.out, views=args.views, batch_size=args.batch_size, workers=args.workers,
         process=process, say=say_aside,
     )  # fmt: skip
+    print(args.out)
+    return DONE
+
+
+def _kept_pickles(args: argparse.Namespace, files: Sequence[Path]) -> int:
+    """Features that are made already; their encoder is loaded to know it by its weights."""
+    from clipcap_ext.corpus.feature_pickles import keep_feature_pickles
+    from clipcap_ext.engine.encoder_names import load_named_encoder
+
+    others = [path for path in files if path.suffix != PICKLE]
+    if others or args.images or args.views > 1:
+        said = str(others[0]) if others else "--images" if args.images else "--views"
+        raise UsageError(
+            f"{said} does not go with a {PICKLE}, which holds features: give it a command of its own."
+        )
+    encoder, _ = load_named_encoder(args.encoder, "cpu", normalize=not args.no_normalize)
+    keep_feature_pickles(encoder, files, args.out, say_aside)
     print(args.out)
     return DONE
 

@@ -56,7 +56,8 @@ class ShardInfo:
 
 @dataclass(frozen=True)
 class Row:
-    """What is kept of one picture beside its features; fingerprint: image_fingerprint of its bytes."""
+    """What is kept of one picture beside its features. fingerprint: image_fingerprint of its bytes, empty
+    where only features came."""
 
     key: str
     fingerprint: str

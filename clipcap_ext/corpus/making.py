@@ -19,7 +19,7 @@ from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row, ShardInfo
 from clipcap_ext.corpus.features import view_key, view_of
-from clipcap_ext.corpus.parts import Part
+from clipcap_ext.corpus.parts.finding import Part
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError, UsageError

@@ -98,7 +98,7 @@ def caption_stored(
     batch_size: int,
     progress: Progress,
 ) -> dict[str, str]:
-    """image_id -> caption, each seeded by its photo's fingerprint where words are drawn."""
+    """image_id -> caption, each seeded by its photo's fingerprint, else its id, where words are drawn."""
     captions: dict[str, str] = {}
     rows = stored.rows([example.image_id for example in examples])
     wide = max(batch_size, WIDE)  # nothing is encoded, and captions are decoded faster together
@@ -106,7 +106,9 @@ def caption_stored(
         batch = examples[start : start + wide]
         seen = zip(batch, islice(rows, len(batch)), strict=True)
         device = captioner.encoder.device
-        looked = [Looked(features.to(device), example.fingerprint) for example, features in seen]
+        looked = [
+            Looked(features.to(device), example.fingerprint or example.image_id) for example, features in seen
+        ]
         made = captioner.caption_looked(looked, options)
         captions.update(
             (example.image_id, caption.text) for example, caption in zip(batch, made, strict=True)

@@ -20,7 +20,7 @@ from clipcap_ext.corpus import Corpus, Example, encode_corpus, read_corpus
 from clipcap_ext.corpus import __main__ as door
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row
 from clipcap_ext.corpus.making import Process, Tally, make_features
-from clipcap_ext.corpus.parts import find_parts
+from clipcap_ext.corpus.parts.finding import find_parts
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.encoder_names import load_named_encoder
 from clipcap_ext.errors import CorpusError, UsageError

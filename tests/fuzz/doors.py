@@ -125,7 +125,7 @@ class Doors:
         self.read_data(name, bytes_mutant(text.encode(), chance))
 
     def data_tar(self, chance: random.Random) -> None:
-        from clipcap_ext.corpus.tar_parts import TarPart
+        from clipcap_ext.corpus.parts.tar_parts import TarPart
 
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as tar:

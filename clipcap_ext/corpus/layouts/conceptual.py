@@ -9,7 +9,7 @@ from pathlib import Path
 from clipcap_ext.corpus.collecting import Collector, first_line, text_lines
 from clipcap_ext.corpus.examples import Problem
 from clipcap_ext.corpus.layouts.base import Layout
-from clipcap_ext.corpus.tsv_parts import TsvPart, tsv_parts
+from clipcap_ext.corpus.parts.tsv_parts import TsvPart, tsv_parts
 from clipcap_ext.errors import CorpusError
 
 ROW = re.compile(r"[^\t]+\t(https?://\S+|url)\s*", re.IGNORECASE)

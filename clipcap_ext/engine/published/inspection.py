@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
 from clipcap_ext.engine.published.parts import SBG_DECODING, PublishedParts, choose_encoder
+from clipcap_ext.engine.published.run_config import with_run_config
 from clipcap_ext.engine.published.state_file import SUFFIXES, StateFile, is_outside, read_state_file
 from clipcap_ext.errors import CheckpointError
 
@@ -55,8 +57,9 @@ def planned_config(file: Path, parts: PublishedParts | None = None) -> Checkpoin
     if is_outside(file, file.parent):
         target = os.path.realpath(file)
         raise CheckpointError(f"{file} is a link out of its folder, to {target}: put the file itself there.")
-    layout = inspect_source(file)[1]
-    return config_of(layout, layout.gpt2, parts or PublishedParts(), file.name, str(file))
+    source, layout = inspect_source(file)
+    parts = with_run_config(file, source.tensors, parts or PublishedParts())
+    return config_of(layout, layout.gpt2, parts, file.name, str(file))
 
 
 def config_of(
@@ -64,10 +67,21 @@ def config_of(
 ) -> CheckpointConfig:
     """The config.json of a layout with a GPT-2 of these sizes."""
     sbg = layout.kind == "sbg"
+    if parts.mapper_heads:
+        layout = _with_heads(layout, parts.mapper_heads, where)
     decoding = parts.decoding if parts.decoding is not None else SBG_DECODING if sbg else {}
     model: dict[str, Any] = {"gpt2": dict(gpt2), "selection": {}} if sbg else layout.model(gpt2)
     encoder = choose_encoder(layout, parts, where)
     return CheckpointConfig(layout.kind, name, model, encoder, decoding, parts.training)
+
+
+def _with_heads(layout: PublishedLayout, heads: int, where: str) -> PublishedLayout:
+    if layout.mapper != "transformer" or layout.n_embd % heads:
+        raise CheckpointError(
+            f"{where} is said to have a mapper of {heads} attention heads, and it holds: {layout}. Name the "
+            "file of its own training with --run-config."
+        )
+    return replace(layout, mapper_heads=heads)
 
 
 def converted_folder(file: Path) -> Path:

@@ -1,8 +1,8 @@
 """The architecture of a published state dict, told by the names and shapes of its tensors; no file and no
 torch.
 
-Names are those of CLIP_prefix_caption: `clip_project.*` for the mapper, `gpt.*` for GPT-2. A plain GPT-2 is
-an SBG's.
+Names are those of CLIP_prefix_caption (`clip_project.*` for the mapper, `gpt.*` for GPT-2) or of
+TheoCoombes/ClipCap (`transformer_mapper.*`, `language_model.*`). A plain GPT-2 is an SBG's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ GPT2_SMALL_EMBD = 768
 HEAD_WIDTH = 64  # of every GPT-2 that was published
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 WRAPPED = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
+PARTS = {
+    "clip_project.": "mapper.", "gpt.": "gpt2.", "transformer_mapper.": "mapper.", "language_model.": "gpt2.",
+}  # fmt: skip
 BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")  # constants that old versions of transformers kept
 TIED = "lm_head.weight"  # GPT-2's output weights are its input embeddings
 
@@ -79,12 +82,9 @@ def our_names(names: Iterable[str]) -> dict[str, str]:
         theirs = {name: f"transformer.{short}" for name, short in theirs.items()}
     ours = {}
     for name, short in theirs.items():
-        if short.startswith("clip_project."):
-            short = short.replace("clip_project.", "mapper.", 1)
-        elif short.startswith("gpt."):
-            short = short.replace("gpt.", "gpt2.", 1)
+        part = next((part for part in PARTS if short.startswith(part)), "")
         if not BUFFER.search(short):
-            ours[name] = short
+            ours[name] = PARTS.get(part, "") + short.removeprefix(part)
     return ours
 
 
@@ -106,8 +106,8 @@ def infer_layout(specs: Mapping[str, TensorSpec], where: str) -> PublishedLayout
     else:
         shown = ", ".join(name[:60] for name in sorted(specs)[:3])
         raise CheckpointError(
-            f"{where} is neither a ClipCap (clip_project.*, gpt.*) nor a GPT-2 (transformer.*): its "
-            f"{len(specs)} tensors begin with {shown}."
+            f"{where} is neither a ClipCap (clip_project.* or transformer_mapper.*) nor a GPT-2 "
+            f"(transformer.*): its {len(specs)} tensors begin with {shown}."
         )
     if layout.tuned:
         layout = PublishedLayout(**{**vars(layout), **_gpt2_sizes(ours, body, where)})

@@ -42,7 +42,9 @@ class PublishedParts:
     """What a file does not say, where the asker says it; None is for what is looked for or guessed.
 
     tokenizer: folder with vocab.json and merges.txt. gpt2: folder of the GPT-2 for a file that has none.
-    labels: SBG's bank. decoding, training: for config.json, see CheckpointConfig.
+    labels: SBG's bank. run_config: the file that TheoCoombes/ClipCap's training wrote. mapper_heads: of a
+    transformer mapper, 0 for those of the published ones. decoding, training: for config.json, see
+    CheckpointConfig.
     """
 
     tokenizer: Path | None = None
@@ -50,6 +52,8 @@ class PublishedParts:
     normalize: bool | None = None
     gpt2: Path | None = None
     labels: Path | None = None
+    run_config: Path | None = None
+    mapper_heads: int = 0
     decoding: Mapping[str, Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
-"""What a pickle that torch.save wrote would build, as plain data; nothing of it is run and torch is not
-needed.
+"""What a pickle of tensors, texts and tables would build, as plain data; nothing of it is run.
+Torch is not needed.
 
-A small machine over the pickle's instructions that knows those of a state dict and no other: no import, no
+A small machine over the pickle's instructions that knows those of such data and no other: no import, no
 call, no object but numbers, texts, lists, dicts and descriptions of tensors.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -25,10 +26,12 @@ STORAGES = {
 }  # fmt: skip
 DICT, PARAMETER = "collections.OrderedDict", "torch._utils._rebuild_parameter"
 TENSORS = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
+INSIDE = "torch.storage._load_from_bytes"  # a storage in the pickle itself, as pickle.dump writes tensors
 KNOWN = {DICT, PARAMETER, *TENSORS, *STORAGES}
 VALUES = {
     "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
-    "SHORT_BINBYTES", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "INT", "LONG",
+    "SHORT_BINBYTES", "BINBYTES8", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
+    "INT", "LONG",
 }  # fmt: skip
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -48,11 +51,14 @@ class StorageSpec:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor's dtype and shape, and the storage it lies in (None where the file keeps no storages)."""
+    """A tensor's dtype and shape, and the storage it lies in (None where the file keeps no storages) from
+    number `offset` on, `stride` numbers apart."""
 
     dtype: str
     shape: tuple[int, ...]
     storage: StorageSpec | None = None
+    offset: int = 0
+    stride: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -63,15 +69,21 @@ class TensorSpec:
         return product
 
 
+Inside = Callable[[bytes], StorageSpec]
+
+
 @dataclass(frozen=True)
 class _Global:
     name: str
 
 
-def read_pickle(stream: BinaryIO, where: str) -> Any:
+def read_pickle(stream: BinaryIO, where: str, inside: Inside | None = None) -> Any:
     """The next pickle of `stream`, which is left behind it; CheckpointError if it asks for anything but
-    weights."""
-    machine = _Machine(where)
+    weights, or features and captions.
+
+    inside: makes a storage of the bytes of one that lies in the pickle itself; None where none may.
+    """
+    machine = _Machine(where, inside)
     try:
         for operation, argument, _ in pickletools.genops(stream):
             machine.step(operation.name, argument)
@@ -97,8 +109,9 @@ def read_pickle(stream: BinaryIO, where: str) -> Any:
 class _Machine:
     """The pickle's stack and memo."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, where: str, inside: Inside | None) -> None:
+        self.where, self._inside = where, inside
+        self._what = "features and captions" if inside else "weights"
         self.stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -119,10 +132,16 @@ class _Machine:
             doing = getattr(self, f"_do_{name.lower()}", None)
             if doing is None:
                 raise CheckpointError(
-                    f"{self.where} holds more than weights (the pickle instruction {name}): it is not "
-                    "opened, for such a file can run code. Get the weights as a plain state dict."
+                    f"{self.where} holds more than {self._what} (the pickle instruction {name}): it is not "
+                    f"opened, for such a file can run code. {self._instead}"
                 )
             doing(argument)
+
+    @property
+    def _instead(self) -> str:
+        if self._inside:
+            return "Make the features again from the pictures."
+        return "Get the weights as a plain state dict or as safetensors."
 
     def _pop(self) -> Any:
         value = self.stack.pop()
@@ -179,10 +198,10 @@ class _Machine:
 
     def _do_global(self, argument: str) -> None:
         name = argument.replace(" ", ".", 1)
-        if name not in KNOWN:
+        if name not in KNOWN and not (name == INSIDE and self._inside):
             raise CheckpointError(
-                f"{self.where} asks for {name[:80]}, which weights never need: it is not opened, for such a "
-                "file can run code. Get the weights as a plain state dict or as safetensors."
+                f"{self.where} asks for {name[:80]}, which {self._what} never need: it is not opened, for "
+                f"such a file can run code. {self._instead}"
             )
         self.stack.append(_Global(name))
 
@@ -214,6 +233,8 @@ class _Machine:
             self.stack.append(_tensor(arguments[0]))
         elif function.name in TENSORS:
             self.stack.append(_laid_out(*arguments[:4]))
+        elif function.name == INSIDE and self._inside:
+            self.stack.append(self._inside(*arguments))
         else:
             raise ValueError(f"a call of {function.name}")
 
@@ -236,7 +257,7 @@ def _laid_out(storage: Any, offset: Any, shape: Any, stride: Any) -> TensorSpec:
     whole = all(type(n) is int and 0 <= n < MOST_NUMBERS for n in (offset, *shape, *stride))
     if not isinstance(storage, StorageSpec) or not whole:
         raise ValueError("a tensor without a storage or a shape")
-    spec = TensorSpec(storage.dtype, tuple(shape), storage)
+    spec = TensorSpec(storage.dtype, shape, storage, offset, stride)
     last = offset + sum((length - 1) * step for length, step in zip(shape, stride, strict=True))
     if spec.size and (last >= storage.length or spec.size > storage.length):
         raise ValueError(f"a tensor of shape {tuple(shape)} in a storage of {storage.length} numbers")

@@ -209,7 +209,11 @@ def _stored(member: zipfile.ZipInfo) -> int:
 
 def _pickles(file: BinaryIO, path: Path, size: int) -> Any:
     """torch.save's older form: magic, version, system, the object, the storages' keys, then the storages."""
-    stream = io.BytesIO(file.read(MOST_INDEX))
+    return read_old_form(io.BytesIO(file.read(MOST_INDEX)), path, size)
+
+
+def read_old_form(stream: BinaryIO, path: Path, size: int) -> Any:
+    """What the `size` bytes that begin in `stream` hold, which is left at the first storage."""
     _magic, version, system, saved, keys = (read_pickle(stream, str(path)) for _ in range(5))
     little = isinstance(system, Mapping) and system.get("little_endian", True)
     storages = {storage.key: storage for storage in _storages(saved)}

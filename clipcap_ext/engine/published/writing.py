@@ -18,6 +18,7 @@ from clipcap_ext.engine.language.gpt2 import build_gpt2
 from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
 from clipcap_ext.engine.published.parts import SBG_LABELS, PublishedParts, find_gpt2, find_tokenizer
+from clipcap_ext.engine.published.run_config import with_run_config
 from clipcap_ext.engine.published.state_file import StateFile
 from clipcap_ext.engine.published.weights import read_weights
 from clipcap_ext.engine.sbg.label_files import LABELS_FILE, bank_json, read_bank
@@ -31,6 +32,7 @@ KEPT = (torch.float16, torch.bfloat16)  # dtypes of a whole file that are kept; 
 def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
     """Make `out` of `file`, taking the place of an `out` that is there; CheckpointError as `convert_file`."""
     source, layout = inspect_source(file)
+    parts = with_run_config(file, source.tensors, parts)
     base = None if layout.tuned else find_gpt2(file, layout.n_embd, parts.gpt2)
     sizes = layout.gpt2 if base is None else _sizes_of_base(base, layout, file)
     config = config_of(layout, sizes, parts, out.name, str(file))

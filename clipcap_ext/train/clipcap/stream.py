@@ -59,8 +59,9 @@ class CaptionStream:
                 yield self._prepared(row)
 
     def fingerprints(self) -> Iterator[str]:
-        """image_fingerprint of each picture, shard by shard."""
-        return (row.fingerprint for shard in self._shards() for row in self._rows(shard))
+        """image_fingerprint of each picture, shard by shard; not known of those that came as features."""
+        rows = (row for shard in self._shards() for row in self._rows(shard))
+        return (row.fingerprint for row in rows if row.fingerprint)
 
     def steps(self, epoch: int, parts: int) -> int:
         """How many batches an epoch has."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from clipcap_ext.corpus.examples import Problem, Sample
-from clipcap_ext.corpus.tar_parts import TAR_SUFFIXES, TarPart
-from clipcap_ext.corpus.tsv_parts import tsv_parts
+from clipcap_ext.corpus.parts.tar_parts import TAR_SUFFIXES, TarPart
+from clipcap_ext.corpus.parts.tsv_parts import tsv_parts
 from clipcap_ext.engine.images.finding import natural_key
 from clipcap_ext.errors import CorpusError
 
