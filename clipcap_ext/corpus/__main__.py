@@ -11,7 +11,6 @@ from pathlib import Path
 from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import DONE, exit_code, say_aside
 
-PICKLE = ".pkl"
 EPILOG = """The trainer takes DIR as --data. Processes share the work; it goes on where it was stopped:
   torchrun --nproc-per-node 4 -m clipcap_ext.corpus features ...
   WORLD_SIZE=4 RANK=0 python -m clipcap_ext.corpus features ...     (and RANK=1, 2, 3 elsewhere)"""
@@ -36,17 +35,10 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--image-name", default="", help="how they are called, as '{row:08d}' or '{md5}' (default: found out)"
     )
-    add(
-        "--no-normalize",
-        action="store_true",
-        help="features as long as they are (normalize=false in training)",
-    )
-    add(
-        "--views",
-        type=int,
-        default=1,
-        help="looks at each picture, the plain one first (default: %(default)s)",
-    )
+    as_long = "features as long as they are (normalize=false in training)"
+    add("--no-normalize", action="store_true", help=as_long)
+    looks = "looks at each picture, the plain one first (default: %(default)s)"
+    add("--views", type=int, default=1, help=looks)
     add("--batch-size", type=int, default=32, help="pictures encoded together (default: %(default)s)")
     add("--workers", type=int, default=2, help="threads that decode pictures (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
@@ -69,7 +61,7 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
     process = Process.of_environment(environment)
     files = [Path(path).expanduser() for place in args.data for path in expand_braces(place)]
-    if any(path.suffix == PICKLE for path in files):
+    if any(path.suffix == ".pkl" for path in files):
         return _kept_pickles(args, files)
     parts = find_parts(args.data, args.images, args.image_name)
     device = process_device(args.device, int(environment.get("LOCAL_RANK", "0")))
@@ -83,18 +75,11 @@ def _features(args: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 
 def _kept_pickles(args: argparse.Namespace, files: Sequence[Path]) -> int:
-    """Features that are made already; their encoder is loaded to know it by its weights."""
-    from clipcap_ext.corpus.feature_pickles import keep_feature_pickles
-    from clipcap_ext.engine.encoder_names import load_named_encoder
+    from clipcap_ext.corpus.feature_pickles import keep_named_pickles
 
-    others = [path for path in files if path.suffix != PICKLE]
-    if others or args.images or args.views > 1:
-        said = str(others[0]) if others else "--images" if args.images else "--views"
-        raise UsageError(
-            f"{said} does not go with a {PICKLE}, which holds features: give it a command of its own."
-        )
-    encoder, _ = load_named_encoder(args.encoder, "cpu", normalize=not args.no_normalize)
-    keep_feature_pickles(encoder, files, args.out, say_aside)
+    if args.images or args.views > 1:
+        raise UsageError("--images and --views are for pictures, and a .pkl holds features.")
+    keep_named_pickles(files, args.encoder, args.out, not args.no_normalize, say_aside)
     print(args.out)
     return DONE
 

@@ -36,6 +36,19 @@ class FeaturePickle:
     problems: tuple[Problem, ...]
 
 
+def keep_named_pickles(
+    files: Sequence[Path], encoder_name: str, out: Path, normalize: bool, say: Callable[[str], None]
+) -> None:
+    """`keep_feature_pickles` with an encoder by its name; it is loaded to know it by its weights."""
+    from clipcap_ext.engine.encoder_names import load_named_encoder
+
+    others = [path for path in files if path.suffix != ".pkl"]
+    if others:
+        raise UsageError(f"{others[0]} does not go with a .pkl: give it a command and an --out of its own.")
+    encoder, _ = load_named_encoder(encoder_name, "cpu", normalize=normalize)
+    keep_feature_pickles(encoder, files, out, say)
+
+
 def keep_feature_pickles(
     encoder: ClipEncoder, paths: Sequence[Path], out: Path, say: Callable[[str], None] = lambda line: None
 ) -> None:

@@ -204,7 +204,7 @@ def test_wrong_words(
     mixed.insert(3, str(tmp_path / "a.tar"))
     for arguments, said in (
         (words(file, tmp_path / "out", encoder), f"features of length {clip_dim + 1}"),
-        (words(file, tmp_path / "out", encoder, "--views", "2"), "--views does not go with a .pkl"),
+        (words(file, tmp_path / "out", encoder, "--views", "2"), "--images and --views are for pictures"),
         (mixed, "a.tar does not go with a .pkl"),
         (words(tmp_path / "none.pkl", tmp_path / "out", encoder), "none.pkl cannot be read"),
     ):

@@ -25,12 +25,8 @@ SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 MOST_BYTES = 8_000_000_000  # GPT-2 XL in float32 with a mapper is 6.8 GB
 MOST_INDEX = 1 << 20  # bytes of names and shapes; GPT-2 XL needs 0.2 MB
 OLD_HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-ZIP_HEAD, ZIP_END, ZIP_LARGE_END, ZIP_LARGE_POINTER = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"PK\x06\x06",
-    b"PK\x06\x07",
-)
+ZIP_HEAD, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+ZIP_LARGE_END, ZIP_LARGE_POINTER = b"PK\x06\x06", b"PK\x06\x07"
 ZIP_ENDS, ZIP_MEMBER_BYTES = (
     (56, 20, 22),
     30,
