@@ -73,9 +73,18 @@ function clipcap_show(target) {
     if (typeof open === "function") {
         open();
     }
+    clipcap_app().querySelector(`#${target}_nav`)?.click(); // SD.Next's modern page has tabs of its own before those
     const recount = window["recalculate_prompts_" + (target === "txt2img" ? "txt2img" : "img2img")];
     if (typeof recount === "function") {
         recount();
+    }
+}
+
+// SD.Next's drawing board takes a picture from its own script alone.
+function clipcap_draw({ wanted }) {
+    const picture = clipcap_find("image")?.querySelector("img");
+    if (wanted && picture && typeof window.loadFromURL === "function") {
+        window.loadFromURL(picture.src);
     }
 }
 
@@ -86,8 +95,14 @@ function switch_to_clipcap() {
     if (ours) {
         ours.click();
     }
+    clipcap_modern_tab()?.click();
     clipcap_first_pane();
     return Array.from(arguments);
+}
+
+// On SD.Next's modern page the tabs that are seen are others; ours is made there of its id alone: two letters.
+function clipcap_modern_tab() {
+    return clipcap_app().querySelector("button[tabitemid*='tab_clipcap_tabitem']");
 }
 
 // The panes' buttons have no ids under gradio 3, and those of a tab that opens just now are not to be seen yet.

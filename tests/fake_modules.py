@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+ROOTS = ("modules", "backend", "ldm_patched", "installer")
 FAMILIES = ("AUTOMATIC1111", "Forge", "reForge", "SD.Next")
 
 
@@ -94,8 +95,14 @@ class OptionInfo:
 class Component:
     """Enough of a gradio component."""
 
-    def __init__(self, value: Any = None, *, elem_id: str = "", tooltip: str = "", **_: Any) -> None:
+    def __init__(
+        self, value: Any = None, *, elem_id: str = "", tooltip: str = "", kind: str = "image", **_: Any
+    ) -> None:  # fmt: skip
         self.value, self.elem_id, self.visible, self.clicks = value, elem_id, True, []
+        self.kind = kind
+
+    def get_block_name(self) -> str:
+        return self.kind
 
     def click(self, **event: Any) -> None:
         self.clicks.append(event)
@@ -225,6 +232,7 @@ class FakeHost:
         self.add("modules.logger", log=SimpleNamespace(error=self._report))
         self._devices(device="cpu")
         self.add("modules.scripts_manager")
+        self.add("installer", control_extensions=["NudeNet"])
         self.add("modules.modeldata", model_data=SimpleNamespace(lock=StrictLock("model", self.log)))
         del self.modules["modules.ui"].process_interrogate
         self._safe()
@@ -239,24 +247,30 @@ class FakeHost:
         """Announce components as the host does while it builds its tabs, then build ours."""
         self.run("before_ui")
         made: dict[str, Component] = {}
-        for tab in ("txt2img", "img2img", "extras"):
-            for name in (
-                f"{tab}_prompt",
-                f"{tab}_style_apply",
-                f"{tab}_gallery",
-                f"{tab}_send_to_extras",
-                *extra,
-            ):
+        for tab in self.tabs:
+            names = [f"{tab}_prompt", f"{tab}_style_apply", f"{tab}_gallery"]
+            if self.family != "SD.Next":
+                names.append(f"{tab}_send_to_extras")
+            for name in (*names, *extra):
                 self.show(made.setdefault(name, Component(elem_id=name)))
             size = [(Component(), "Size-1"), (Component(), "Size-2")]
             fields = None if tab == "extras" else [(made[f"{tab}_prompt"], "Prompt"), *size]
-            image = Component() if tab != "txt2img" else None
-            self.paste_fields[tab] = {"init_img": image, "fields": fields}
+            self.paste_fields[tab] = {"init_img": self._picture_of(tab), "fields": fields}
         self.paste_fields["inpaint"] = {
             "init_img": Component(),
             "fields": self.paste_fields["img2img"]["fields"],
         }
         return made
+
+    @property
+    def tabs(self) -> tuple[str, ...]:
+        """Those that have a gallery."""
+        tabs = ("txt2img", "img2img", "extras")
+        return ("control", *tabs, "gallery") if self.family == "SD.Next" else tabs
+
+    def _picture_of(self, tab: str) -> Component | None:
+        """SD.Next's Control has a drawing board, which is HTML to gradio; text to image takes no picture."""
+        return None if tab == "txt2img" else Component(kind="html" if tab == "control" else "image")
 
     def show(self, component: Component) -> None:
         for callback in self.callbacks["after_component"]:
@@ -269,7 +283,7 @@ class FakeHost:
 
 def installed(host: FakeHost, patch: Any) -> None:
     """Put the host's modules where imports find them, and let ours be imported anew against them."""
-    for name in [name for name in sys.modules if name.split(".")[0] in ("modules", "backend", "ldm_patched")]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ROOTS]:
         patch.delitem(sys.modules, name)
     for name in ("generated", "extras"):  # they derive classes from the host's when they are imported
         patch.delitem(sys.modules, f"clipcap_ext.webui.hosts.{name}", raising=False)

@@ -42,7 +42,7 @@ class Host(Protocol):
 
     @property
     def send_targets(self) -> tuple[str, ...]:
-        """Those of SEND_TARGETS that take a prompt."""
+        """The tabs that take a prompt, named as in SEND_TARGETS or, where a host has others, as it does."""
         ...
 
     @property
@@ -107,11 +107,15 @@ class HostComponents:
     it.
 
     By target ("txt2img", "img2img", "inpaint"): prompts, the prompt box; pictures, the component that takes a
-    PIL image; sizes, its (width, height) sliders. `register` takes the tab's own picture component and must
-    be called at the end of the tab, inside its Blocks: it wires what the host sends to us.
+    PIL image; sizes, its (width, height) sliders; titles, what the host's page calls it where that is another
+    name. `drawn` are the targets whose picture only the page's own script can show. `register` takes the
+    tab's own picture component and must be called at the end of the tab, inside its Blocks: it wires what the
+    host sends to us.
     """
 
     prompts: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     register: Callable[[Any], None] | None = None
+    titles: dict[str, str] = field(default_factory=dict)
+    drawn: frozenset[str] = frozenset()

@@ -199,3 +199,12 @@ def test_the_scripts_hold_only_the_doors(program: FakeHost, monkeypatch: pytest.
         "clipcap_extras": ["ExtrasCaption"], "clipcap_generated": ["GeneratedCaptions"], "clipcap_tab": [],
     }  # fmt: skip
     assert len(program.callbacks["ui_tabs"]) == 1
+
+
+def test_sdnext_is_asked_to_admit_the_script_before_it_looks(fake_host: Start) -> None:
+    program = fake_host("SD.Next")
+    title = generated().title()
+    assert program.modules["installer"].control_extensions == ["NudeNet", title]
+    sys.modules.pop("clipcap_ext.webui.hosts.generated")
+    generated()
+    assert program.modules["installer"].control_extensions == ["NudeNet", title], "asked once, however often"

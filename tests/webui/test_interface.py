@@ -15,7 +15,6 @@ from clipcap_ext.service.keeper import Loaded
 from clipcap_ext.webui.hosts import callbacks, extension
 
 Start = Callable[[str], FakeHost]
-GALLERIES = ("txt2img", "img2img", "extras")
 
 
 class Tab:
@@ -62,26 +61,57 @@ def program(
 
 
 def test_the_tab_is_offered_with_what_was_caught(program: FakeHost, tab: Tab) -> None:
-    made = program.build_interface()
+    program.build_interface()
     ((blocks, label, name),) = program.run("ui_tabs")[0:1][0]
     assert (blocks, name) == ("blocks", "clipcap")
     assert label == ("ClipCap Caption" if program.family == "SD.Next" else "Caption")
+
+
+@pytest.fixture
+def old_tabs(program: FakeHost) -> FakeHost:
+    """A host whose txt2img and img2img can be seen; SD.Next's are hidden unless the user wants them."""
+    program.opts.uiux_hide_legacy = False
+    return program
+
+
+def test_it_sends_to_the_tabs_that_all_hosts_have(old_tabs: FakeHost, tab: Tab) -> None:
+    made = old_tabs.build_interface()
+    old_tabs.run("ui_tabs")
     assert tab.components.prompts["txt2img"] is made["txt2img_prompt"]
     assert tab.components.prompts["img2img"] is made["img2img_prompt"]
-    assert tab.components.pictures["img2img"] is program.paste_fields["img2img"]["init_img"]
+    assert tab.components.pictures["img2img"] is old_tabs.paste_fields["img2img"]["init_img"]
     assert "txt2img" not in tab.components.pictures
     width, height = tab.components.sizes["img2img"]
-    assert [width, height] == [field for field, name in program.paste_fields["img2img"]["fields"][1:]]
+    assert [width, height] == [field for field, name in old_tabs.paste_fields["img2img"]["fields"][1:]]
     assert "inpaint" not in tab.components.sizes, "a mask fits one size only"
+
+
+@pytest.mark.parametrize("program", ["SD.Next"], indirect=True)
+def test_sdnext_is_sent_to_where_a_person_looks(program: FakeHost, tab: Tab) -> None:
+    made = program.build_interface()
+    program.run("ui_tabs")
+    assert tab.components.prompts == {"control": made["control_prompt"]}, "the other tabs are hidden"
+    assert tab.components.titles["control"] == "Images"
+    assert tab.components.drawn == {"control"}, "its drawing board takes no picture from a handler"
+    assert "control" not in tab.components.pictures
+
+
+@pytest.mark.parametrize("program", ["SD.Next"], indirect=True)
+def test_the_standard_page_of_sdnext_has_all_its_tabs(program: FakeHost, tab: Tab) -> None:
+    program.opts.theme_type = "Standard"
+    program.build_interface()
+    program.run("ui_tabs")
+    assert list(tab.components.prompts) == ["control", "txt2img", "img2img"]
+    assert tab.components.titles == {"control": "Control", "txt2img": "Text", "img2img": "Image"}
 
 
 def test_galleries_send_to_our_picture(program: FakeHost, tab: Tab) -> None:
     made = program.build_interface()
     program.run("ui_tabs")
     program.connect_bindings()
-    assert [button.elem_id for button in program.made] == [f"{name}_send_to_clipcap" for name in GALLERIES]
+    assert [button.elem_id for button in program.made] == [f"{name}_send_to_clipcap" for name in program.tabs]
     assert [binding.source_image_component for binding in program.bindings] == [
-        made[f"{n}_gallery"] for n in GALLERIES
+        made[f"{n}_gallery"] for n in program.tabs
     ]
     assert {binding.tabname for binding in program.bindings} == {"clipcap"}
     assert all(binding.source_text_component is None for binding in program.bindings), (
@@ -103,12 +133,14 @@ def test_a_tab_that_fails_leaves_the_webui_whole(program: FakeHost, tab: Tab) ->
 def test_components_made_anew_at_run_time_add_nothing(program: FakeHost) -> None:
     made = program.build_interface()
     program.run("ui_tabs")
-    program.show(Component(elem_id="txt2img_send_to_extras"))
-    program.show(made["img2img_send_to_extras"])
-    assert len(program.made) == 3
+    end = "_gallery" if program.family == "SD.Next" else "_send_to_extras"
+    program.show(Component(elem_id=f"txt2img{end}"))
+    program.show(made[f"img2img{end}"])
+    assert len(program.made) == len(program.tabs)
 
 
-def test_reload_ui_builds_everything_again(program: FakeHost, tab: Tab) -> None:
+def test_reload_ui_builds_everything_again(old_tabs: FakeHost, tab: Tab) -> None:
+    program = old_tabs
     program.build_interface()
     program.run("ui_tabs")
     program.bindings.clear()
@@ -121,7 +153,7 @@ def test_reload_ui_builds_everything_again(program: FakeHost, tab: Tab) -> None:
     program.run("ui_tabs")
     program.connect_bindings()
     assert extension.service() is service, "the weights stay"
-    assert len(program.bindings) == 3
+    assert len(program.bindings) == len(program.tabs)
     assert tab.components.prompts["txt2img"] is second["txt2img_prompt"]
 
 
@@ -138,6 +170,8 @@ def test_no_buttons_where_they_are_not_wanted(program: FakeHost, how: str) -> No
 
 
 def test_a_gallery_the_host_lacks_hides_its_button(program: FakeHost) -> None:
+    if program.family == "SD.Next":
+        pytest.skip("its buttons are made after the gallery itself")
     program.run("before_ui")
     program.show(Component(elem_id="extras_send_to_extras"))
     program.run("ui_tabs")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modules import scripts
 
 from clipcap_ext.errors import Cancelled, CaptionError
+from clipcap_ext.webui.hosts import find_host
+from clipcap_ext.webui.hosts.webui import WebuiHost
+
+if TYPE_CHECKING:
+    from clipcap_ext.service.host import Host
 
 INFOTEXT_KEY = "ClipCap caption"
 
@@ -23,6 +28,15 @@ class PerImage(str):
     def __call__(self, index: int = 0, use_main_prompt: bool = False, **_: Any) -> str | None:
         """The caption of image `index` of this batch; none for a grid."""
         return None if use_main_prompt else self.captions.get(index)
+
+
+def ask_admission(host: Host) -> None:
+    """Before the host looks at what is in this file."""
+    if isinstance(host, WebuiHost):
+        host.admit(INFOTEXT_KEY)
+
+
+ask_admission(find_host())
 
 
 class GeneratedCaptions(scripts.Script):

@@ -8,7 +8,6 @@ from clipcap_ext.service.host import HostComponents
 from clipcap_ext.webui.hosts.webui import WebuiHost
 
 PASTE_NAME = "clipcap"  # SD.Next has a "caption" of its own
-GALLERIES = ("txt2img", "img2img", "extras")
 SYMBOL = "\N{SPEECH BALLOON}"
 INTERROGATE_SYMBOL = "\N{PAPERCLIP}"
 
@@ -23,6 +22,11 @@ def paste_module() -> Any:
     from modules import generation_parameters_copypaste
 
     return generation_parameters_copypaste
+
+
+def _is_drawing_board(picture: Any) -> bool:
+    """SD.Next's Kanvas: a mere place in the page, which its own script fills."""
+    return picture is not None and getattr(picture, "get_block_name", str)() == "html"
 
 
 class Interface:
@@ -45,8 +49,8 @@ class Interface:
         if not isinstance(elem_id, str) or elem_id in self._seen:
             return
         self._seen[elem_id] = component
-        name = elem_id.removesuffix("_send_to_extras")
-        if name != elem_id and name in GALLERIES and self._wants_buttons():
+        name = elem_id.removesuffix(self._host.beside_gallery)
+        if name != elem_id and name in self._host.galleries and self._wants_buttons():
             self._buttons[name] = self._tool_button(
                 SYMBOL, f"{name}_send_to_clipcap", "Send image to the Caption tab."
             )
@@ -57,18 +61,22 @@ class Interface:
     def components(self) -> HostComponents:
         """What the tab may send to."""
         fields = paste_module().paste_fields
-        prompts, pictures, sizes = {}, {}, {}
+        prompts, pictures, sizes, drawn = {}, {}, {}, set()
         for target in self._host.send_targets:
-            prompt = self._seen.get("txt2img_prompt" if target == "txt2img" else "img2img_prompt")
+            prompt = self._seen.get(self._host.prompt_id(target))
             if prompt is not None:
                 prompts[target] = prompt
             paste = fields.get(target, {})
-            if paste.get("init_img") is not None:
-                pictures[target] = paste["init_img"]
+            picture = paste.get("init_img")
+            if _is_drawing_board(picture):
+                drawn.add(target)
+            elif picture is not None:
+                pictures[target] = picture
             named = {name: field for field, name in paste.get("fields") or () if name in ("Size-1", "Size-2")}
             if len(named) == 2 and target != "inpaint":
                 sizes[target] = (named["Size-1"], named["Size-2"])
-        return HostComponents(prompts, pictures, sizes, self._register)
+        titles = self._host.target_titles
+        return HostComponents(prompts, pictures, sizes, self._register, titles, frozenset(drawn))
 
     def _register(self, picture: Any) -> None:
         """Called by the tab inside its Blocks, when all of it is there."""

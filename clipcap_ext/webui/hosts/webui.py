@@ -65,8 +65,9 @@ class WebuiHost:
     """A Host (see service/host.py) for programs that descend from AUTOMATIC1111's."""
 
     name = ""
-    send_targets: tuple[str, ...] = SEND_TARGETS
     tab_title = "Caption"
+    galleries: tuple[str, ...] = ("txt2img", "img2img", "extras")
+    beside_gallery = "_send_to_extras"  # how the name ends of what a gallery's button is made after
 
     def __init__(self) -> None:
         self._thread = threading.local()
@@ -83,6 +84,20 @@ class WebuiHost:
         from modules import shared
 
         return getattr(shared.opts, key, default)
+
+    @property
+    def send_targets(self) -> tuple[str, ...]:
+        """Those a person can see."""
+        return SEND_TARGETS
+
+    @property
+    def target_titles(self) -> dict[str, str]:
+        """What the page calls those that it calls otherwise."""
+        return {}
+
+    def prompt_id(self, target: str) -> str:
+        """The name of a target's prompt box; img2img and inpaint share one."""
+        return "txt2img_prompt" if target == "txt2img" else "img2img_prompt"
 
     @property
     def models_dir(self) -> Path:
@@ -122,6 +137,9 @@ class WebuiHost:
     def tab_hidden(self) -> bool:
         """Whether the user hides our tab in the settings."""
         return self.tab_title in (self.setting("hidden_tabs", None) or ())
+
+    def admit(self, title: str) -> None:
+        """Nothing to ask for on a host that gives every script its place."""
 
     def device(self) -> torch.device:
         """--clipcap-device, else the host's choice for interrogation."""

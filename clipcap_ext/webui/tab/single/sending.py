@@ -22,9 +22,12 @@ STEPS = 20  # sendings that can be taken back
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A tab of the host: our button for it and its components; no `sizes` where it takes no picture."""
+    """A tab of the host: our button for it and its components; no `sizes` where it takes no picture. One that
+    is `drawn` takes its picture from the page's script alone, so there is none to give back."""
 
     name: str
+    title: str
+    drawn: bool
     button: gr.Button
     prompt: Any
     picture: Any
@@ -80,7 +83,7 @@ def build_send(context: Context) -> SendControls | None:
         with_picture = gr.Checkbox(
             True,
             label=words("With the picture"),
-            interactive=bool(parts.pictures),
+            interactive=bool(parts.pictures or parts.drawn),
             elem_id=elem_id("with_picture"),
         )
     return SendControls(
@@ -91,14 +94,15 @@ def build_send(context: Context) -> SendControls | None:
 
 def _build_target(context: Context, name: str) -> Target:
     parts = context.components
+    title = parts.titles.get(name, name)
     button = gr.Button(
-        context.words("Send to {target}", target=name), interactive=False, size="sm",
+        context.words("Send to {target}", target=title), interactive=False, size="sm",
         elem_id=elem_id(f"send_{name}"), min_width=100,
     )  # fmt: skip
     takes_picture = name in parts.pictures
     return Target(
-        name=name, button=button, prompt=parts.prompts[name], picture=parts.pictures.get(name),
-        sizes=tuple(parts.sizes.get(name, ())) if takes_picture else (),
+        name=name, title=title, drawn=name in parts.drawn, button=button, prompt=parts.prompts[name],
+        picture=parts.pictures.get(name), sizes=tuple(parts.sizes.get(name, ())) if takes_picture else (),
     )  # fmt: skip
 
 
@@ -119,6 +123,8 @@ def wire_send(context: Context, controls: SendControls, caption: Any, picture: A
             **QUICK,
         )
         page_only(sent.then, f"() => clipcap_show('{target.name}')")
+        if target.drawn:
+            page_only(sent.then, "clipcap_draw", {"wanted": controls.with_picture})
     outputs = [controls.before, controls.unsend, status]
     for target in controls.targets:
         outputs += [part for part in (target.prompt, target.picture, *target.sizes) if part is not None]
@@ -156,9 +162,9 @@ def unsend(context: Context, controls: SendControls, status: Any, before: list[S
     target = next(target for target in controls.targets if target.name == last.target)
     words = context.words
     if last.with_picture:
-        text = words("Given back to {target}: prompt, picture and size", target=target.name)
+        text = words("Given back to {target}: prompt, picture and size", target=target.title)
     else:
-        text = words("Given back to {target}: prompt", target=target.name)
+        text = words("Given back to {target}: prompt", target=target.title)
     answer: Answer = {
         target.prompt: last.prompt, controls.before: earlier, controls.unsend: able(bool(earlier)),
         status: state("done", text),
