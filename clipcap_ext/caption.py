@@ -12,7 +12,9 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.options import check_fields
 
 PRECISIONS = {"exact": "Exact", "fast": "Fast"}  # precision, and its words
-RANKINGS = {"logprob": "Likelihood", "similarity": "Similarity to the picture"}  # rank_by, and its words
+RANKINGS = {  # rank_by, and its words
+    "logprob": "Likelihood", "similarity": "Similarity to the picture", "both": "Both together",
+}  # fmt: skip
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
 MEASURES = ("evidence", "similarity", "logprob")
 DIGITS = 4  # of a similarity or log-probability that are told: processors differ in the last ones
@@ -30,11 +32,12 @@ class Keyword:
 @dataclass(frozen=True)
 class Candidate:
     """One decoded text, its mean log-probability a token (nats) and, where CLIP ranked, its cosine with the
-    image."""
+    image; `score` is what stands for both, where both together ranked."""
 
     text: str
     avg_logprob: float
     similarity: float | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class DecodingOptions:
     )  # fmt: skip
     rank_by: str = decoding_option(
         "logprob",
-        "Order of the candidates: logprob, or similarity to ask CLIP.",
+        "Order of the candidates: logprob, similarity to ask CLIP, or both together.",
         Control("Order by", "What puts one candidate before another.", names=RANKINGS),
         acts_in=("beams", "sampling"),
     )  # fmt: skip
@@ -168,7 +171,7 @@ class DecodingOptions:
             )
         if self.num_candidates == 1 and self.rank_by != "logprob":
             raise UsageError(
-                "rank_by similarity needs at least 2 candidates to choose from: raise num_candidates."
+                f"rank_by {self.rank_by} needs at least 2 candidates to choose from: raise num_candidates."
             )
         if self.num_candidates == 1 and self.diversity > 0:
             raise UsageError("diversity needs at least 2 candidates, that may differ: raise num_candidates.")

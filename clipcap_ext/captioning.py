@@ -55,6 +55,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def cosine_scale(self) -> float:
+        """What its training multiplied cosines of images and texts by."""
+        ...
+
+    @property
     def concept_words(self) -> tuple[str, ...]:
         """Words whose probabilities stand behind those numbers in an image's vector; mostly none."""
         ...

@@ -138,6 +138,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     candidates = [
         {"text": item.text, "avg_logprob": round(item.avg_logprob, DIGITS)}
         | ({} if item.similarity is None else {"similarity": round(item.similarity, DIGITS)})
+        | ({} if item.score is None else {"score": round(item.score, DIGITS)})
         for item in caption.candidates
     ]
     record = {
@@ -163,7 +164,8 @@ def _lines(path: Path, caption: Caption, explain: bool) -> list[str]:
     lines = []
     for item in caption.candidates:
         similarity = "" if item.similarity is None else f"\tsimilarity {item.similarity:.3f}"
-        lines.append(f"{name}\t{item.text}\tlog-probability {item.avg_logprob:.3f}{similarity}")
+        score = "" if item.score is None else f"\tscore {item.score:.3f}"
+        lines.append(f"{name}\t{item.text}\tlog-probability {item.avg_logprob:.3f}{similarity}{score}")
     return lines + [
         f"{name}\tkeyword {item.text}\t{item.facet}\t{item.similarity:.3f}" for item in caption.keywords
     ]

@@ -53,7 +53,7 @@ def evaluate_model(
         split.features.check_made_for(captioner)
     judge, notes = load_judge(request, split)
     if judge is not None:
-        ranked = options.rank_by == "similarity" or config.kind == "sbg"
+        ranked = options.rank_by != "logprob" or config.kind == "sbg"
         note = judge.check_independence(config.encoder, captioner.encoder.fingerprint, ranked)
         notes += [note] if note else []
     start = time.perf_counter()

@@ -57,6 +57,9 @@ class CandidateItem(BaseModel):
     similarity: float | None = Field(
         None, title="Similarity", description="Cosine with the picture, where ranked."
     )
+    score: float | None = Field(
+        None, title="Score", description="Similarity and likelihood in one, where both together ranked."
+    )
 
 
 class CaptionItem(BaseModel):
@@ -253,6 +256,7 @@ def caption_item(caption: Caption) -> CaptionItem:
             text=candidate.text,
             avg_logprob=round(candidate.avg_logprob, DIGITS),
             similarity=None if candidate.similarity is None else round(candidate.similarity, DIGITS),
+            score=None if candidate.score is None else round(candidate.score, DIGITS),
         )
         for candidate in caption.candidates
     ]

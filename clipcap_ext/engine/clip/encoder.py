@@ -4,6 +4,7 @@ else."""
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -61,6 +62,11 @@ class ClipEncoder:
     def clip_dim(self) -> int:
         """Length of a vector in CLIP space."""
         return len(self.encode_text(["a"])[0])
+
+    @property
+    def cosine_scale(self) -> float:
+        """What its training multiplied cosines of images and texts by."""
+        return math.exp(float(self._clip.logit_scale))
 
     @property
     def concept_table(self) -> ConceptTable | None:

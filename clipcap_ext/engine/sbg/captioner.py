@@ -15,15 +15,17 @@ from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
 from clipcap_ext.caption_text import clean_caption
-from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_by_similarity
+from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_by_both, rank_by_similarity
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
 from clipcap_ext.engine.decoding.decode import decode
+from clipcap_ext.engine.decoding.stepper import Stepper
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.precision.copies import LanguageCopies
+from clipcap_ext.engine.sbg.evident_words import EvidentWords
 from clipcap_ext.engine.sbg.prompt import cut_at_separator, format_prompt
 from clipcap_ext.engine.sbg.selector import CONCEPT, KeywordSelector
 from clipcap_ext.engine.sbg.tree import KeywordTree
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from clipcap_ext.engine.sbg.edit import KeywordEdit
 
 BY_HAND = "by hand"  # facet of a keyword that a person wrote
+CREDIT = 2.0  # nats that a score gets for each thing said that the classifier saw
 
 
 class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
@@ -48,6 +51,8 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
         self._copies = LanguageCopies(Gpt2Language(gpt2))
+        table, boost = encoder.concept_table, selector.constants.concepts_boost
+        self._evident = EvidentWords.build(tokenizer, table, boost) if table and boost else None
 
     def caption_features(
         self, features: Tensor, keys: Sequence[str], options: DecodingOptions | None = None
@@ -88,17 +93,17 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
         lm, draft = self._copies.pair(options, rows)
-        decoded = decode(lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, draft=draft)
+        stepper = self._evident.stepper(chosen) if self._evident else Stepper
+        decoded = decode(
+            lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft
+        )
         groups = [keep_distinct([_cut(candidate) for candidate in group]) for group in decoded]
-        ranked = rank_by_similarity(self.encoder, features, groups)
-        if self.selector.constants.concepts_low:
-            ranked = [
-                put_evident_first(group, prompted) for group, prompted in zip(ranked, chosen, strict=True)
-            ]
-        if options.rank_by == "logprob":
-            ranked = [
-                sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True) for group in ranked
-            ]
+        near = rank_by_similarity(self.encoder, features, groups)
+        scale = self.encoder.cosine_scale
+        ranked = [
+            ranked_as_asked(group, prompted, options.rank_by, scale)
+            for group, prompted in zip(near, chosen, strict=True)
+        ]
         return [
             Caption(group[0].text, self.name, tuple(group), prompted)
             for group, prompted in zip(ranked, chosen, strict=True)
@@ -164,10 +169,26 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         return room
 
 
+def ranked_as_asked(
+    group: Sequence[Candidate], keywords: Sequence[Keyword], rank_by: str, cosine_scale: float
+) -> list[Candidate]:
+    """Candidates that come nearest to the image first, in the order that `rank_by` asks for."""
+    if rank_by == "logprob":
+        return sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True)
+    if rank_by == "both":
+        credits = [CREDIT * evident_said(candidate, keywords) for candidate in group]
+        return rank_by_both(group, cosine_scale, credits)
+    return put_evident_first(group, keywords)
+
+
 def put_evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
     """Those candidates first that say most of what the classifier saw; equal ones in the order they had."""
-    seen = [keyword.text for keyword in keywords if keyword.facet == CONCEPT]
-    return sorted(group, key=lambda candidate: -sum(says(candidate.text, concept) for concept in seen))
+    return sorted(group, key=lambda candidate: -evident_said(candidate, keywords))
+
+
+def evident_said(candidate: Candidate, keywords: Sequence[Keyword]) -> int:
+    """How many things a candidate says of those that the classifier saw."""
+    return sum(says(candidate.text, one.text) for one in keywords if one.facet == CONCEPT)
 
 
 def _cut(candidate: Candidate) -> Candidate:

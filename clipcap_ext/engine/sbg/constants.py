@@ -71,6 +71,9 @@ class SelectionConstants:
         "this project: what the encoder's classifier saw, from this probability on; 0, as published, is none",
     )
     concepts_most: int = _field(2, "this project: at most so many things that the classifier saw")
+    concepts_boost: float = _field(
+        0.0, "this project: added to the logits of their words until a caption says them; 0, as published"
+    )
 
     def __post_init__(self) -> None:
         for spec in fields(self):

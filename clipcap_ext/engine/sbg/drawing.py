@@ -31,7 +31,7 @@ def explanation_lines(explanation: Explanation) -> list[Line]:
     lines = [
         Line(0, f"caption: {explanation.caption.text}"),
         Line(0, f"prompt: {explanation.prompt}", strong=False),
-        Line(0, "candidates, by similarity to the image"),
+        Line(0, "candidates, with their similarity to the image"),
     ]
     candidates = enumerate(explanation.caption.candidates)
     lines += _bars([(guess.text, guess.similarity or 0.0, "", place == 0) for place, guess in candidates])

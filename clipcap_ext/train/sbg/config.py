@@ -38,6 +38,9 @@ class SbgConfig(LanguageModelConfig):
         low=0, high=1,
     )  # fmt: skip
     concepts_most: int = option(2, "At most so many things that the classifier saw.", low=0)
+    concepts_boost: float = option(
+        0.0, "Added to the logits of their words, when captioning, until they are said.", low=0
+    )
     block: int = option(
         480,
         "Tokens of a training item, texts run together; 0 makes each image an item, its captions alone.",
@@ -81,6 +84,7 @@ class SbgConfig(LanguageModelConfig):
             logit_scale=self.logit_scale, words_most=self.words_most, group_keywords=self.group_keywords,
             bare=self.words_template, picture=self.picture_template,
             concepts_low=self.concepts_low, concepts_most=self.concepts_most,
+            concepts_boost=self.concepts_boost,
         )  # fmt: skip
 
     @property

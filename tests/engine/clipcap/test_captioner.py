@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipcap_ext.caption import Candidate, DecodingOptions
 from clipcap_ext.engine import captioner as module
-from clipcap_ext.engine.captioner import keep_distinct, rank_by_similarity
+from clipcap_ext.engine.captioner import LIKELIHOOD, keep_distinct, rank_by_both, rank_by_similarity
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.factory import load_captioner
 
@@ -65,6 +65,24 @@ def test_ranking_only_reorders(captioner) -> None:  # type: ignore[no-untyped-de
     for one, other in zip(plain, ranked, strict=True):
         assert {c.text for c in one.candidates} == {c.text for c in other.candidates}
         assert all(c.similarity is None for c in one.candidates)
+
+
+def test_both_together_is_similarity_and_likelihood_in_one_score(captioner) -> None:  # type: ignore[no-untyped-def]
+    near = captioner.caption(PICTURES, SAMPLES.with_changes(rank_by="similarity"))
+    both = captioner.caption(PICTURES, SAMPLES.with_changes(rank_by="both"))
+    share = LIKELIHOOD / captioner.encoder.cosine_scale
+    for one, other in zip(near, both, strict=True):
+        assert {c.text for c in one.candidates} == {c.text for c in other.candidates}
+        scores = [c.similarity + share * c.avg_logprob for c in other.candidates]
+        assert [c.score for c in other.candidates] == pytest.approx(scores)
+        assert scores == sorted(scores, reverse=True) and all(c.score is None for c in one.candidates)
+
+
+@pytest.mark.parametrize("scale, order", [(7.0, ["b", "a"]), (700.0, ["a", "b"])])
+def test_a_larger_scale_of_cosines_leaves_likelihood_less_to_say(scale: float, order: list[str]) -> None:
+    group = [Candidate("a", -2.0, 0.5), Candidate("b", -1.0, 0.4)]
+    assert [one.text for one in rank_by_both(group, scale)] == order
+    assert [one.text for one in rank_by_both(group, scale, [scale, 0.0])] == ["a", "b"], "a credit counts"
 
 
 def test_scoring_gives_each_candidate_its_similarity_and_keeps_the_order(captioner) -> None:  # type: ignore[no-untyped-def]

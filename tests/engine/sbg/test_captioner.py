@@ -12,9 +12,9 @@ import torch
 from tiny import tiny_images
 
 from clipcap_ext.caption import Candidate, DecodingOptions, Keyword
-from clipcap_ext.engine.captioner import rank_by_similarity
+from clipcap_ext.engine.captioner import LIKELIHOOD, rank_by_similarity
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.sbg.captioner import BY_HAND, SbgCaptioner, put_evident_first
+from clipcap_ext.engine.sbg.captioner import BY_HAND, SbgCaptioner, put_evident_first, ranked_as_asked
 from clipcap_ext.engine.sbg.drawing import draw_svg, draw_text, explanation_lines, tree_lines
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.engine.sbg.explain import caption_logprobs, explain, explain_image
@@ -290,3 +290,19 @@ def test_guesses_that_say_what_was_seen_come_first() -> None:
     seen = [Keyword("zebra", "concept", 0.1), Keyword("boat", "concept", 0.1), Keyword("dog", "animal", 0.2)]
     assert [one.similarity for one in put_evident_first(group, seen)] == [0.2, 0.1, 0.3]
     assert put_evident_first(group, seen[2:]) == group
+
+
+def test_both_together_credits_what_was_seen(sbg: SbgCaptioner, features: torch.Tensor) -> None:
+    group = [
+        Candidate("a dog .", -1.0, 0.3),
+        Candidate("a zebra .", -1.0, 0.25),
+        Candidate("a boat .", -0.9, 0.0),
+    ]
+    seen = [Keyword("zebra", "concept", 0.1)]
+    ranked = ranked_as_asked(group, seen, "both", 18.0)
+    assert [one.text for one in ranked] == ["a zebra .", "a dog .", "a boat ."]
+    assert ranked[0].score == pytest.approx(0.25 + (2.0 - LIKELIHOOD) / 18.0)
+    assert ranked_as_asked(group, [], "both", 18.0)[0].text == "a dog ."
+    (caption,) = sbg.guess(features[:1], [["dog"]], FIVE.with_changes(rank_by="both"), keys=["k"])
+    scores = [one.score for one in caption.candidates]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1

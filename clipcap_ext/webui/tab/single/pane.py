@@ -154,7 +154,9 @@ def _build_caption(context: Context) -> CaptionBox:
         copy = gr.Button(words("Copy"), interactive=False, size="sm", elem_id=elem_id("copy"), min_width=70)
     candidates = gr.Radio(
         [], label=words("Candidates"),
-        info=words("Best first: similarity to the picture, or in % how likely its words are; click one."),
+        info=words(
+            "Best first: similarity to the picture, a score, or in % how likely its words are; click one."
+        ),
         elem_id=elem_id("candidates"), elem_classes=["clipcap_candidates"],
     )  # fmt: skip
     return CaptionBox(

@@ -164,12 +164,13 @@ def candidate_choices(caption: Caption) -> Any:
 
 
 def candidate_numbers(candidates: Sequence[Candidate]) -> list[str]:
-    """What the candidates are in order of: `0.31`, their similarity, or `42%`, their words' mean likelihood;
-    blank where they are in order of neither."""
+    """What the candidates are in order of: `0.31`, their score or similarity, or `42%`, their words' mean
+    likelihood; blank where they are in order of none."""
     likelihoods = [100 * math.exp(candidate.avg_logprob) for candidate in candidates]
-    similarities = [candidate.similarity for candidate in candidates if candidate.similarity is not None]
-    if len(similarities) == len(candidates) and similarities == sorted(similarities, reverse=True):
-        return [f"{similarity:.2f}" for similarity in similarities]
+    for measures in ([one.score for one in candidates], [one.similarity for one in candidates]):
+        known = [measure for measure in measures if measure is not None]
+        if len(known) == len(candidates) and known == sorted(known, reverse=True):
+            return [f"{measure:.2f}" for measure in known]
     if likelihoods == sorted(likelihoods, reverse=True):
         return [f"{likelihood:.0f}%" for likelihood in likelihoods]
     return [""] * len(candidates)
