@@ -86,14 +86,14 @@ _SBG = SbgConfig(
     num_candidates=5, temperature=1.0, top_k=50, validate_images=0,
 )  # fmt: skip
 _TINY_SBG = SbgConfig(
-    epochs=4, batch_size=24, lr=2.5e-3, schedule="cosine", warmup_steps=60, weight_decay=0.05, clip_norm=1.0,
-    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=3, logit_scale=16.0,
-    words_most=14,
+    epochs=3, batch_size=32, lr=2.5e-3, schedule="cosine", warmup_steps=60, weight_decay=0.05, clip_norm=1.0,
+    encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=2, logit_scale=16.0,
+    words_most=14, concepts_low=0.1, concepts_most=2, concepts_boost=2.0, swapped=0.4, photoless_limit=6000,
     words_template="a {} .", picture_template="a picture of a {} .", group_keywords=1, block=0,
     keyword_dropout=0.1,
     gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.1, tokenizer="captions",
-    vocab_size=4000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.99, precision="bf16",
-    monitor="cider", validate_images=250, save_dtype="fp16",
+    vocab_size=5000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.995, precision="fp32",
+    monitor="cider", validate_images=500, save_dtype="fp16", num_beams=5, rank_by="both",
 )  # fmt: skip
 _MERGE_RNN = MergeConfig(
     split="karpathy", epochs=100, batch_size=50, lr=1e-3, schedule="constant", weight_decay=0.0, patience=1,

@@ -56,7 +56,9 @@ class SbgConfig(LanguageModelConfig):
     )  # fmt: skip
     texts: str = option("", "Captions without photos: a .csv or .csv.gz with image, split and caption.")
     photoless_limit: int = option(20_000, "How many of them are used; 0 is all.", low=0)
+    num_beams: int = decoding_copy("num_beams")
     num_candidates: int = decoding_copy("num_candidates", 5)
+    rank_by: str = decoding_copy("rank_by", "similarity")
     temperature: float = decoding_copy("temperature", 1.0, low=0.01)
     top_k: int = decoding_copy("top_k", 50)
 
@@ -89,6 +91,8 @@ class SbgConfig(LanguageModelConfig):
 
     @property
     def decoding(self) -> dict[str, Any]:
-        """The exported decode defaults; a seed, so that a picture keeps its caption."""
-        ranked = {"rank_by": "similarity"} if self.num_candidates > 1 else {}
-        return {**super().decoding, "seed": 0, **ranked}
+        """The exported decode defaults; where they sample a seed, so that a picture keeps its caption."""
+        values = super().decoding
+        if self.num_candidates == 1:
+            values.pop("rank_by", None)
+        return {**values, "seed": 0} if "temperature" in values else values

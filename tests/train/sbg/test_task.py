@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,4 +263,8 @@ def test_presets_are_the_papers() -> None:
         assert config.decoding == {
             "temperature": 1.0, "top_k": 50, "num_candidates": 5, "rank_by": "similarity", "seed": 0
         }  # fmt: skip
-    assert find_preset("sbg-tiny").config.block == 0  # type: ignore[attr-defined]
+    tiny = find_preset("sbg-tiny").config
+    assert isinstance(tiny, SbgConfig) and tiny.block == 0 and tiny.constants.concepts_boost == 2.0
+    assert tiny.decoding == {"num_beams": 5, "num_candidates": 5, "rank_by": "both"}
+    alone = replace(tiny, num_beams=1, num_candidates=1, temperature=0.5)
+    assert alone.decoding == {"temperature": 0.5, "top_k": 50, "seed": 0}
