@@ -81,8 +81,8 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         return 0
     streams.say(f"{args.file}: {layout}")
     parts = PublishedParts(
-        args.tokenizer, _encoder(args.encoder, args.file), args.normalize, args.gpt2, args.labels,
-        args.run_config,
+        tokenizer=args.tokenizer, encoder=_encoder(args.encoder, args.file), normalize=args.normalize,
+        gpt2=args.gpt2, labels=args.labels, run_config=args.run_config,
     )  # fmt: skip
     out = convert_file(args.file, args.out or converted_folder(args.file), parts)
     encoder = read_config(out).clip
