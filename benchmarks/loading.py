@@ -4,13 +4,16 @@ process
 The first extension initialised a GPT-2, read a pickle of the whole model and copied the one into the other.
 Ours builds the model without weights and gives it those of model.safetensors, which stay where the system
 mapped them. Both weigh the same: GPT-2 small, MLP 768, prefix 10, random weights. Imports are over before
-anything is measured.
+anything is measured. The same for an encoder folder of a random ViT-L/14 in float16, whose published way is
+to initialise open_clip's class, read all and copy it over. Last, the whole start of `caption` for one photo:
+wall and processor seconds and the peak memory of the process, which is torch's mostly.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,12 +26,17 @@ import torch
 from torch import nn
 
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, EncoderConfig, read_config
+from clipcap_ext.engine.clip.loading import build_clip, load_encoder, save_encoder
+from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clipcap.checkpoint import load_clipcap
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL
 
 PICKLE, FOLDER = "weights.pt", "checkpoint"
 WAYS = ("published", "ours", "ours, half")
+ENCODER, ENCODER_WAYS = "encoder", ("encoder, published", "encoder, ours")
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "clipcap_ext" / "examples" / "cat.jpg"
 
 
 class Published(nn.Module):
@@ -81,12 +89,18 @@ def resident() -> dict[str, float]:
 
 def child(way: str, place: Path) -> dict[str, float]:
     """Load once in this process."""
+    model: nn.Module
     from transformers import GPT2LMHeadModel  # noqa: F401  (imports are not measured)
+
+    if way in ENCODER_WAYS:
+        import open_clip  # noqa: F401
 
     with Peak() as peak:
         start = time.perf_counter()
-        if way == "published":
-            model: nn.Module = Published()
+        if way in ENCODER_WAYS:
+            model = load_either(way, place / ENCODER)
+        elif way == "published":
+            model = Published()
             model.load_state_dict(torch.load(place / PICKLE, map_location="cpu", weights_only=True))
             model.eval()
         else:
@@ -94,8 +108,66 @@ def child(way: str, place: Path) -> dict[str, float]:
             dtype = torch.float16 if way == "ours, half" else torch.float32
             model = load_clipcap(place / FOLDER, config, dtype)
         seconds = time.perf_counter() - start
-    total = sum(float(parameter.double().sum()) for parameter in model.parameters())
+    total = sum(float(parameter.detach().double().sum()) for parameter in model.parameters())
     return {"seconds": seconds, **peak.mebibytes, "sum": total}
+
+
+def load_either(way: str, folder: Path) -> nn.Module:
+    """An encoder folder's CLIP in float32, as it is published to be loaded or as we do."""
+    if way == "encoder, ours":
+        return load_encoder(EncoderConfig("random", ""), folder=folder)._clip
+    import open_clip
+    from safetensors.torch import load_file
+
+    clip = open_clip.CLIP(**open_clip.get_model_config("ViT-L-14"))
+    clip.load_state_dict(load_file(folder / "model.safetensors"))
+    return clip.eval()
+
+
+def write_encoder(place: Path) -> None:
+    """A random ViT-L/14 as an encoder folder."""
+    import open_clip
+
+    torch.manual_seed(0)
+    config = open_clip.get_model_config("ViT-L-14")
+    save_encoder(place / ENCODER, build_clip(config), config, Preprocess(), "random")
+
+
+def started(command: list[str], folder: Path) -> dict[str, float]:
+    """One run of a command there: wall and processor seconds, and its peak of memory in MiB."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    wall = time.perf_counter() - start
+    return {"wall": wall, "processor": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024}
+
+
+def start_table(rounds: int, before: Path | None) -> str:
+    """The start of `caption`, in turns with an older checkout's and with what importing torch alone takes."""
+    from benchmarks.measure import table
+
+    caption = [sys.executable, "-m", "clipcap_ext", "caption", str(PHOTO)]
+    ways = {
+        "`import torch`, alone": ([sys.executable, "-c", "import torch"], ROOT),
+        "`caption one.jpg`": (caption, ROOT),
+    }
+    if before is not None:
+        ways["`caption one.jpg`, before"] = (caption, before)
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for turn in range(rounds + 1):
+        for way, asked in ways.items():
+            ran = started(*asked)
+            if turn:
+                runs[way].append(ran)
+    rows = []
+    for way, some in runs.items():
+        middle = [statistics.median(run[key] for run in some) for key in ("wall", "processor", "peak")]
+        rows.append([way, f"{middle[0]:.1f}", f"{middle[1]:.1f}", f"{middle[2]:.0f}"])
+    return table(["from nothing to the caption", "seconds", "processor seconds", "peak MiB"], rows)
 
 
 def write_both(place: Path) -> None:
@@ -121,45 +193,64 @@ def write_both(place: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--before", type=Path, help="an older checkout, whose start is measured in turns")
+    parser.add_argument("--only", choices=("start", "weights"))
     parser.add_argument("--child", nargs=2, metavar=("WAY", "PLACE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(child(arguments.child[0], Path(arguments.child[1]))))
         return
-    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as place:
-        write_both(Path(place))
-        for turn in range(arguments.rounds + 1):
-            for way in WAYS:
-                command = [sys.executable, __file__, "--child", way, place]
-                ran = subprocess.run(command, check=True, capture_output=True, text=True)
-                if turn:  # the first turn brings the files into the system's cache for all
-                    runs[way].append(json.loads(ran.stdout.splitlines()[-1]))
+    parts = []
+    if arguments.only != "start":
+        with tempfile.TemporaryDirectory() as place:
+            parts = [weights_table(Path(place), arguments.rounds)]
+    if arguments.only != "weights":
+        parts.append(start_table(arguments.rounds, arguments.before))
+    from benchmarks.measure import publish
+
+    text = "\n\n".join(parts)
+    print(text) if arguments.only else publish("loading", text)
+
+
+def weights_table(place: Path, rounds: int) -> str:
+    """All ways to load weights, in turns, each in a process of its own."""
+    write_both(place)
+    write_encoder(place)
+    ways = (*WAYS, *ENCODER_WAYS)
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for turn in range(rounds + 1):
+        for way in ways:
+            command = [sys.executable, __file__, "--child", way, str(place)]
+            ran = subprocess.run(command, check=True, capture_output=True, text=True)
+            if turn:  # the first turn brings the files into the system's cache for all
+                runs[way].append(json.loads(ran.stdout.splitlines()[-1]))
     middle = {
         way: {key: statistics.median(run[key] for run in some) for key in some[0]}
         for way, some in runs.items()
     }
-    assert abs(middle["published"]["sum"] - middle["ours"]["sum"]) < 1, (
-        "the two did not load the same weights"
-    )
-    report(middle)
+    for one, other in ((WAYS[0], WAYS[1]), ENCODER_WAYS):
+        assert abs(middle[one]["sum"] - middle[other]["sum"]) < 1, "the two did not load the same weights"
+    return report(middle)
 
 
-def report(middle: dict[str, dict[str, float]]) -> None:
-    from benchmarks.measure import publish, table
+def report(middle: dict[str, dict[str, float]]) -> str:
+    """Each way's figures, and what they are of the published way's."""
+    from benchmarks.measure import table
 
-    base = middle["published"]
     names = {
         "published": "GPT-2 initialised, pickle read, copied over", "ours": "`load_clipcap`, float32",
         "ours, half": "`load_clipcap`, float16",
+        ENCODER_WAYS[0]: "ViT-L/14 initialised, all read, copied over",
+        ENCODER_WAYS[1]: "`load_encoder` of its folder",
     }  # fmt: skip
     rows = []
     for way, one in middle.items():
+        base = middle["encoder, published" if way in ENCODER_WAYS else "published"]
         shown = [f"{one['seconds']:.2f}", *(f"{one[key]:.0f}" for key in ("all", "own"))]
         ratios = [f"{one[key] / base[key]:.2f}" for key in ("seconds", "all", "own")]
         rows.append([names[way], *(cell for pair in zip(shown, ratios, strict=True) for cell in pair)])
     header = [
-        "loading 156 M weights",
+        "loading 156 M weights, or 428 M of an encoder",
         "seconds",
         "of the first",
         "peak MiB",
@@ -167,7 +258,7 @@ def report(middle: dict[str, dict[str, float]]) -> None:
         "without file pages",
         "of the first",
     ]
-    publish("loading", table(header, rows))
+    return table(header, rows)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import build_clip
-from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, Gpt2, build_gpt2
@@ -48,6 +47,7 @@ from clipcap_ext.engine.sbg.labels import LabelBank
 from clipcap_ext.engine.sbg.prompt import format_prompt
 from clipcap_ext.engine.sbg.selector import BRANCHES, KeywordSelector
 from clipcap_ext.engine.sbg.tree import KeywordTree
+from clipcap_ext.engine.towers.clip_model import ClipModel
 
 CANDIDATES, PUBLISHED_LENGTH = 5, 256
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from clipcap_ext.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+AT_ONCE = 16  # tensors converted before the pages of the file that they came from are let go
 
 
 def write_safetensors(
@@ -41,12 +44,36 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors to the CPU; CheckpointError if the file is missing, cut short or malformed."""
     from safetensors.torch import load_file
 
+    with _told(path):
+        return load_file(str(path))
+
+
+def read_float32(path: Path) -> dict[str, Tensor]:
+    """As read_safetensors, floats as float32: what is float32 there stays mapped, of what is converted only
+    a few tensors are in memory twice at a time."""
+    from safetensors import safe_open
+
+    state: dict[str, Tensor] = {}
+    with _told(path):
+        with safe_open(str(path), framework="pt") as file:
+            names = list(file.keys())
+        for start in range(0, len(names), AT_ONCE):
+            with safe_open(str(path), framework="pt") as file:
+                for name in names[start : start + AT_ONCE]:
+                    tensor = file.get_tensor(name)
+                    state[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return state
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Failures to read a file inside the block as CheckpointErrors."""
     if not path.is_file():
         raise CheckpointError(
             f"{path} is missing: the folder is not a whole checkpoint. Copy or download it again."
         )
     try:
-        return load_file(str(path))
+        yield
     except Exception as error:  # the Rust side has its own exception type, renamed between versions
         size = path.stat().st_size
         raise CheckpointError(

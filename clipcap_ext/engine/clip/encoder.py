@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.int8_tower import tower_in_int8
-from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
+from clipcap_ext.engine.towers.clip_model import ClipModel
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,6 +96,8 @@ class ClipEncoder:
         config.normalize; (B, clip_dim + concept_words) where there is a concept reader."""
         if not isinstance(images, Tensor):
             images = torch.stack([self.preprocess(image) for image in images])
+        if self.device.type == "cuda" and images.device.type == "cpu":
+            images = images.pin_memory().to(self.device, non_blocking=True)  # while the next are prepared
         images = images.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
         if self._concepts is None:
             return self._scaled(self._clip.encode_image(images))

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
-from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
+from clipcap_ext.engine.towers.clip_model import ClipModel
 from clipcap_ext.errors import CheckpointError, UsageError
 
 IMAGENET = "imagenet"

@@ -6,9 +6,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.precision import int8
 from clipcap_ext.engine.precision.int8 import Int8Linear, int8_layer, replace_layers, shared
+from clipcap_ext.engine.towers.clip_model import ClipModel
 
 
 class Int8Attention(nn.Module):

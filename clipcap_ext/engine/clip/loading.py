@@ -14,16 +14,18 @@ from torch import nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.folder import TRAINED_ON_FILE
-from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
+from clipcap_ext.engine.checkpoint.safefile import read_float32, write_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.library import import_open_clip
-from clipcap_ext.engine.clip.model import ClipModel
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.clip.sources import find_clip, missing_clip_error
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clip.weights import load_published
 from clipcap_ext.engine.concepts.classifier import read_concepts
+from clipcap_ext.engine.towers.clip_model import ClipModel
+from clipcap_ext.engine.towers.filling import fill_tower
+from clipcap_ext.engine.towers.lite_clip import LiteClip, is_lite_clip
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.files import recover_folder, write_folder
 from clipcap_ext.foreign_json import expect, read_json_file, shown
@@ -52,6 +54,14 @@ def load_encoder(
     else:
         encoder = _from_open_clip(config, folders)
     return encoder.to(device, dtype)
+
+
+def _clip(model_cfg: dict[str, Any]) -> ClipModel:
+    """As build_clip, without open_clip where it is a kind that is defined here."""
+    if is_lite_clip(model_cfg):
+        _check_sizes(model_cfg)
+        return LiteClip(**model_cfg)
+    return build_clip(model_cfg)
 
 
 def build_clip(model_cfg: dict[str, Any]) -> ClipModel:
@@ -123,19 +133,10 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
         for name in ("model_cfg", "preprocess_cfg")
     )
     text_cfg = expect(model_cfg.get("text_cfg"), dict, f"{path}, text_cfg", CheckpointError)
-    clip = build_clip(model_cfg)
-    state = {name: tensor.float() for name, tensor in read_safetensors(folder / WEIGHTS_FILE).items()}
-    wanted = {name for name, tensor in clip.state_dict().items() if tensor.is_floating_point()}
-    if wanted != set(state):
-        lacks, extra = sorted(wanted - set(state)), sorted(set(state) - wanted)
-        raise CheckpointError(
-            f"{folder / WEIGHTS_FILE} does not fit its config: missing {lacks}, not wanted {extra}."
-        )
-    try:
-        clip.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{folder / WEIGHTS_FILE} does not fit its config: {reason}") from error
+    weights = folder / WEIGHTS_FILE
+    clip = fill_tower(
+        lambda: _clip(model_cfg), read_float32(weights), str(weights), "Copy or download the encoder again."
+    )
     clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
     context_length = text_cfg.get("context_length", 77)
     expect(context_length, int, f"{path}, context_length", CheckpointError)

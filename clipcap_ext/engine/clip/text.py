@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
-from clipcap_ext.engine.clip.model import ClipModel
+from clipcap_ext.engine.towers.clip_model import ClipModel
 
 
 @dataclass(frozen=True)

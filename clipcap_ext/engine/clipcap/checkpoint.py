@@ -22,7 +22,9 @@ def load_clipcap(folder: Path, config: CheckpointConfig, dtype: torch.dtype = to
     except (TypeError, UsageError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} describes no ClipCap: {error}") from error
     weights = folder / WEIGHTS_FILE
-    return fill(lambda: ClipCapModel(architecture), read_safetensors(weights), str(weights), dtype)
+    return fill(
+        lambda: ClipCapModel(architecture, filled=True), read_safetensors(weights), str(weights), dtype
+    )
 
 
 def load_vocabulary(folder: Path, model: ClipCapModel) -> CaptionVocabulary:

@@ -119,6 +119,8 @@ class CopyGate(nn.Module):
         self.mark = nn.Linear(n_embd, len(MARKS) + 1)
         self.query = nn.Linear(n_embd, rank, bias=False)
         self.key = nn.Linear(n_embd, rank, bias=False)
+        if self.mark.weight.is_meta:  # to be filled: drawing there makes torch import its compiler
+            return
         nn.init.normal_(self.mark.weight, std=0.02)
         nn.init.normal_(self.query.weight, std=0.05)
         nn.init.normal_(self.key.weight, std=0.05)

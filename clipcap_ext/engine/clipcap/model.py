@@ -71,13 +71,15 @@ class ClipCapConfig(MapperConfig):
 
 
 class ClipCapModel(nn.Module):
-    """`mapper` (clip_dim -> prefix_length rows of n_embd) and `language`, whose weights are in `gpt2` (a
-    transformers GPT2LMHeadModel) or `lm` (any other causal model of transformers)."""
+    """`mapper` (clip_dim -> prefix_length rows of n_embd) and `language`, whose weights are in `gpt2` or `lm`
+    (any other causal model of transformers)."""
 
-    def __init__(self, config: ClipCapConfig) -> None:
+    def __init__(self, config: ClipCapConfig, *, filled: bool = False) -> None:
+        """filled: the weights come from a checkpoint, so the language model is not initialised."""
         super().__init__()
         self.config = config
-        self.language = config.language_kind.build(config.language_config)
+        kind = config.language_kind
+        self.language = (kind.empty if filled else kind.build)(config.language_config)
         self.add_module(config.language_name, self.language.module)
         n_embd = self.language.n_embd
         evidence = config.evidence_config

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
+from clipcap_ext.engine.checkpoint.safefile import read_float32, write_safetensors
 from clipcap_ext.engine.concepts.concept_table import TABLE_FILE, ConceptTable, read_table, write_table
+from clipcap_ext.engine.towers.efficientnet_lite0 import CLASSES, NAME, EfficientNetLite0
+from clipcap_ext.engine.towers.filling import fill_tower
 from clipcap_ext.errors import CheckpointError
 
 CLASSIFIER_FILE = "concepts.safetensors"
@@ -23,14 +25,14 @@ class ConceptReader(nn.Module):
     """
 
     def __init__(self, model: str, shared: int, table: ConceptTable) -> None:
-        import timm
-
         super().__init__()
-        whole: Any = timm.create_model(model, pretrained=False)
+        whole = _classifier(model)
         self.table, self.shared = table, shared
         self.stages = whole.blocks[shared:]
         self.conv_head, self.bn2, self.classifier = whole.conv_head, whole.bn2, whole.classifier
-        rows = torch.zeros(len(table.concepts), self.classifier.out_features)
+        rows = torch.zeros(
+            len(table.concepts), self.classifier.out_features, device="cpu"
+        )  # never without values
         for row, concept in zip(rows, table.concepts, strict=True):
             row[list(concept.classes)] = 1
         self.register_buffer("members", rows, persistent=False)
@@ -43,8 +45,16 @@ class ConceptReader(nn.Module):
         return classes @ self.members.T.float()
 
 
+def _classifier(model: str) -> Any:
+    if model == NAME:
+        return EfficientNetLite0(CLASSES)
+    import timm
+
+    return timm.create_model(model, pretrained=False)
+
+
 def encode_with_concepts(visual: Any, reader: ConceptReader, images: Tensor) -> tuple[Tensor, Tensor]:
-    """open_clip's timm tower over images (B, 3, H, W) -> (its features, the reader's probabilities)."""
+    """An image tower over images (B, 3, H, W) -> (its features, the reader's probabilities)."""
     trunk = visual.trunk
     shared = trunk.bn1(trunk.conv_stem(images))
     for stage in trunk.blocks[: reader.shared]:
@@ -62,19 +72,15 @@ def read_concepts(folder: Path) -> ConceptReader | None:
     if not (folder / TABLE_FILE).is_file():
         return None
     table = read_table(folder / TABLE_FILE)
-    try:
-        reader = ConceptReader(str(table.source["model"]), int(table.source["shared_stages"]), table)
-    except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(f"{folder / TABLE_FILE} describes no classifier: {error!r}") from error
-    state = {name: tensor.float() for name, tensor in read_safetensors(folder / CLASSIFIER_FILE).items()}
-    try:
-        reader.load_state_dict(reader.state_dict() | state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{folder / CLASSIFIER_FILE} does not fit {TABLE_FILE}: {error}") from error
-    lacking = sorted(set(floats(reader)) - set(state))
-    if lacking:
-        raise CheckpointError(f"{folder / CLASSIFIER_FILE} lacks {', '.join(lacking)}.")
-    return reader.eval()
+
+    def build() -> ConceptReader:
+        try:
+            return ConceptReader(str(table.source["model"]), int(table.source["shared_stages"]), table)
+        except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise CheckpointError(f"{folder / TABLE_FILE} describes no classifier: {error!r}") from error
+
+    weights = folder / CLASSIFIER_FILE
+    return fill_tower(build, read_float32(weights), str(weights), "Copy or download the encoder again.")
 
 
 def save_concepts(folder: Path, reader: ConceptReader) -> None:

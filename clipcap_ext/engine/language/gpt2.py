@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, cast
 
 import torch
 from torch import nn
@@ -43,14 +43,14 @@ class Gpt2(nn.Module):
     """The face of transformers' GPT2LMHeadModel: what this package uses of it, for annotations alone.
 
     `build_gpt2` gives transformers' own class, whose types change from version to version and take a minute
-    to read.
+    to read; `empty_gpt2` ours, which is the same in numbers and needs no transformers.
     """
 
     config: Gpt2Sizes
     transformer: Gpt2Body
     lm_head: nn.Linear
     device: torch.device
-    save_pretrained: Callable[..., None]  # into a folder that transformers reads
+    save_pretrained: Callable[..., None]  # into a folder that transformers reads; ours lacks it
 
 
 def check_gpt2_sizes(sizes: Mapping[str, Any]) -> None:
@@ -77,6 +77,13 @@ def build_gpt2(sizes: Mapping[str, Any]) -> Gpt2:
 
     last = sizes["vocab_size"] - 1  # <|endoftext|>; named so that a small vocabulary stays in range
     return GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=last, eos_token_id=last))
+
+
+def empty_gpt2(sizes: Mapping[str, Any]) -> Gpt2:
+    """A GPT-2 of the same sizes, names and numbers, to be given trained weights."""
+    from clipcap_ext.engine.language.own_gpt2 import OwnGpt2
+
+    return cast(Gpt2, OwnGpt2(sizes))
 
 
 def is_gpt2(module: nn.Module) -> TypeGuard[Gpt2]:

@@ -13,7 +13,7 @@ from clipcap_ext.engine.checkpoint.json_tokenizer import load_json_tokenizer
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.language.causal_config import build_causal, check_causal_config, stop_ids
 from clipcap_ext.engine.language.causal_language import CausalLanguage
-from clipcap_ext.engine.language.gpt2 import build_gpt2, check_gpt2_sizes
+from clipcap_ext.engine.language.gpt2 import build_gpt2, check_gpt2_sizes, empty_gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.language.language_model import LanguageModel
 
@@ -22,11 +22,12 @@ Kept = Mapping[str, Any]  # what config.json says of the language model, in its 
 
 @dataclass(frozen=True)
 class LanguageKind:
-    """check: UsageError for what no such model has. build: with weights to be filled. vocabulary: read from a
-    checkpoint folder."""
+    """check: UsageError for what no such model has. build: with random weights; empty: to be filled with a
+    checkpoint's. vocabulary: read from a checkpoint folder."""
 
     check: Callable[[Kept], None]
     build: Callable[[Kept], LanguageModel]
+    empty: Callable[[Kept], LanguageModel]
     vocabulary: Callable[[Path, Kept], CaptionVocabulary]
 
 
@@ -34,10 +35,12 @@ LANGUAGES: dict[str, LanguageKind] = {
     "gpt2": LanguageKind(
         check_gpt2_sizes,
         lambda sizes: Gpt2Language(build_gpt2(sizes)),
+        lambda sizes: Gpt2Language(empty_gpt2(sizes)),
         lambda folder, _: load_tokenizer(folder),
     ),
     "lm": LanguageKind(
         check_causal_config,
+        lambda kept: CausalLanguage(build_causal(kept)),
         lambda kept: CausalLanguage(build_causal(kept)),
         lambda folder, kept: load_json_tokenizer(folder, stop_ids(kept)),
     ),

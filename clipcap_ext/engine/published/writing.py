@@ -14,7 +14,7 @@ from clipcap_ext.engine.checkpoint.config import CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import fill, save_checkpoint
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.front_matter import GPT2_REPO, base_models, hub_fields, with_front_matter
-from clipcap_ext.engine.language.gpt2 import build_gpt2
+from clipcap_ext.engine.language.gpt2 import empty_gpt2
 from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
 from clipcap_ext.engine.published.parts import SBG_LABELS, PublishedParts, find_gpt2, find_tokenizer
@@ -58,7 +58,11 @@ def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
 
 
 def _build(config: CheckpointConfig, sizes: Mapping[str, int]) -> torch.nn.Module:
-    return build_gpt2(sizes) if config.kind == "sbg" else ClipCapModel(ClipCapConfig(**config.model))
+    return (
+        empty_gpt2(sizes)
+        if config.kind == "sbg"
+        else ClipCapModel(ClipCapConfig(**config.model), filled=True)
+    )
 
 
 def _sizes_of_base(base: StateFile, layout: PublishedLayout, file: Path) -> dict[str, int]:

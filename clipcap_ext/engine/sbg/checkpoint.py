@@ -13,7 +13,7 @@ from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE, fill, save_checkpoint
 from clipcap_ext.engine.checkpoint.safefile import read_safetensors
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
-from clipcap_ext.engine.language.gpt2 import Gpt2, build_gpt2, check_gpt2_sizes
+from clipcap_ext.engine.language.gpt2 import Gpt2, check_gpt2_sizes, empty_gpt2
 from clipcap_ext.engine.sbg.constants import SelectionConstants
 from clipcap_ext.engine.sbg.label_files import LABELS_FILE, bank_json
 from clipcap_ext.engine.sbg.labels import LabelBank
@@ -49,4 +49,4 @@ def load_sbg(
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} describes no SBG: {error!r}") from error
     weights = folder / WEIGHTS_FILE
-    return fill(lambda: build_gpt2(sizes), read_safetensors(weights), str(weights), dtype), constants
+    return fill(lambda: empty_gpt2(sizes), read_safetensors(weights), str(weights), dtype), constants

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clipcap_ext.engine.clip.encoder import ClipEncoder
 
 BATCH = 256  # texts encoded at a time
+ROWS = 1024  # of a table multiplied at a time
 log = logging.getLogger(__name__)
 
 
@@ -49,11 +50,24 @@ class LabelTable:
     def similarities(self, image_features: Tensor) -> np.ndarray:
         """Image features (B, clip_dim), of any norm, concepts behind them unread -> cosines (B, L), which do
         not know the batch."""
-        return unit_rows(image_features[:, : self.features.shape[1]]) @ self._unit.T
+        seen = unit_rows(image_features[:, : self.features.shape[1]])
+        cosines = np.empty((len(seen), len(self._unit)))
+        for some in _slices(len(self._unit)):
+            np.matmul(seen, self._unit[some].astype(np.float64).T, out=cosines[:, some])
+        return cosines
 
     @cached_property
     def _unit(self) -> np.ndarray:
-        return unit_rows(self.features)  # (L, clip_dim)
+        """(L, clip_dim) on unit_rows' grid, whose 24 bits a float32 holds exactly."""
+        unit = np.empty(tuple(self.features.shape), dtype=np.float32)
+        for some in _slices(len(unit)):
+            unit[some] = unit_rows(self.features[some])
+        return unit
+
+
+def _slices(count: int) -> list[slice]:
+    """Of so many rows, few enough at a time that their float64 stay in the processor's cache."""
+    return [slice(start, start + ROWS) for start in range(0, count, ROWS)]
 
 
 def build_table(
@@ -71,6 +85,8 @@ def build_table(
     if features is None:
         features = _encode(encoder, [template.replace("{}", label) for label in unique])
         _keep(path, features)
+        kept = _recall(path, len(unique))  # pages of the file, which the system can take back
+        features = features if kept is None else kept
     return LabelTable(unique, template, features)
 
 

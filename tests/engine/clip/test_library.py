@@ -54,10 +54,19 @@ def test_no_tokens_are_counted_without_it(monkeypatch: pytest.MonkeyPatch) -> No
     assert (count_tokens("a dog"), count_tokens(" ")) == (None, 0)
 
 
-def test_the_command_says_the_line_and_nothing_foreign(tmp_path: Path) -> None:
+def caption_without_it(model: str) -> subprocess.CompletedProcess[str]:
     hiding = "import sys, runpy; sys.modules['open_clip'] = None; sys.argv[0] = 'clipcap_ext'; "
     code = hiding + "runpy.run_module('clipcap_ext', run_name='__main__')"
-    command = [sys.executable, "-c", code, "caption", str(PHOTO), "--model", "tiny-flickr8k"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", code, "caption", str(PHOTO), "--model", model]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_says_the_line_and_nothing_foreign(tiny_folder: Path) -> None:
+    ended = caption_without_it(str(tiny_folder / "tiny-clipcap"))
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "open_clip is not installed here: run" in ended.stderr
+
+
+def test_the_bundled_model_captions_without_it() -> None:
+    ended = caption_without_it("tiny-flickr8k")
+    assert ended.returncode == 0 and ended.stdout.startswith(f"{PHOTO}\t"), ended.stderr

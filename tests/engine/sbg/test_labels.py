@@ -7,6 +7,7 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import tiny_bank
@@ -14,8 +15,10 @@ from tiny import tiny_bank
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
+from clipcap_ext.engine.clip.similarity import unit_rows
+from clipcap_ext.engine.sbg import label_table
 from clipcap_ext.engine.sbg.label_files import bank_json, read_bank, write_bank
-from clipcap_ext.engine.sbg.label_table import build_table
+from clipcap_ext.engine.sbg.label_table import LabelTable, build_table
 from clipcap_ext.engine.sbg.labels import FLAT_FACETS, GROUPED_FACETS, Label, LabelBank
 from clipcap_ext.errors import CheckpointError, UsageError
 
@@ -182,3 +185,13 @@ class Silent:
 
     def encode_text(self, texts: list[str]) -> None:
         raise AssertionError("texts were encoded again")
+
+
+def test_half_the_memory_and_every_bit_of_the_cosines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_table, "ROWS", 3)
+    table = LabelTable(
+        tuple(map(str, range(8))), "{}", torch.randn(8, 31) * torch.logspace(-6, 6, 8)[:, None]
+    )
+    image = torch.randn(4, 40)
+    assert np.array_equal(table.similarities(image), unit_rows(image[:, :31]) @ unit_rows(table.features).T)
+    assert table._unit.dtype == np.float32
