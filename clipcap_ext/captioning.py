@@ -23,15 +23,31 @@ class Looked:
     key: str
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One picture before the encoder: its pixels as the encoder takes them (3, size, size), and what seeds
+    its sampling."""
+
+    pixels: Tensor
+    key: str
+
+
+def _as_it_is(image: Image.Image) -> Any:
+    return image
+
+
 @dataclass(frozen=True)
 class Captioning:
-    """Captions in two steps, so that few pictures are encoded at a time and many captions decoded together.
+    """Captions in steps, so that pictures are made ready in threads, few encoded at a time and many captions
+    decoded together.
 
-    look: pictures to what is seen of each; say: what was seen, of any number of pictures, to their captions.
+    look: pictures, or what `prepare` made of them, to what is seen of each; say: what was seen, of any number
+    of pictures, to their captions. `prepare` is called by threads that work ahead, and needs no turn.
     """
 
-    look: Callable[[Sequence[Image.Image]], Sequence[Any]]
+    look: Callable[[Sequence[Any]], Sequence[Any]]
     say: Callable[[Sequence[Any]], Sequence[Caption]]
+    prepare: Callable[[Image.Image], Any] = _as_it_is
 
 
 class Encoder(Protocol):
@@ -98,7 +114,7 @@ class Captioner(Protocol):
 
     def caption(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[Image.Image | Prepared],
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,
@@ -114,9 +130,13 @@ class Captioner(Protocol):
         """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
         ...
 
+    def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Prepared:
+        """One picture made ready for `look`, by any thread."""
+        ...
+
     def look(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[Image.Image | Prepared],
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,

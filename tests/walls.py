@@ -16,6 +16,7 @@ PACKAGE = "clipcap_ext"
 
 # What each part of the package may import from the package besides itself. A new part has to be entered here.
 BASE = {
+    "ahead",
     "errors",
     "caption",
     "captioning",
@@ -29,6 +30,7 @@ BASE = {
 LAYERS: dict[str, set[str]] = {
     "__init__": {"engine"},
     "errors": set(),
+    "ahead": set(),
     "options": {"errors"},
     "decoding_option": {"options"},
     "caption": {"errors", "decoding_option", "options"},

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from clipcap_ext.ahead import THREADS, prepare_ahead
 from clipcap_ext.caption import Caption
 from clipcap_ext.captioning import Captioning
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 8
 WIDER = 8  # batches whose captions are decoded together, at most
 PATIENCE = 2.0  # seconds that an encoded picture waits for others
-PIXELS = 50_000_000  # of the pictures that wait: 150 MB
+PIXELS = 50_000_000  # of the pictures that wait for their captions: 150 MB
+PIXELS_AHEAD = 25_000_000  # of those that were read ahead
 GIVE_UP_AFTER = 3  # pictures in a row that the model, not the file, failed on
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -44,20 +47,28 @@ class Outcome:
         return bool(self.problem) and self.image is not None
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A picture's outcome so far, and what `Captioning.prepare` made of it, if it opened."""
+
+    outcome: Outcome
+    prepared: Any = None
+
+
 def caption_files(
     paths: Sequence[Path], captioning: Captioning, *, batch_size: int = BATCH_SIZE,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:  # fmt: skip
     """Yield an Outcome for each of `paths`, in order; ends early once `stopped`.
 
-    The next batch's files are read while one is captioned. A batch that fails is tried again picture by
-    picture, so that one never costs the others; the model's error is raised after GIVE_UP_AFTER pictures in a
-    row, since then it is not the pictures.
+    The next pictures are read and made ready while some are captioned. A batch that fails is tried again
+    picture by picture, so that one never costs the others; the model's error is raised after GIVE_UP_AFTER
+    pictures in a row, since then it is not the pictures.
     """
     failures = 0
     waiting = _Waiting(captioning, batch_size * WIDER, stopped)
     try:
-        for outcome in waiting.captioned(_batches(paths, batch_size, stopped)):
+        for outcome in waiting.captioned(_batches(paths, captioning, batch_size, stopped)):
             failures = failures + 1 if outcome.failed else 0
             yield outcome
             if stopped():
@@ -68,33 +79,37 @@ def caption_files(
         return
 
 
-def _batches(paths: Sequence[Path], batch_size: int, stopped: Callable[[], bool]) -> Iterator[list[Outcome]]:
-    """The pictures, read one batch ahead; none is asked for once `stopped`."""
-    batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        reading: Future[list[Outcome]] | None = pool.submit(_read, batches[0]) if batches else None
-        for number in range(len(batches)):
+def _batches(
+    paths: Sequence[Path], captioning: Captioning, batch_size: int, stopped: Callable[[], bool]
+) -> Iterator[list[_Opened]]:
+    """The pictures, read and made ready in threads ahead of the encoder; none is asked for once `stopped`."""
+    ahead = prepare_ahead(
+        paths, lambda path: _opened(path, captioning), THREADS, ahead=batch_size + THREADS,
+        weight=_pixels, heavy=PIXELS_AHEAD, stopped=stopped,
+    )  # fmt: skip
+    with closing(ahead) as opened:
+        while batch := list(islice(opened, batch_size)):
             if stopped():
                 return
-            read = reading.result() if reading is not None else []
-            reading = pool.submit(_read, batches[number + 1]) if number + 1 < len(batches) else None
-            yield read
+            yield batch
 
 
-def _read(paths: Sequence[Path]) -> list[Outcome]:
+def _opened(path: Path, captioning: Captioning) -> _Opened:
     from clipcap_ext.engine.images.reading import open_image
 
-    outcomes = []
-    for path in paths:
-        try:
-            outcomes.append(Outcome(path, image=open_image(path)))
-        except ImageError as error:
-            outcomes.append(Outcome(path, problem=str(error)))
-        except Exception as error:  # a plugin of Pillow's may raise anything: the other pictures go on
-            outcomes.append(
-                Outcome(path, problem=f"{path.name} cannot be read: {type(error).__name__}: {error}")
-            )
-    return outcomes
+    try:
+        image = open_image(path)
+        return _Opened(Outcome(path, image=image), captioning.prepare(image))
+    except ImageError as error:
+        return _Opened(Outcome(path, problem=str(error)))
+    except Exception as error:  # a plugin of Pillow's may raise anything: the other pictures go on
+        problem = f"{path.name} cannot be read: {type(error).__name__}: {error}"
+        return _Opened(Outcome(path, problem=problem))
+
+
+def _pixels(opened: _Opened) -> int:
+    image = opened.outcome.image
+    return 0 if image is None else image.width * image.height
 
 
 @dataclass
@@ -107,7 +122,7 @@ class _Waiting:
     entries: list[tuple[Outcome, Any]] = field(default_factory=list)
     since: float = 0.0
 
-    def captioned(self, batches: Iterator[list[Outcome]]) -> Iterator[Outcome]:
+    def captioned(self, batches: Iterator[list[_Opened]]) -> Iterator[Outcome]:
         """An outcome for each picture of `batches`, several batches' captions decoded together."""
         for read in batches:
             self.since = self.since if self.entries else time.monotonic()
@@ -127,9 +142,9 @@ class _Waiting:
         late = time.monotonic() - self.since >= PATIENCE
         return late or len(self.entries) >= self.most or sum(w * h for w, h in sizes) >= PIXELS
 
-    def _looked(self, read: Sequence[Outcome]) -> Iterator[tuple[Outcome, Any]]:
-        seen = _each(self.captioning.look, [outcome.image for outcome in read if outcome.image is not None])
-        for outcome in read:
+    def _looked(self, read: Sequence[_Opened]) -> Iterator[tuple[Outcome, Any]]:
+        seen = _each(self.captioning.look, [one.prepared for one in read if one.outcome.image is not None])
+        for outcome in (one.outcome for one in read):
             one = None if outcome.image is None else next(seen)
             failed = isinstance(one, CaptionError)
             yield (replace(outcome, problem=str(one)), None) if failed else (outcome, one)

@@ -8,9 +8,9 @@ decoding them.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipcap_ext.ahead import THREADS, prepare_ahead
 from clipcap_ext.corpus.augmentation import Augmentation
 from clipcap_ext.corpus.examples import Corpus, Example, Problem
 from clipcap_ext.corpus.feature_store import FeatureStore
@@ -38,7 +39,6 @@ SHARD_ROWS = 1024  # most work that a killed run can lose, in views
 READING = (
     "r1"  # raised when pictures are read or laid on white in another way, so that old features are not used
 )
-WORKERS = 2
 Progress = Callable[[int, int], None]  # is told how many images are done, of how many
 
 
@@ -97,7 +97,7 @@ def _identify(corpus: Corpus, views: int, problems: dict[str, Problem]) -> Itera
         except OSError as error:
             return error
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for example, digested in zip(corpus.examples, pool.map(digest, corpus.examples), strict=True):
             if isinstance(digested, OSError):
                 problems[example.image_id] = Problem(
@@ -151,31 +151,17 @@ def _decode_ahead(
 ) -> Iterator[list[tuple[_Image, _Looks | ImageError]]]:
     """Batches of images with the tensors of the views they lack, decoded in threads ahead of the encoder."""
 
-    def look(image: _Image) -> _Looks | ImageError:
+    def look(image: _Image) -> tuple[_Image, _Looks | ImageError]:
         try:
             picture = open_image(image.example.path)
         except ImageError as error:
-            return error
+            return image, error
         lacking = [(view, key) for view, key in enumerate(image.keys) if key not in store]
-        return {key: encoder.preprocess(view_of(picture, key, view)) for view, key in lacking}
+        return image, {key: encoder.preprocess(view_of(picture, key, view)) for view, key in lacking}
 
-    rest = iter(images)
-    ahead: deque[tuple[_Image, Future[_Looks | ImageError]]] = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
-
-        def submit(count: int) -> None:
-            ahead.extend((image, pool.submit(look, image)) for image in islice(rest, count))
-
-        try:
-            submit(2 * batch_size)
-            while ahead:
-                batch = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
-                decoded = [(image, future.result()) for image, future in batch]
-                submit(batch_size)
-                yield decoded
-        finally:
-            for _, future in ahead:
-                future.cancel()
+    with closing(prepare_ahead(images, look, THREADS, ahead=2 * batch_size)) as decoded:
+        while batch := list(islice(decoded, batch_size)):
+            yield batch
 
 
 def view_of(picture: Image.Image, key: str, view: int) -> Image.Image:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipcap_ext.corpus.ahead import prepare_ahead
+from clipcap_ext.ahead import prepare_ahead
 from clipcap_ext.corpus.examples import Problem, Sample
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Manifest, Row, ShardInfo
 from clipcap_ext.corpus.features import view_key, view_of

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
-from clipcap_ext.captioning import Encoder, Looked
+from clipcap_ext.captioning import Encoder, Looked, Prepared
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
@@ -47,7 +47,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
 
     def caption(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[Image.Image | Prepared],
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,
@@ -59,9 +59,13 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """
         return self.caption_looked(self.look(images, options, keys=keys), options, score=score)
 
+    def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Prepared:
+        """One picture made ready for `look`, by any thread."""
+        return Prepared(self.encoder.preprocess(image), self.keys_of([image], options)[0])
+
     def look(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[Image.Image | Prepared],
         options: DecodingOptions | None = None,
         *,
         keys: Sequence[str] | None = None,
@@ -69,8 +73,9 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """The first half of `caption`: encode images in one batch."""
         if not images:
             return []
-        names = self.keys_of(images, options) if keys is None else keys
-        features = self.image_features(images, options)
+        ready = [one if isinstance(one, Prepared) else self.prepare(one, options) for one in images]
+        names = [one.key for one in ready] if keys is None else keys
+        features = self.image_features(torch.stack([one.pixels for one in ready]), options)
         return [Looked(row, name) for row, name in zip(features, names, strict=True)]
 
     def caption_looked(
@@ -103,8 +108,11 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         words = self.copies is not None and self.copies.changes
         return words or self.encoder.in_int8 is not self.encoder
 
-    def image_features(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> Tensor:
-        """Images -> (B, clip_dim) by this captioner's encoder, as precisely as the options say."""
+    def image_features(
+        self, images: Sequence[Image.Image] | Tensor, options: DecodingOptions | None
+    ) -> Tensor:
+        """Images, or their pixels (B, 3, H, W) -> (B, clip_dim) by this captioner's encoder, as precisely as
+        the options say."""
         fast = asks_for_int8(options or self.default_options, self.encoder.device.type)
         return (self.encoder.in_int8 if fast else self.encoder).encode_image(images)
 

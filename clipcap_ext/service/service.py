@@ -10,12 +10,15 @@ generation would hold the queue and wait for ours, and both would stand still. W
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from clipcap_ext.ahead import THREADS, prepare_ahead
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.captioning import Prepared
 from clipcap_ext.engine.catalog import ModelEntry, find_model, list_models
 from clipcap_ext.service.keeper import Keeper
 from clipcap_ext.service.work import Progress, Result, Work
@@ -26,6 +29,15 @@ if TYPE_CHECKING:
     from clipcap_ext.service.host import Host
 
 BATCH_SIZE = 8
+
+
+def _ahead(
+    work: Work, images: Sequence[Image.Image], options: DecodingOptions | None
+) -> Generator[Image.Image | Prepared, None, None]:
+    """The pictures, made ready in threads while those before them are captioned."""
+    return prepare_ahead(
+        images, lambda image: work.prepare(image, options), THREADS, ahead=BATCH_SIZE + THREADS
+    )
 
 
 class CaptionService:
@@ -61,11 +73,14 @@ class CaptionService:
     ) -> Result:  # fmt: skip
         """Caption images with the model of that name, BATCH_SIZE at a time; errors as in `Work.caption`."""
         results: list[Result] = []
-        with self.work("Captioning", len(images), model, on_progress, stop) as work:
+        with (
+            self.work("Captioning", len(images), model, on_progress, stop) as work,
+            closing(_ahead(work, images, options)) as ready,
+        ):
             for start in range(0, max(len(images), 1), BATCH_SIZE):
-                part = slice(start, start + BATCH_SIZE)
-                own_keys = None if keys is None else keys[part]
-                results.append(work.caption(images[part], options, keys=own_keys, score=score))
+                own_keys = None if keys is None else keys[start : start + BATCH_SIZE]
+                part = list(islice(ready, BATCH_SIZE))
+                results.append(work.caption(part, options, keys=own_keys, score=score))
                 for caption in results[-1].captions:
                     work.step(caption.text)
         captions = tuple(caption for result in results for caption in result.captions)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from clipcap_ext.caption import Caption, DecodingOptions
-from clipcap_ext.captioning import Captioner, Captioning
+from clipcap_ext.captioning import Captioner, Captioning, Prepared
 from clipcap_ext.errors import Cancelled, CaptionError, UsageError
 from clipcap_ext.service.judging import Judged
 from clipcap_ext.service.keeper import Keeper, Loaded
@@ -77,14 +77,14 @@ class Work:
             self.on_progress(stage)
 
     def caption(
-        self, images: Sequence[Image.Image], options: DecodingOptions | None = None, *,
+        self, images: Sequence[Image.Image | Prepared], options: DecodingOptions | None = None, *,
         keys: Sequence[str] | None = None, score: bool = False,
     ) -> Result:  # fmt: skip
         """Caption one batch. `score` gives every candidate its similarity, whatever ranked them."""
 
         def captions(captioner: Captioner) -> list[Caption]:
             return captioner.caption(
-                [_rgb(image) for image in images], self._asked(captioner, options), keys=keys, score=score
+                [_ready(image) for image in images], self._asked(captioner, options), keys=keys, score=score
             )
 
         return self._result(captions, options)
@@ -121,17 +121,25 @@ class Work:
         return self._in_our_words(judged)
 
     def captioning(self, options: DecodingOptions | None) -> Captioning:
-        """`caption` in its two steps with the options filled in, as clipcap_ext.batch takes it."""
+        """`caption` in its steps with the options filled in, as clipcap_ext.batch takes it."""
         return Captioning(
             lambda images: self._made(
                 lambda captioner: captioner.look(
-                    [_rgb(image) for image in images], self._asked(captioner, options)
+                    [_ready(image) for image in images], self._asked(captioner, options)
                 )
             )[0],
             lambda looked: self._made(
                 lambda captioner: captioner.caption_looked(looked, self._asked(captioner, options))
             )[0],
+            lambda image: self.prepare(image, options),
         )
+
+    def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Image.Image | Prepared:
+        """A picture made ready for the model in memory, by any thread; as it is before there is one."""
+        loaded, picture = self.keeper.loaded, _rgb(image)
+        if loaded is None or loaded.name != self.model:
+            return picture
+        return loaded.captioner.prepare(picture, self._asked(loaded.captioner, options))
 
     def _asked(self, captioner: Captioner, options: DecodingOptions | None) -> DecodingOptions | None:
         """The options asked for; where none are, the model's own in the settings page's precision."""
@@ -174,6 +182,10 @@ class Work:
             f"Out of memory on {device}: everything of the captioner was freed. "
             "Try again; with fewer candidates or beams, or a smaller model, it needs less."
         )
+
+
+def _ready(image: Image.Image | Prepared) -> Image.Image | Prepared:
+    return image if isinstance(image, Prepared) else _rgb(image)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

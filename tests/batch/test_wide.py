@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -109,3 +110,32 @@ def test_a_stop_ends_it_before_the_captions_of_those_who_wait(paths: list[Path])
     for outcome in caption_files(paths, Counting().steps, stopped=lambda: len(seen) >= 3):
         seen.append(outcome)
     assert len(seen) == 3
+
+
+def test_pictures_are_made_ready_by_other_threads_and_in_no_other_order(paths: list[Path]) -> None:
+    paths[3].write_bytes(b"no picture")
+    threads: set[int] = set()
+    looked: list[object] = []
+
+    def prepare(image: Image.Image) -> int:
+        threads.add(threading.get_ident())
+        return shade(image)
+
+    def look(reds: Sequence[int]) -> Sequence[int]:
+        looked.extend(reds)
+        return reds
+
+    outcomes = list(caption_files(paths, Captioning(look, Counting().say, prepare)))
+    assert [one.path for one in outcomes] == paths and looked == [red for red in RED if red != RED[3]]
+    assert threading.get_ident() not in threads and all(one.image or one.problem for one in outcomes)
+
+
+def test_what_cannot_be_made_ready_is_that_pictures_own_problem(paths: list[Path]) -> None:
+    def prepare(image: Image.Image) -> int:
+        if shade(image) == 100:
+            raise OverflowError("too red")
+        return shade(image)
+
+    outcomes = list(caption_files(paths, Captioning(lambda reds: reds, Counting().say, prepare)))
+    assert [one.path for one in outcomes if one.problem] == [paths[10]]
+    assert outcomes[10].problem == f"{paths[10].name} cannot be read: OverflowError: too red"

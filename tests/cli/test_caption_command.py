@@ -11,11 +11,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from clipcap_ext.captioning import Prepared
 from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,15 +151,18 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_picture_the_model_fails_on_stops_no_other(
     terminal: Terminal, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ClipCapCaptioner.look
+    prepare, look = ClipCapCaptioner.prepare, ClipCapCaptioner.look
 
-    def fails_on_narrow(
-        self: ClipCapCaptioner, images: list[Image.Image], *rest: object, **named: object
-    ) -> object:
-        if any(image.height == 41 for image in images):
+    def marks_narrow(self: ClipCapCaptioner, image: Image.Image, *rest: Any) -> Prepared:
+        made = prepare(self, image, *rest)
+        return replace(made, key="narrow") if image.height == 41 else made
+
+    def fails_on_narrow(self: ClipCapCaptioner, images: list[Prepared], *rest: Any, **named: Any) -> object:
+        if any(image.key == "narrow" for image in images):
             raise ZeroDivisionError("narrow")
-        return real(self, images, *rest, **named)
+        return look(self, images, *rest, **named)
 
+    monkeypatch.setattr(ClipCapCaptioner, "prepare", marks_narrow)
     monkeypatch.setattr(ClipCapCaptioner, "look", fails_on_narrow)
     found = rows(terminal("caption", photos, "--json").out)
     assert ["error" in row for row in found] == [False, True, True, False, False]

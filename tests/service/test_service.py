@@ -32,6 +32,9 @@ class PretendCaptioner:
         self.batches: list[int] = []
         self.asked: list[tuple[object, bool]] = []  # keys, score
 
+    def prepare(self, image: Image.Image, options: object = None) -> Image.Image:
+        return image
+
     def caption(
         self, images: Sequence[Image.Image], options: object = None, *, keys: object = None,
         score: bool = False,

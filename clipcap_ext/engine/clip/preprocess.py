@@ -51,9 +51,9 @@ class Preprocess:
     def __call__(self, image: Image.Image) -> Tensor:
         """A PIL image of any size -> (3, size, size) float32."""
         pixels = np.asarray(self.resize(image.convert("RGB")), dtype=np.float32) / 255.0  # (size, size, 3)
-        tensor = torch.from_numpy(pixels).permute(2, 0, 1)
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
-        return (tensor - mean) / std
+        mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
+        # by numpy, which keeps to the thread it is called in: several prepare pictures beside the encoder
+        return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
 
     def resize(self, image: Image.Image) -> Image.Image:
         """The picture as CLIP sees it: size x size pixels."""

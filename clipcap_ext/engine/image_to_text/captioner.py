@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.caption_text import clean_caption
-from clipcap_ext.captioning import Looked
+from clipcap_ext.captioning import Looked, Prepared
 from clipcap_ext.engine.captioner import keep_distinct
 from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.decoding.rows import row_generator
@@ -41,23 +41,25 @@ class ImageToTextCaptioner:
         self._room = room_of(model.config)
 
     def caption(
-        self, images: Sequence[Image.Image], options: DecodingOptions | None = None, *,
+        self, images: Sequence[Image.Image | Prepared], options: DecodingOptions | None = None, *,
         keys: Sequence[str] | None = None, score: bool = False,
     ) -> list[Caption]:  # fmt: skip
         """Caption images; `keys` (default: a digest of the pixels) seed each image's sampling."""
         return self.caption_looked(self.look(images, options, keys=keys), options, score=score)
 
+    def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Prepared:
+        """One picture made ready for `look`, by any thread."""
+        samples = (options or self.default_options).temperature > 0
+        return Prepared(self.encoder.encode_image([image])[0], pixel_key(image) if samples else "")
+
     def look(
-        self, images: Sequence[Image.Image], options: DecodingOptions | None = None, *,
+        self, images: Sequence[Image.Image | Prepared], options: DecodingOptions | None = None, *,
         keys: Sequence[str] | None = None,
     ) -> list[Looked]:  # fmt: skip
         """The first half of `caption`: prepare the pixels of images."""
-        if not images:
-            return []
-        samples = (options or self.default_options).temperature > 0
-        names = keys if keys is not None else [pixel_key(image) if samples else "" for image in images]
-        pixels = self.encoder.encode_image(images)
-        return [Looked(row, name) for row, name in zip(pixels, names, strict=True)]
+        ready = [one if isinstance(one, Prepared) else self.prepare(one, options) for one in images]
+        names = [one.key for one in ready] if keys is None else keys
+        return [Looked(one.pixels, name) for one, name in zip(ready, names, strict=True)]
 
     def caption_looked(
         self, looked: Sequence[Looked], options: DecodingOptions | None = None, *, score: bool = False

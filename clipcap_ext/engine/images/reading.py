@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,8 @@ MAX_PIXELS = (
 SHORT_SIDE = (
     1024  # a larger picture is shrunk by a whole factor that leaves its shortest side this many pixels
 )
+LARGE = 4_000_000  # pixels of a picture that is decoded alone, however many threads read pictures
+_LARGE_ONES = threading.Lock()
 BAND_ROWS = 256  # of the shrunk picture, made at a time
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -37,9 +41,9 @@ WHOLE_RANGE = ("I", "F")  # modes whose white is found by looking at the whole p
 def open_image(source: str | os.PathLike[str] | IO[bytes], max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the first frame of a file or binary stream: upright, RGB, transparency laid on white.
 
-    A large picture is shrunk on the way (see SHORT_SIDE), so that besides the one being decoded only small
-    ones are in memory. Raises ImageError, which names the file and the reason, for whatever cannot be read
-    whole.
+    A large picture is shrunk on the way (see SHORT_SIDE), and such are decoded by one thread at a time, so
+    that besides the one being decoded only small ones are in memory. Raises ImageError, which names the file
+    and the reason, for whatever cannot be read whole.
     """
     if isinstance(source, (str, os.PathLike)):
         name = printable(os.fspath(source))
@@ -90,7 +94,8 @@ def _decoded(stream: IO[bytes], formats: list[str], max_pixels: int) -> Image.Im
             )
         if min(image.size) > SHORT_SIDE:
             image.draft(None, (SHORT_SIDE, SHORT_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
-        return _upright(_shrunk(image), _orientation(image))
+        with _LARGE_ONES if image.width * image.height > LARGE else nullcontext():
+            return _upright(_shrunk(image), _orientation(image))
 
 
 def _shrunk(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.corpus.ahead import prepare_ahead
+from clipcap_ext.ahead import prepare_ahead
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
 from clipcap_ext.train.loop.batches import share
 from clipcap_ext.train.loop.places import BEST, LAST

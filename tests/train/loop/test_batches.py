@@ -3,14 +3,10 @@ ahead."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcap_ext.corpus.ahead import prepare_ahead
 from clipcap_ext.train.loop.batches import plan_epoch, share
 
 
@@ -57,15 +53,3 @@ def test_shares_are_even_and_whole(size: int, parts: int) -> None:
     shares = [share(batch, part, parts) for part in range(parts)]
     assert sorted(np.concatenate(shares).tolist()) == batch.tolist()
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_prepared_keeps_the_order_and_passes_errors_on() -> None:
-    def slow_first(i: int) -> int:
-        time.sleep(0.02 if i == 0 else 0)
-        if i == 5:
-            raise ValueError("five")
-        return i * i
-
-    assert list(prepare_ahead(range(5), slow_first, 3)) == [0, 1, 4, 9, 16]
-    with pytest.raises(ValueError, match="five"):
-        list(prepare_ahead(range(8), slow_first, 3))
