@@ -7,8 +7,13 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 README = Path(__file__).with_name("README.md")
 
@@ -30,6 +35,59 @@ def medians(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
             if turn:
                 taken[name].append(spent)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where it runs, what is called half there, and how much is done. minutes: none begins after so many."""
+
+    device: torch.device
+    dry: bool
+    minutes: float
+    start: float
+
+    @property
+    def half(self) -> torch.dtype:
+        """What captions are reckoned in on this device."""
+        import torch
+
+        return torch.float32 if self.dry else torch.float16
+
+    @property
+    def name(self) -> str:
+        """The card's, or that there is none."""
+        import torch
+
+        return "no card, a dry run" if self.dry else torch.cuda.get_device_name(self.device)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return time.monotonic() - self.start > 60 * self.minutes
+
+    def wait(self) -> None:
+        """Until the device has done what it was asked."""
+        import torch
+
+        if not self.dry:
+            torch.cuda.synchronize(self.device)
+
+    def held(self) -> int:
+        """Bytes of its memory that tensors take; 0 where that is not told."""
+        import torch
+
+        return 0 if self.dry else torch.cuda.memory_allocated(self.device)
+
+    def seconds(self, action: Callable[[], object], rounds: int = 5) -> float:
+        """The median of `rounds` calls, two more before them."""
+        taken = []
+        for _ in range(1 if self.dry else rounds + 2):
+            self.wait()
+            start = time.perf_counter()
+            action()
+            self.wait()
+            taken.append(time.perf_counter() - start)
+        return statistics.median(taken[-rounds:])
 
 
 def surroundings() -> str:
