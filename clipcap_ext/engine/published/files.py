@@ -33,7 +33,9 @@ def known_parts(about: PublishedModel | None, *, folders: Sequence[Path] = ()) -
     encoder = (
         None if about in PUBLISHED and not about.repo else about.encoder
     )  # whichever file it is: its shapes say
-    return PublishedParts(tokenizer, encoder, None, gpt2, None, about.decoding or None, training)
+    return PublishedParts(
+        tokenizer=tokenizer, encoder=encoder, gpt2=gpt2, decoding=about.decoding or None, training=training
+    )
 
 
 def ensure_folder(

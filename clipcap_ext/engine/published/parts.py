@@ -37,7 +37,7 @@ SBG_LABELS = BUNDLED / "tiny-sbg-flickr8k"
 SBG_DECODING = {"temperature": 1.0, "top_k": 50, "num_candidates": 5, "rank_by": "similarity", "seed": 0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedParts:
     """What a file does not say, where the asker says it; None is for what is looked for or guessed.
 

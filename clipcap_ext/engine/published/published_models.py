@@ -15,6 +15,7 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.errors import UsageError
 
+IMAGE_TO_TEXT = "transformers"
 GPT2_REPO = "openai-community/gpt2"
 FLICKR_LICENCE = "non-commercial research"
 FLICKR_TERMS = (
@@ -32,6 +33,7 @@ TOKENIZER_FILES = {
 class PublishedModel:
     """A captioner that is published somewhere.
 
+    kind: clipcap, sbg, or transformers, an image-to-text model that is named as its repository.
     repo: the Hub repository, empty if the file has to be fetched by hand. file: its weights there, empty if
     the repository holds a checkpoint folder of ours, or a transformers GPT-2 (kind sbg) at its root or in one
     folder.
@@ -57,7 +59,12 @@ class PublishedModel:
     gpt2: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in ("clipcap", "sbg"):
+        if self.kind == IMAGE_TO_TEXT and self.name != self.repo.replace("/", "--"):
+            raise UsageError(
+                f"{self.name}: a model of kind {IMAGE_TO_TEXT} needs no entry. Fetch it: "
+                f"python -m clipcap_ext download hf:{self.repo or 'OWNER/NAME'}"
+            )
+        if self.kind not in ("clipcap", "sbg", IMAGE_TO_TEXT):
             raise UsageError(f"{self.name}: kind is clipcap or sbg, not {self.kind!r}.")
         DecodingOptions().with_changes(**self.decoding)
 

@@ -17,14 +17,9 @@ from clipcap_ext.errors import CheckpointError
 def read_weights(source: StateFile) -> dict[str, Tensor]:
     """The weights under our names, on the CPU, old buffers and tied output weights dropped.
 
-    A zip's weights stay on disk until they are used. CheckpointError if what comes is not what the file's
-    index said.
+    A zip's weights stay on disk until they are used. CheckpointError as `read_state`.
     """
-    state = read_safetensors(source.path) if source.form == "safetensors" else _read_pickled(source)
-    indexed = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
-    named = state if isinstance(state, Mapping) else {}
-    if indexed != {name: _dtype_and_shape(value) for name, value in named.items()}:
-        raise CheckpointError(f"{source.path} holds other weights than its index says: it is not used.")
+    state = read_state(source)
     ours = {new: state[name] for name, new in our_names(state).items()}
     for name in [name for name in ours if name.endswith(TIED)]:
         output = ours.pop(name)
@@ -35,6 +30,17 @@ def read_weights(source: StateFile) -> dict[str, Tensor]:
                 "and this package knows no other kind."
             )
     return ours
+
+
+def read_state(source: StateFile) -> Mapping[str, Tensor]:
+    """The weights under their own names, on the CPU; CheckpointError if what comes is not what the file's
+    index said."""
+    state = read_safetensors(source.path) if source.form == "safetensors" else _read_pickled(source)
+    indexed = {name: (spec.dtype, spec.shape) for name, spec in source.tensors.items()}
+    named = state if isinstance(state, Mapping) else {}
+    if indexed != {name: _dtype_and_shape(value) for name, value in named.items()}:
+        raise CheckpointError(f"{source.path} holds other weights than its index says: it is not used.")
+    return named
 
 
 def _dtype_and_shape(value: Any) -> tuple[str, tuple[int, ...]] | None:
