@@ -11,6 +11,7 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig, read_config
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.inspection import converted_folder, inspect_file
 from clipcap_ext.engine.published.parts import ENCODERS, PublishedParts
+from clipcap_ext.engine.published.plain_weights import write_as_safetensors
 from clipcap_ext.errors import ModelNotFound
 
 EXAMPLES = """examples:
@@ -35,7 +36,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     parser.add_argument("file", type=Path, metavar="FILE", help="the state dict")
     parser.add_argument(
-        "out", type=Path, nargs="?", metavar="OUT", help="the new folder (default: beside FILE)"
+        "out",
+        type=Path,
+        nargs="?",
+        metavar="OUT",
+        help="the new folder (default: beside FILE), or a .safetensors for the weights as they are",
     )
     parser.add_argument(
         "--inspect", action="store_true", help="only say what FILE holds, or why it is refused"
@@ -66,14 +71,18 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(args: argparse.Namespace, streams: Streams) -> int:
     """One line on what the file is, and the folder made; CheckpointError says why it is refused."""
+    if args.out is not None and args.out.suffix == ".safetensors":
+        write_as_safetensors(args.file, args.out)
+        streams.result(str(args.out))
+        return 0
     layout = inspect_file(args.file)
     if args.inspect:
         streams.result(f"{args.file}  {layout}")
         return 0
     streams.say(f"{args.file}: {layout}")
     parts = PublishedParts(
-        args.tokenizer, _encoder(args.encoder, args.file), args.normalize, args.gpt2, args.labels,
-        args.run_config,
+        tokenizer=args.tokenizer, encoder=_encoder(args.encoder, args.file), normalize=args.normalize,
+        gpt2=args.gpt2, labels=args.labels, run_config=args.run_config,
     )  # fmt: skip
     out = convert_file(args.file, args.out or converted_folder(args.file), parts)
     encoder = read_config(out).clip

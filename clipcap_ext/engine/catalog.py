@@ -16,6 +16,7 @@ from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, mo
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.image_to_text.describing import KIND, describe, is_of_transformers
 from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
+from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.image_to_text.lacking import LACKING
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
@@ -75,7 +76,7 @@ def list_to_fetch(*, folders: Sequence[Path] = ()) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
     here = {entry.name for entry in list_models(folders=folders)}
     own = [entry.about for folder in models_folders(folders) for entry in _own(folder)]
-    models = [*PUBLISHED, *(about for about in own if about and about.repo)]
+    models = [*PUBLISHED, *KNOWN_MODELS, *(about for about in own if about and about.repo)]
     return [model for model in models if model.name not in here]
 
 
@@ -230,7 +231,7 @@ def _entry(folder: Path, name: str = "") -> ModelEntry:
     name = name or folder.resolve().name
     try:
         config = describe(folder) if is_of_transformers(folder) else read_config(folder)
-        return ModelEntry(name, folder, config, about=find_published(name))
+        return ModelEntry(name, folder, config, about=find_published(name, (*PUBLISHED, *KNOWN_MODELS)))
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error))
 

@@ -19,11 +19,17 @@ from clipcap_ext.engine.catalog import (
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
 from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
+from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
 from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, find_gpt2, find_tokenizer
-from clipcap_ext.engine.published.published_models import GPT2_REPO, TOKENIZER_FILES, PublishedModel
+from clipcap_ext.engine.published.published_models import (
+    GPT2_REPO,
+    TOKENIZER_FILES,
+    PublishedModel,
+    find_published,
+)
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient
@@ -62,7 +68,7 @@ class Download:
         revision: ask the Hub where that is now, and pin it; else what was pinned, else the model's own.
         Raises DownloadError, Cancelled, ModelNotFound, or CheckpointError for weights that cannot be used.
         """
-        store, repo = Store(self.models_dir, self.client), repo_of(name)
+        store, repo = Store(self.models_dir, self.client), repo_of(name) or _image_to_text_repo(name)
         if repo:
             with store.alone(f"{model_name(repo)}.model"):
                 return fetch_image_to_text(store, repo, revision, self.say)
@@ -173,6 +179,12 @@ class Download:
         self.say(f"Downloading {name}")
         store = Store(self.models_dir, self.client)
         return store.ensure(Wanted(hub_repo(encoder), name, (OPEN_CLIP_FILE,)))[OPEN_CLIP_FILE].parent
+
+
+def _image_to_text_repo(name: str) -> str:
+    """The repository of a known image-to-text model, empty for any other name."""
+    model = find_published(name, KNOWN_MODELS)
+    return model.repo if model is not None else ""
 
 
 def chooser(model: PublishedModel) -> Callable[[Listing], list[str]]:

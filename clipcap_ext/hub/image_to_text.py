@@ -11,8 +11,15 @@ from pathlib import Path
 
 from clipcap_ext.engine.catalog import command_for
 from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE
-from clipcap_ext.engine.image_to_text.describing import PROCESSOR_FILE, check_config, usable_family
+from clipcap_ext.engine.image_to_text.describing import (
+    PICKLED,
+    PROCESSOR_FILE,
+    SAFE,
+    check_config,
+    usable_family,
+)
 from clipcap_ext.engine.image_to_text.hub_name import ORIGIN_FILE, PREFIX, model_name
+from clipcap_ext.engine.published.plain_weights import write_as_safetensors
 from clipcap_ext.errors import CaptionError, CheckpointError, DownloadError, first_of
 from clipcap_ext.files import put_in_place, write_folder, write_json
 from clipcap_ext.hub.listing import Listing
@@ -23,7 +30,7 @@ TAKEN = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
 )  # fmt: skip
-WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
@@ -73,7 +80,10 @@ def _put(store: Store, wanted: Wanted, files: Mapping[str, Path], folder: Path) 
     with store.making(folder.name) as made:
         with write_folder(made) as partial:
             for path, file in files.items():
-                shutil.copyfile(file, partial / path)
+                if path == PICKLED:
+                    write_as_safetensors(file, partial / SAFE)
+                else:
+                    shutil.copyfile(file, partial / path)
             write_json(partial / ORIGIN_FILE, origin)
         usable_family(made)
         # noted first: a folder that is there and not noted counts as a person's own
@@ -82,14 +92,15 @@ def _put(store: Store, wanted: Wanted, files: Mapping[str, Path], folder: Path) 
 
 
 def chosen_files(listing: Listing) -> list[str]:
-    """What to take of a repository: no code, no pickles, one form of the weights; DownloadError where its
-    weights are in another form."""
+    """What to take of a repository: no code, one form of the weights, the older one, which is made into
+    safetensors, only where there is no other; DownloadError where there is neither."""
     shards = sorted(path for path in listing.files if SHARD.fullmatch(path))
-    weights = [WHOLE] if WHOLE in listing.files else [*shards, INDEX] if shards else []
+    older = [PICKLED] if PICKLED in listing.files else []
+    weights = [SAFE] if SAFE in listing.files else [*shards, INDEX] if shards else older
     if not weights:
         there = first_of(sorted(listing.files), most=40)
         raise DownloadError(
-            f"{PREFIX}{listing.repo} holds no {WHOLE}, and other forms of weights are not read; it holds "
+            f"{PREFIX}{listing.repo} holds no {SAFE}, and other forms of weights are not read; it holds "
             f"{there}."
         )
     return [*(path for path in TAKEN if path in listing.files), *weights]

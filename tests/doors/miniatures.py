@@ -41,7 +41,7 @@ def flickr8k(place: Path) -> None:
 
 
 def weights(place: Path) -> None:
-    """Published weights fetched by hand, and a GPT-2."""
+    """Published weights fetched by hand, what TheoCoombes/ClipCap's training leaves, and a GPT-2."""
     gpt2 = place / "gpt2"
     write_tokenizer(gpt2)
     vocab_size, words = load_tokenizer(gpt2).vocab_size, len(WORDS.split()) + 2
@@ -50,6 +50,9 @@ def weights(place: Path) -> None:
         make_talk(model, vocab_size, words)
     save(whole.state_dict(), place / "coco_weights.pt")
     save(mapper.clip_project.state_dict(prefix="clip_project."), place / "prefix.pt")
+    theirs = mapper.clip_project.state_dict(prefix="transformer_mapper.")
+    save({"state_dict": theirs | mapper.gpt.state_dict(prefix="language_model.")}, place / "demo_final.ckpt")
+    shutil.copy(Path(__file__).with_name("demo_config.yaml"), place)
     save(mapper.gpt.transformer.state_dict(), gpt2 / "model.safetensors", "safetensors")
 
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fake_hub import FakeHub
 from PIL import Image
+from safetensors.torch import load, save
 
 from clipcap_ext.__main__ import main
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.image_to_text.describing import check_config
+from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
+from clipcap_ext.engine.published.models_json import FORMAT, read_own_models
+from clipcap_ext.errors import CheckpointError
 from clipcap_ext.hub import image_to_text
 
 ASKED, REPO, NAME = "hf:someone/tiny-git", "someone/tiny-git", "someone--tiny-git"
@@ -89,8 +97,6 @@ def test_a_revision_is_resolved_when_it_is_asked_for(
 
 
 def test_weights_in_shards(terminal: Terminal, hub: FakeHub, default_folder: Path, photo: Path) -> None:
-    from safetensors.torch import load, save
-
     files = hub.repos[REPO]
     whole = load(files.pop("model.safetensors"))
     names = sorted(whole)
@@ -104,11 +110,94 @@ def test_weights_in_shards(terminal: Terminal, hub: FakeHub, default_folder: Pat
     assert code == 0 and out.startswith(f"{photo}\t"), said
 
 
+def pickled(content: bytes, **more: object) -> bytes:
+    """What torch.save makes of the weights in a safetensors file, two of them tied, as in a model."""
+    state: dict[str, object] = {**load(content), **more}
+    state["tied.weight"] = state[sorted(state)[0]]
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def test_weights_in_the_older_form_become_safetensors(
+    terminal: Terminal, hub: FakeHub, default_folder: Path, image_to_text_folder: Path, photo: Path
+) -> None:
+    files = hub.repos[REPO]
+    files["pytorch_model.bin"] = pickled(files.pop("model.safetensors"))
+    assert terminal("download", ASKED)[0] == 0
+    folder = default_folder / NAME
+    names = {path.name for path in folder.iterdir()}
+    assert "model.safetensors" in names and "pytorch_model.bin" not in names
+    assert "pytorch_model.bin" in json.loads((folder / "hub.json").read_text())["files"]
+    said = terminal("caption", photo, "--model", NAME)
+    assert said[:2] == terminal("caption", photo, "--model", image_to_text_folder / "my-git")[:2] and said[1]
+    assert terminal("models", "--remove", NAME, "--yes")[0] == 0 and not folder.exists()
+
+
+class Runs:
+    """Unpickled by pickle, it runs a program."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch ran",)
+
+
+def test_weights_that_would_run_something_are_not_put_in_place(
+    terminal: Terminal, hub: FakeHub, default_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = hub.repos[REPO]
+    files["pytorch_model.bin"] = pickled(files.pop("model.safetensors"), bad=Runs())
+    code, _, said = terminal("download", ASKED)
+    assert code == 1 and "system, which weights never need" in said
+    assert not (default_folder / NAME).exists() and not (tmp_path / "ran").exists()
+
+
+def test_a_folder_with_the_older_form_tells_the_command_that_makes_it_caption(
+    terminal: Terminal, image_to_text_folder: Path, photo: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "old one"
+    shutil.copytree(image_to_text_folder / "my-git", folder)
+    (folder / "pytorch_model.bin").write_bytes(pickled((folder / "model.safetensors").read_bytes()))
+    (folder / "model.safetensors").unlink()
+    code, _, said = terminal("caption", photo, "--model", folder)
+    assert code == 1
+    words = shlex.split(said[said.index("convert ") :])
+    assert terminal(*words)[:2] == (0, f"{folder / 'model.safetensors'}\n")
+    assert terminal("caption", photo, "--model", folder)[0] == 0
+    code, _, said = terminal(*words)
+    assert code == 1 and "is there already" in said
+
+
+def test_a_known_one_is_fetched_by_its_name_or_its_repository(
+    terminal: Terminal, hub: FakeHub, default_folder: Path, photo: Path
+) -> None:
+    known = KNOWN_MODELS[0]
+    hub.repos[known.repo] = hub.repos.pop(REPO)
+    rows = {row["name"]: row for row in map(json.loads, terminal("models", "--json")[1].splitlines())}
+    assert {rows[model.name]["state"] for model in KNOWN_MODELS} == {"to download"}
+    code, _, said = terminal("caption", photo, "--model", known.name)
+    assert code == 1 and f"python -m clipcap_ext download {known.name}" in said and hub.requests == []
+    assert terminal("download", known.name)[0] == 0
+    asked = list(hub.requests)
+    assert terminal("download", f"hf:{known.repo}")[0] == 0 and hub.requests == asked
+    assert terminal("caption", photo, "--model", known.name)[0] == 0
+    rows = {row["name"]: row for row in map(json.loads, terminal("models", "--json")[1].splitlines())}
+    assert rows[known.name]["state"] == "downloaded"
+
+
+def test_an_entry_of_ones_own_names_no_such_model(default_folder: Path) -> None:
+    default_folder.mkdir(parents=True)
+    entry = {"mine": {"repo": REPO, "kind": "transformers"}}
+    (default_folder / "models.json").write_text(json.dumps({"format": FORMAT, "models": entry}))
+    with pytest.raises(CheckpointError, match=f"needs no entry. Fetch it: .* download {ASKED}"):
+        read_own_models(default_folder)
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [({"config.json": b'{"model_type": "llama"}'}, "of type 'llama'"),
      ({"config.json": b"not json"}, "config.json"),
-     ({"model.safetensors": None}, "holds no model.safetensors")],
+     ({"model.safetensors": None, "pytorch_model.bin": None}, "holds no model.safetensors")],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
     terminal: Terminal, hub: FakeHub, default_folder: Path, spoil: dict[str, bytes | None], reason: str

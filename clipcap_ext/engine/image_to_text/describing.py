@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from clipcap_ext.foreign_json import expect, read_json_file
 
 KIND = "transformers"
 PROCESSOR_FILE = "preprocessor_config.json"
-WEIGHTS = "model*.safetensors"
+WEIGHTS, SAFE, PICKLED = "model*.safetensors", "model.safetensors", "pytorch_model.bin"
 
 
 def is_of_transformers(folder: Path) -> bool:
@@ -44,13 +45,21 @@ def usable_family(folder: Path) -> Family:
     lacks, whose weights are no safetensors, or that does not say how pictures are prepared."""
     family = check_config(folder / CONFIG_FILE, str(folder))
     if not any(folder.glob(WEIGHTS)):
-        raise CheckpointError(f"{folder} holds no model.safetensors: other forms of weights are not read.")
+        raise CheckpointError(f"{folder} holds no {SAFE}: other forms of weights are not read.{_how(folder)}")
     if not (folder / PROCESSOR_FILE).is_file():
         raise CheckpointError(
             f"{folder} holds no {PROCESSOR_FILE}, which says how pictures are prepared: copy it from where "
             "the model came from."
         )
     return family
+
+
+def _how(folder: Path) -> str:
+    """What to type where the weights are there in the older form."""
+    if not (folder / PICKLED).is_file():
+        return ""
+    files = " ".join(shlex.quote(str(folder / name)) for name in (PICKLED, SAFE))
+    return f" Make it of the other file, which is never run: python -m clipcap_ext convert {files}"
 
 
 def check_config(file: Path, where: str) -> Family:

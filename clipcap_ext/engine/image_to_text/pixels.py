@@ -41,6 +41,11 @@ class Pixels:
         """0: there is no space that texts share."""
         return 0
 
+    @property
+    def cosine_scale(self) -> float:
+        """0: no cosines are compared."""
+        return 0.0
+
     def encode_image(self, images: Sequence[Image.Image] | Tensor) -> Tensor:
         """Pictures, or what is prepared already -> (B, 3, H, W) float32 on the CPU."""
         if isinstance(images, Tensor):
