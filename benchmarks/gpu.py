@@ -204,12 +204,17 @@ def speed_of_pictures(card: Card) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as place:
         files = write_photos(Path(place), 16 if card.dry else 1024)
         for size in (8, 64):
-            took = card.seconds(lambda size=size: list(caption_files(files, steps, batch_size=size)), 1)
+            took = card.seconds(partial(_caption_all, files, steps, size), 1)
             rate = len(files) / took
             yield [
                 f"files to captions, {size} together: pictures a second, of the encoder",
                 share(rate, best),
             ]
+
+
+def _caption_all(files: list[Path], steps: Captioning, size: int) -> None:
+    for _ in caption_files(files, steps, batch_size=size):
+        pass
 
 
 def speed_of_tokens(card: Card) -> Iterator[Row]:
@@ -224,7 +229,7 @@ def speed_of_tokens(card: Card) -> Iterator[Row]:
         with torch.inference_mode():
             embeds = model.prefix_embeds(functional.normalize(torch.randn(rows, 768), dim=-1))
         took = card.seconds(
-            lambda embeds=embeds: decode(model.language, embeds, Numbers(), wanted, keys=[""] * len(embeds))
+            partial(decode, model.language, embeds, Numbers(), wanted, keys=[""] * len(embeds))
         )
         rate, limit = rows * CAPTION_TOKENS / took, rows * bandwidth / weights
         yield [f"GPT-2 small, {rows} together: tokens a second, of the limit", share(rate, limit)]
