@@ -234,6 +234,44 @@ function clipcap_chip(event) {
     clipcap_set("keywords", (on ? [...words, word] : kept).join(", "));
 }
 
+// A click on a word of the judged caption puts what is left without it into the box.
+let clipcap_left = "";
+
+function clipcap_drop(event) {
+    const word = event.target?.closest?.("[data-clipcap-without]");
+    if (word) {
+        clipcap_left = word.dataset.clipcapWithout;
+        clipcap_button("drop").click();
+    }
+}
+
+function clipcap_dropped() {
+    return { chosen: clipcap_left };
+}
+
+// What was found of another caption than the one in the box is greyed out, and found anew while the fold is open.
+let clipcap_check_soon = 0;
+
+function clipcap_outdated() {
+    const found = clipcap_find("judged")?.querySelector(".clipcap_judged");
+    const text = clipcap_find("caption")?.querySelector("textarea")?.value;
+    const outdated = Boolean(found) && found.dataset.clipcapOf !== text;
+    found?.classList.toggle("clipcap_outdated", outdated);
+    return outdated || (!found && Boolean(text));
+}
+
+function clipcap_worded() {
+    clearTimeout(clipcap_check_soon);
+    if (clipcap_outdated()) {
+        clipcap_check_soon = setTimeout(clipcap_press, 400, ["check"]);
+    }
+}
+
+// gradio drops a press while an earlier one is being answered
+function clipcap_checked() {
+    setTimeout(() => clipcap_find("judged")?.querySelector(".clipcap_judged") && clipcap_worded(), 100);
+}
+
 // Each candidate begins with its similarity; draw it as a bar, relative to the best.
 function clipcap_bars() {
     const labels = Array.from(clipcap_find("candidates")?.querySelectorAll("label") || []);
@@ -404,6 +442,7 @@ if (!window.clipcap_started) {
     document.addEventListener("paste", clipcap_paste);
     document.addEventListener("input", clipcap_typed);
     document.addEventListener("click", clipcap_chip);
+    document.addEventListener("click", clipcap_drop);
     document.addEventListener("click", clipcap_clicked, true);
     document.addEventListener("click", clipcap_choose);
     document.addEventListener("change", clipcap_given, true);

@@ -17,6 +17,7 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.corpus.layouts.caption_files import DEFAULT, FORMATS
 from clipcap_ext.engine.images.finding import IMAGE_SUFFIXES, find_images
 from clipcap_ext.engine.images.pasted import expand_wildcards, pasted_path, strip_wrapping
+from clipcap_ext.engine.judging.tags import SENTENCE
 from clipcap_ext.errors import CaptionError, UsageError
 
 MASKS = ("-masklabel", "-condlabel")  # OneTrainer's files beside a picture
@@ -52,7 +53,10 @@ class FolderTask:
     def settings(self) -> dict[str, Scalar]:
         """What makes two runs the same."""
         source = {} if self.output is None else {"source": str(self.folder.resolve())}
-        return {"extension": self.extension, "note": self.note, **asdict(self.wording), **source}
+        wording = asdict(self.wording)
+        if self.wording.form == SENTENCE:
+            del wording["form"]  # as runs were noted before there were others
+        return {"extension": self.extension, "note": self.note, **wording, **source}
 
     def sidecar(self, image: Path) -> Path:
         """The caption file of a picture."""

@@ -106,7 +106,8 @@ def _results(plan: Plan, ask: Ask, put: Put) -> Iterator[FileResult]:
 def _made(task: FolderTask, planned: PlannedFile, outcome: Outcome, put: Put) -> FileResult:
     if outcome.caption is None:
         return _result(planned, "failed", outcome.problem)
-    text = task.wording.compose(outcome.caption.text, planned.image, planned.old)
+    keywords = [keyword.text for keyword in outcome.caption.keywords]
+    text = task.wording.compose(outcome.caption.text, planned.image, planned.old, keywords)
     problem = put(planned, text)
     return _result(planned, "failed", problem) if problem else _result(planned, "done", text)
 

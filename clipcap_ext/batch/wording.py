@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipcap_ext.caption_text import plain_caption
+from clipcap_ext.engine.judging.tags import SENTENCE, check_form, in_form
 from clipcap_ext.errors import UsageError
 
 POLICIES = ("skip", "overwrite", "append", "prepend", "only-empty")
@@ -44,23 +45,25 @@ class Wording:
     """How captions are dressed. `{name}` and `{folder}` in the three texts stand for the picture's own (the
     folder's without kohya's repeats, `10_`).
 
-    policy: what happens where a caption already exists (one of POLICIES).
+    policy: what happens where a caption already exists (one of POLICIES). form: one of FORMS, see `in_form`.
     """
 
     policy: str = "skip"
     prefix: str = ""
     suffix: str = ""
     trigger: str = ""
+    form: str = SENTENCE
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise UsageError(f"The policy must be one of {', '.join(POLICIES)}, not {self.policy!r}.")
+        check_form(self.form)
 
-    def compose(self, caption: str, image: Path, old: str | None = None) -> str:
-        """The text for `image`; `old` is the one it has. The trigger word comes first, and what is added is
-        added once."""
+    def compose(self, caption: str, image: Path, old: str | None = None, keywords: Sequence[str] = ()) -> str:
+        """The text for `image`; `old` is the one it has, `keywords` what the model saw. The trigger word
+        comes first, and what is added is added once."""
         prefix, suffix, trigger = (_filled(text, image) for text in (self.prefix, self.suffix, self.trigger))
-        text = joined(joined(prefix, plain_caption(caption), " "), suffix, " ")
+        text = joined(joined(prefix, in_form(caption, keywords, self.form), " "), suffix, " ")
         before = _without_trigger(bare(old), trigger)
         if self.policy == "append" and joined(before.removesuffix(text), text) != before:
             text = joined(before, text)

@@ -26,6 +26,8 @@ from clipcap_ext.cli import folder_words as words
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams, one_line, uninterrupted
 from clipcap_ext.engine.images.pasted import pasted_path
+from clipcap_ext.engine.judging.tags import FORMS as TEXT_FORMS
+from clipcap_ext.engine.judging.tags import SENTENCE
 from clipcap_ext.exit_codes import DONE, FAILED, INTERRUPTED
 from clipcap_ext.flags import add_decoding_flags, given_decoding, join_options, positive
 
@@ -89,6 +91,11 @@ def _add_caption(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--trigger", default="", metavar="TEXT", help=f"comes first, and once{texts}")
     parser.add_argument("--prefix", default="", metavar="TEXT", help=f"before the caption{texts}")
     parser.add_argument("--suffix", default="", metavar="TEXT", help=f"after the caption{texts}")
+    parser.add_argument(
+        "--form", choices=TEXT_FORMS, default=SENTENCE,
+        help="the caption, comma tags (SBG's keywords; else the caption's own nouns and verbs), or the "
+        "caption with those keywords behind it that it does not say (default: %(default)s)",
+    )  # fmt: skip
     _add_place(parser)
     parser.add_argument(
         "--output", metavar="DIR", help="write into this folder instead, with the same folders below it"
@@ -143,7 +150,7 @@ def run_undo(args: argparse.Namespace, streams: Streams) -> int:
 
 
 def _task(args: argparse.Namespace, note: str) -> FolderTask:
-    wording = Wording(args.policy, args.prefix, args.suffix, args.trigger)
+    wording = Wording(args.policy, args.prefix, args.suffix, args.trigger, args.form)
     output = None if args.output is None else pasted_path(args.output)
     return FolderTask(folder_from_text(args.folder), wording, args.recursive, args.extension, note, output)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PRECISION_SETTING = "clipcap_precision"
 T = TypeVar("T")
-Progress = Callable[[str], None]  # is told "loading" and "captioning" as they begin
+Progress = Callable[[str], None]  # is told "loading", "captioning" and "judging" as they begin
 
 
 class OutOfMemory(CaptionError):
@@ -113,7 +113,7 @@ class Work:
         def judged() -> Judged:
             loaded = self.keeper.loaded
             own = loaded.captioner if loaded is not None and loaded.name == self.model else None
-            self.tell("captioning")
+            self.tell("judging")
             return self.keeper.judge.judge(
                 _rgb(image), texts, self.model, own, lambda: self.tell("loading"), words
             )

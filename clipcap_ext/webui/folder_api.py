@@ -16,6 +16,7 @@ from clipcap_ext.batch.status import status_of
 from clipcap_ext.batch.undo import undo
 from clipcap_ext.batch.wording import POLICIES, Wording
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.judging.tags import FORMS, SENTENCE
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.webui.folder_jobs import FolderJob, FolderJobs
 
@@ -36,6 +37,7 @@ class FolderCaptionRequest(BaseModel):
     trigger: str = Field("", title="Trigger word", description="Comes first, and once.")
     prefix: str = Field("", title="Prefix", description="{name} and {folder} stand for the picture's own.")
     suffix: str = Field("", title="Suffix")
+    form: str = Field(SENTENCE, title="Form", description=f"One of {', '.join(FORMS)}.")
     model: str = Field("", title="Model", description="Empty is the one of the settings page.")
     options: dict[str, Any] = Field({}, title="Options", description="Decoding options as in POST caption.")
 
@@ -143,7 +145,7 @@ def add_folder_routes(router: APIRouter, service: CaptionService, choose: Choose
 
 def task_of(asked: FolderCaptionRequest, note: str) -> FolderTask:
     """The task that a request describes; UsageError where it describes none."""
-    wording = Wording(asked.policy, asked.prefix, asked.suffix, asked.trigger)
+    wording = Wording(asked.policy, asked.prefix, asked.suffix, asked.trigger, asked.form)
     output = folder_from_text(asked.output) if asked.output else None
     return FolderTask(folder_from_text(asked.folder), wording, asked.recursive, asked.extension, note, output)
 

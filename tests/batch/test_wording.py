@@ -65,6 +65,18 @@ def test_compose(wording: Wording, old: str | None, text: str) -> None:
     assert wording.compose("a dog runs .", IMAGE, old) == text
 
 
+def test_keywords_are_written_as_tags_alone_or_behind_the_sentence() -> None:
+    seen = ("dog", "snow", "night")
+    assert Wording(form="tags").compose("a dog runs .", IMAGE, None, seen) == "dog, snow, night"
+    both = Wording("append", trigger="sks", form="sentence+tags")
+    once = both.compose("a dog runs .", IMAGE, "mine", seen)
+    assert once == "sks, mine, a dog runs, snow, night"
+    assert both.compose("a dog runs .", IMAGE, once, seen) == once
+    assert Wording(form="tags").compose("a dog runs .", IMAGE) == "dog, runs"
+    with pytest.raises(UsageError, match="sentence, tags"):
+        Wording(form="poem")
+
+
 def test_a_trigger_that_the_caption_already_has_is_not_said_twice() -> None:
     assert Wording(trigger="a dog").compose("a dog runs .", IMAGE) == "a dog runs"
     assert Wording(trigger="sks").compose("sks, a dog .", IMAGE) == "sks, a dog"

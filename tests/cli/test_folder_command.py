@@ -64,6 +64,21 @@ def test_a_dry_run_says_to_the_letter_what_is_written(quick: Terminal, photos: P
     assert ("skipped: " in dry.err) == (count < 4)
 
 
+def test_what_sbg_saw_is_written_as_tags(
+    command: Callable[..., object], tiny_sbg: Path, photos: Path
+) -> None:
+    seen = json.loads(command("caption", photos / "1.jpg", "--json", "--model", tiny_sbg).out)["keywords"]
+    words = ["caption", photos, "--model", tiny_sbg, "--policy", "overwrite", "--json"]
+    tags = rows(command("folder", *words, "--form", "tags").out)
+    text = next(row["text"] for row in tags if row["picture"] == str(photos / "1.jpg"))
+    assert text.split(", ")[0] == seen[0]["text"] and set(text.split(", ")) <= {one["text"] for one in seen}
+    both = rows(command("folder", *words, "--form", "sentence+tags", "--dry-run").out)
+    sentence = rows(command("folder", *words, "--dry-run").out)
+    pairs = [(row["text"], other["text"]) for row, other in zip(both, sentence, strict=True) if "text" in row]
+    assert len(pairs) == 3 and all(mixed.startswith(plain) for mixed, plain in pairs)
+    assert any(len(mixed) > len(plain) for mixed, plain in pairs)
+
+
 def test_a_seed_left_to_chance_is_told_so_that_a_dry_run_can_be_repeated(
     quick: Terminal, photos: Path
 ) -> None:

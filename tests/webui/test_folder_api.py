@@ -98,10 +98,19 @@ def test_a_folder_is_captioned_watched_and_undone(web: TestClient, folder: Path)
     said = status(web, folder)
     assert (said["pictures"], said["captioned"], said["missing"], said["busy"]) == (12, 11, 1, False)
     assert said["runs"][0]["settings"]["trigger"] == "sks" and said["runs"][0]["caption_files"] == 11
+    assert "form" not in said["runs"][0]["settings"]
     undone = web.post(f"{ROUTE}/undo", json={"folder": str(folder)}).json()
     assert len(undone["restored"]) == 11 and (undone["runs"], undone["left"]) == (1, 0)
     assert undone["kept"] == undone["failed"] == undone["refused"] == []
     assert contents(folder) == {"p00.txt": b"mine"}
+
+
+def test_captions_can_be_written_as_tags(web: TestClient, folder: Path) -> None:
+    web.post(f"{ROUTE}/caption", json={"folder": str(folder), "policy": "overwrite", "form": "tags"})
+    assert ended(web, folder)["written"] == 11
+    assert status(web, folder)["runs"][0]["settings"]["form"] == "tags"
+    poem = web.post(f"{ROUTE}/caption", json={"folder": str(folder), "form": "poem"})
+    assert poem.status_code == 422 and "sentence+tags" in poem.json()["detail"]
 
 
 def test_one_job_a_folder_and_stopping_it_keeps_what_is_written(

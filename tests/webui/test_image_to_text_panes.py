@@ -85,7 +85,7 @@ def test_the_folder_pane_writes_what_it_looked_at(context: Context, tmp_path: Pa
     with gr.Blocks():
         pane = build_folder(context)
     tiny_images(1)[0].save(tmp_path / "0.png")
-    texts = {"folder": str(tmp_path), "extension": ".txt", "policy": "skip"}
+    texts = {"folder": str(tmp_path), "extension": ".txt", "policy": "skip", "form": "sentence"}
     task: dict[str, Any] = {**dict.fromkeys(("prefix", "suffix", "trigger"), ""), "recursive": False, **texts}
     looked = last_of(look(context, pane, MODEL, task, ASKING, Asker()))[pane.looked]
     assert looked is not None

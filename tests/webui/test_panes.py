@@ -207,7 +207,13 @@ def test_a_folder_is_looked_at_written_and_put_back(context: Context, tmp_path: 
         pane = build_folder(context)
     tiny_images(1)[0].save(tmp_path / "dog.png")
     task = {name: "" for name in pane.task}
-    task |= {"folder": str(tmp_path), "recursive": False, "extension": ".txt", "policy": "skip"}
+    task |= {
+        "folder": str(tmp_path),
+        "recursive": False,
+        "extension": ".txt",
+        "policy": "skip",
+        "form": "tags",
+    }
     found = last_of(look(context, pane, MODEL, task, DECODING, Asker()), pane.outputs)
     assert "1 to write" in found[pane.status] and found[pane.write] == able(True)
     assert not (tmp_path / "dog.txt").exists()
@@ -227,7 +233,7 @@ def folder_of(pictures: int, folder: Path) -> dict[str, Any]:
     """A folder of pictures, and the Folder pane's controls for it."""
     for number, image in enumerate(tiny_images(pictures)):
         image.save(folder / f"{number}.png")
-    texts = {"folder": str(folder), "extension": ".txt", "policy": "append"}
+    texts = {"folder": str(folder), "extension": ".txt", "policy": "append", "form": "sentence"}
     return {**dict.fromkeys(("prefix", "suffix", "trigger"), ""), "recursive": False, **texts}
 
 
@@ -300,6 +306,10 @@ def test_a_caption_is_sent_with_its_picture_and_taken_back(tiny_folder: Path) ->
     beside = {"there": {"image": theirs, "mask": None}, "sizes": {"width": 512, "height": 768}}
     first = send(controls, targets["img2img"], prompt="old", before=[], **asked, **beside)
     assert (first[box], first[picture], first[width], first[height]) == ("old, a dog", image, 30, 20)
+    mixed = {**asked, "keywords": "dog, snow, night", "form": "sentence+tags"}
+    assert send(controls, targets["txt2img"], prompt="", before=[], **mixed)[prompts["txt2img"]] == (
+        "a dog, snow, night"
+    )
     prompt_alone = {**asked, "with_picture": False}
     assert picture not in send(controls, targets["img2img"], prompt="", before=[], **prompt_alone, **beside)
     second = send(controls, targets["txt2img"], prompt="mine", before=first[controls.before], **asked)

@@ -68,5 +68,9 @@ def fill(context: Context) -> None:
 def remembered_others(single: SinglePane, folder: FolderPane | None) -> dict[str, Any]:
     """The choices of the panes that are worth keeping, by the names they are kept by."""
     send = single.send
-    sending = {} if send is None else {"send_mode": send.mode, "with_picture": send.with_picture}
+    sending = (
+        {}
+        if send is None
+        else {"send_mode": send.mode, "with_picture": send.with_picture, "send_form": send.form}
+    )
     return {**sending, **({} if folder is None else folder.task)}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 THUMBNAIL = 256  # pixels
 STAGES = {
     "waiting": "Waiting for the work before this", "loading": "Loading the model", "captioning": "Captioning",
-    "stopping": "Stopping", "reading": "Reading the pictures",
+    "stopping": "Stopping", "reading": "Reading the pictures", "judging": "Judging",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 
 from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.batch.wording import POLICIES
+from clipcap_ext.engine.judging.tags import FORMS
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.prompts import MODES
 from clipcap_ext.webui.tab.binding import Answer, on, page_only
@@ -19,7 +20,9 @@ from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls, form_updates, model_form
 from clipcap_ext.webui.tab.header import Header, chosen, models_now
 
-CHOICES: Mapping[str, Iterable[str]] = {"send_mode": MODES, "policy": POLICIES, "extension": FORMATS}
+CHOICES: Mapping[str, Iterable[str]] = {
+    "send_mode": MODES, "policy": POLICIES, "extension": FORMATS, "form": FORMS, "send_form": FORMS,
+}  # fmt: skip
 
 
 def wire_memory(

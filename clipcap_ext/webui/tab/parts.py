@@ -1,5 +1,5 @@
-"""The few gradio pieces that stand outside our tab: two switches and the settings' components. No event of
-the tab."""
+"""Gradio pieces that stand outside our tab (two switches, the settings' components) or in two of its panes.
+No event of the tab."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from clipcap_ext.engine.judging.tags import FORMS, SENTENCE
 from clipcap_ext.webui.settings import Setting
+from clipcap_ext.webui.tab.ids import elem_id as own_id
+from clipcap_ext.webui.words import Words
 
+FORM_NAMES = ("Sentence", "Tags", "Sentence and tags")
 COMPONENTS = {"dropdown": gr.Dropdown, "radio": gr.Radio, "checkbox": gr.Checkbox}
 
 
@@ -48,3 +52,10 @@ def model_choice(models: Sequence[str], elem_id: str) -> Any:
     )
     model.do_not_save_to_config = True
     return model
+
+
+def form_choice(words: Words, name: str, label: str) -> Any:
+    """A caption's form: sentence, tags or both."""
+    choices = [(words(text), form) for text, form in zip(FORM_NAMES, FORMS, strict=True)]
+    info = words("Tags: the keywords that the model saw, else the caption's own; no word is said twice.")
+    return gr.Radio(choices, value=SENTENCE, label=label, info=info, elem_id=own_id(name))

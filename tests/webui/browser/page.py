@@ -84,6 +84,13 @@ class Page:
             self.browser.run(f"document.querySelector('#clipcap_{name} button').click()")
             wait_for(lambda: self.browser.run(there, inside), f"{name} to open")
 
+    def open_fold(self, name: str, inside: str) -> None:
+        """Open a fold that may be in the page and closed, until what is inside is to be seen."""
+        seen = "return document.getElementById('clipcap_' + arguments[0])?.offsetParent != null"
+        if not self.browser.run(seen, inside):
+            self.browser.run(f"document.querySelector('#clipcap_{name} .label-wrap').click()")
+            wait_for(lambda: self.browser.run(seen, inside), f"{name} to open")
+
     def text(self, name: str) -> str:
         """What an element shows."""
         return self.browser.run(

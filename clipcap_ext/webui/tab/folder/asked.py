@@ -31,7 +31,9 @@ class Asked:
     def folder_task(self) -> FolderTask:
         """The task that the controls describe; UsageError where they do not."""
         text = {name: self.task[name] or "" for name in ("folder", "prefix", "suffix", "trigger")}
-        wording = Wording(self.task["policy"], text["prefix"], text["suffix"], text["trigger"])
+        wording = Wording(
+            self.task["policy"], text["prefix"], text["suffix"], text["trigger"], self.task["form"]
+        )
         return FolderTask(
             folder_from_text(text["folder"]), wording, bool(self.task["recursive"]), self.task["extension"],
             note_of(self.model or "", self.form.lasting()),

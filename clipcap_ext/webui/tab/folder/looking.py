@@ -79,7 +79,9 @@ def _caption_first(context: Context, plan: Plan, looked: Looked, run: Run) -> No
             if outcome.caption is None:
                 run.add((outcome.path, (False, outcome.problem)))
             else:
-                text = plan.task.wording.compose(outcome.caption.text, outcome.path, old[outcome.path])
+                keywords = [keyword.text for keyword in outcome.caption.keywords]
+                wording, before = plan.task.wording, old[outcome.path]
+                text = wording.compose(outcome.caption.text, outcome.path, before, keywords)
                 run.add((outcome.path, (True, text)))
 
 

@@ -16,6 +16,7 @@ from clipcap_ext.webui.tab.compat import able, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import state
+from clipcap_ext.webui.tab.parts import form_choice
 
 SHOWN = 500  # rows of the table
 POLICY_NAMES = ("Skip", "Overwrite", "Append", "Prepend", "Only where empty")
@@ -96,12 +97,13 @@ def _build_task(context: Context) -> dict[str, Any]:
             label=words("Caption files"),
             elem_id=elem_id("extension"),
         )
+        form = form_choice(words, "form", words("What is written"))
     with gr.Row():
         trigger = gr.Textbox(label=words("Trigger word"), elem_id=elem_id("trigger"))
         prefix = gr.Textbox(label=words("Prefix"), elem_id=elem_id("prefix"))
         suffix = gr.Textbox(label=words("Suffix"), elem_id=elem_id("suffix"))
     task = {
         "folder": folder, "recursive": recursive, "extension": extension, "policy": policy,
-        "prefix": prefix, "suffix": suffix, "trigger": trigger,
+        "prefix": prefix, "suffix": suffix, "trigger": trigger, "form": form,
     }  # fmt: skip
     return {name: forgotten(component) for name, component in task.items()}

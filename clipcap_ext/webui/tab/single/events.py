@@ -19,6 +19,7 @@ from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls
 from clipcap_ext.webui.tab.header import Header, facts_line
 from clipcap_ext.webui.tab.markup import token_count
+from clipcap_ext.webui.tab.single.judging import nothing_found, wire_judging
 from clipcap_ext.webui.tab.single.keywords import keyword_updates
 from clipcap_ext.webui.tab.single.pane import CaptionBox, SinglePane
 from clipcap_ext.webui.tab.single.run import begin_word, caption_picture, picture_status
@@ -41,8 +42,11 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
     follow(header.model.change, begin, model, [pane.begin])
     _wire_picture(context, pane, picture)
     _wire_caption(context, pane)
+    judged = {**model, "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text}
+    wire_judging(context, pane.judging, {**judged, "mine": pane.mine})
     if pane.send is not None:
-        wire_send(context, pane.send, pane.caption.text, pane.picture, pane.status)
+        said = {"caption": pane.caption.text, "keywords": pane.keywords.text}
+        wire_send(context, pane.send, said, pane.picture, pane.status)
 
 
 def _wire_picture(context: Context, pane: SinglePane, inputs: dict[str, Any]) -> None:
@@ -88,7 +92,9 @@ def picture_changed(
     prompt = prompt_of(infotext_of(image)) if readable else ""
     prompt_found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
     answer = {**pane.says(status, told.picture), pane.begin: able(readable), **prompt_found}
-    return {**answer, **_cleared(pane, caption, history)} if another else answer
+    if not another:
+        return answer
+    return {**answer, **_cleared(pane, caption, history), pane.judging.found: nothing_found(context.words)}
 
 
 def _cleared(pane: SinglePane, caption: str | None, history: list[str]) -> Answer:
@@ -119,6 +125,15 @@ def _wire_caption(context: Context, pane: SinglePane) -> None:
     follow(box.candidates.input, take, {"chosen": box.candidates, **both}, boxes)
     on(box.undo.click, undo, both, boxes, **QUICK)
     on(pane.found.use.click, take, {"chosen": pane.found.text, **both}, boxes, **QUICK)
+    page_only(box.text.change, "({text}) => clipcap_worded(text)", {"text": box.text})
+    on(
+        pane.judging.drop.click,
+        take,
+        {"chosen": pane.judging.less, **both},
+        boxes,
+        "clipcap_dropped",
+        **QUICK,
+    )
     page_only(box.copy.click, "({text}) => clipcap_copy(text)", {"text": box.text})
 
 

@@ -23,6 +23,7 @@ from clipcap_ext.webui.tab.compat import (
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import state, token_count
+from clipcap_ext.webui.tab.single.judging import JudgeBox, build_judging
 from clipcap_ext.webui.tab.single.keywords import KeywordBox, build_keywords
 from clipcap_ext.webui.tab.single.sending import SendControls, build_send
 
@@ -72,6 +73,7 @@ class SinglePane:
     stop: gr.Button
     status: gr.HTML
     caption: CaptionBox
+    judging: JudgeBox
     send: SendControls | None
     keywords: KeywordBox
 
@@ -80,7 +82,15 @@ class SinglePane:
         """What a run shows."""
         parts = [self.caption.text, self.caption.candidates, self.caption.history]
         marks = [self.marks.status, self.marks.caption]
-        return [self.status, self.begin, self.stop, *parts, *self.keywords.outputs, *marks]
+        return [
+            self.status,
+            self.begin,
+            self.stop,
+            *parts,
+            *self.keywords.outputs,
+            *marks,
+            self.judging.found,
+        ]
 
     def busy(self, status: str, mark: str) -> Answer:
         """A run goes on with the picture of that mark, and can be stopped."""
@@ -116,10 +126,11 @@ def build_single(context: Context) -> SinglePane:
             hidden_mark("reading", words("Reading the picture"))
             caption = _build_caption(context)
             send = build_send(context)
+            judging = build_judging(context)
             keywords = build_keywords(context)
     return SinglePane(
         picture=image, shown=gr.State(Shown()), mine=gr.State(Asker()), marks=marks, found=found,
-        begin=begin, stop=stop, status=status, caption=caption, send=send, keywords=keywords,
+        begin=begin, stop=stop, status=status, caption=caption, judging=judging, send=send, keywords=keywords,
     )  # fmt: skip
 
 

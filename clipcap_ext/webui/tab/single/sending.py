@@ -10,12 +10,15 @@ from typing import Any
 
 import gradio as gr
 
+from clipcap_ext.engine.judging.tags import SENTENCE, in_form
+from clipcap_ext.engine.sbg.edit import split_keywords
 from clipcap_ext.webui.prompts import MODES, merged_prompt
 from clipcap_ext.webui.tab.binding import Answer, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, Unreadable, able, forgotten
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.tab.markup import state
+from clipcap_ext.webui.tab.parts import form_choice
 
 STEPS = 20  # sendings that can be taken back
 
@@ -54,6 +57,7 @@ class SendControls:
     targets: tuple[Target, ...]
     unsend: gr.Button
     mode: Any
+    form: Any
     with_picture: Any
     before: gr.State
 
@@ -86,9 +90,10 @@ def build_send(context: Context) -> SendControls | None:
             interactive=bool(parts.pictures or parts.drawn),
             elem_id=elem_id("with_picture"),
         )
+    form = form_choice(words, "send_form", words("What is sent"))
     return SendControls(
         targets=targets, unsend=unsend, mode=forgotten(mode), with_picture=forgotten(with_picture),
-        before=gr.State([]),
+        form=forgotten(form), before=gr.State([]),
     )  # fmt: skip
 
 
@@ -106,14 +111,17 @@ def _build_target(context: Context, name: str) -> Target:
     )  # fmt: skip
 
 
-def wire_send(context: Context, controls: SendControls, caption: Any, picture: Any, status: Any) -> None:
-    """Connect each target's button, and the one that takes the last sending back; `status` says what came
-    back."""
-    chosen = {"mode": controls.mode, "with_picture": controls.with_picture, "image": picture}
+def wire_send(
+    context: Context, controls: SendControls, said: Mapping[str, Any], picture: Any, status: Any
+) -> None:
+    """Connect each target's button, and the one that takes the last sending back; `said`: the boxes of the
+    caption and the keywords; `status` says what came back."""
+    chosen = {"mode": controls.mode, "with_picture": controls.with_picture, "image": picture, **said}
+    chosen["form"] = controls.form
     for target in controls.targets:
         there = {"there": target.picture} if target.picture is not None else {}
         sizes = {"sizes": dict(zip(("width", "height"), target.sizes, strict=True))} if target.sizes else {}
-        inputs = {"caption": caption, "prompt": target.prompt, "before": controls.before, **chosen}
+        inputs = {"prompt": target.prompt, "before": controls.before, **chosen}
         outputs = [target.prompt, controls.before, controls.unsend, *target.sizes, *there.values()]
         sent = on(
             target.button.click,
@@ -135,7 +143,7 @@ def wire_send(context: Context, controls: SendControls, caption: Any, picture: A
 def send(
     controls: SendControls, target: Target, caption: str | None, prompt: str | None, mode: str,
     with_picture: bool, image: Any, before: list[Sending], there: Any = None,
-    sizes: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, Any] | None = None, keywords: str | None = "", form: str = SENTENCE,
 ) -> Answer:  # fmt: skip
     """Put the caption into the target's prompt and, if wanted and there is one, the picture beside it."""
     shows = target.picture is not None and with_picture
@@ -144,8 +152,9 @@ def send(
         target=target.name, prompt=prompt or "", with_picture=shows, picture=_shown(there) if shows else None,
         sizes=tuple(sizes.values()) if shows and sizes else None,
     )  # fmt: skip
+    text = in_form(caption or "", split_keywords(keywords or ""), form)
     answer: Answer = {
-        target.prompt: merged_prompt(prompt or "", caption or "", mode),
+        target.prompt: merged_prompt(prompt or "", text, mode),
         controls.before: [*before, sending][-STEPS:],
         controls.unsend: able(True),
     }
