@@ -242,6 +242,8 @@ function clipcap_drop(event) {
     if (word) {
         clipcap_left = word.dataset.clipcapWithout;
         clipcap_button("drop").click();
+    } else if (event.target?.closest?.("#clipcap_judged_fold .label-wrap")) {
+        setTimeout(clipcap_worded, 200); // opened: look at what is in the box
     }
 }
 

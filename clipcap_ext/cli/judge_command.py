@@ -1,5 +1,5 @@
-"""The command `judge`: how near captions are to a picture, whoever wrote them, and which of their words it
-does not support; it captions nothing."""
+"""The command `judge`: how near captions are to a picture, yours or several models', and which of their words
+it does not support; it writes no files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 from clipcap_ext.caption import DIGITS
 from clipcap_ext.cli.models_in_use import add_model_flags, service_for
 from clipcap_ext.cli.streams import Streams, json_line, one_line
+from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import DONE
 from clipcap_ext.files import to_digits
+from clipcap_ext.service.side_by_side import Contender, side_by_side
 
 if TYPE_CHECKING:
     from clipcap_ext.engine.judging.judgement import Judgement
 
 EXAMPLES = """examples:
   python -m clipcap_ext judge a.jpg "a dog in the snow" "a cat in the snow"
+  python -m clipcap_ext judge a.jpg --by tiny-flickr8k --by tiny-sbg-flickr8k --brief
   python -m clipcap_ext judge a.jpg "a man in a red coat" --json"""
 
 
@@ -30,7 +33,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="the picture")
-    parser.add_argument("captions", nargs="+", metavar="CAPTION", help="a caption, in quotes")
+    parser.add_argument("captions", nargs="*", metavar="CAPTION", help="a caption, in quotes")
+    beside = "caption it with this model, too, and judge its candidates beside the others; repeatable"
+    parser.add_argument("--by", action="append", default=[], metavar="NAME|FOLDER", help=beside)
+    parser.add_argument("--brief", action="store_true", help="the captions alone, without their words")
     add_model_flags(parser, "whose CLIP judges: ")
     parser.add_argument("--json", action="store_true", help="one JSON object a caption, the nearest first")
     parser.set_defaults(run=run)
@@ -39,17 +45,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(args: argparse.Namespace, streams: Streams) -> int:
     """Judge them; 0, errors as the exit codes say."""
     from clipcap_ext.engine.images.reading import open_image
-    from clipcap_ext.engine.judging.judge import by_similarity
 
+    if not args.captions and not args.by:
+        raise UsageError("There is nothing to judge: give a caption, in quotes, or --by a model.")
     service = service_for(args)
-    service.find(args.model)
-    image = open_image(args.picture)
-    with service.work("judge", 1, args.model) as work:
-        judged = work.judge(image, list(dict.fromkeys(args.captions)))
-    streams.say(f"judged by the CLIP of {judged.judge}")
-    for judgement in by_similarity(judged.judgements):
-        record = {"path": str(args.picture), **judgement_record(judgement), "judge": judged.judge}
-        streams.result(json_line(record) if args.json else "\n".join(_lines(judgement)))
+    for model in (args.model, *args.by):
+        service.find(model)
+    seen = side_by_side(
+        service, open_image(args.picture), args.by, args.model, texts=args.captions, words=not args.brief
+    )
+    streams.say(f"judged by the CLIP of {seen.judge}")
+    for one in seen.contenders:
+        own = {"models": list(one.models)} if args.by else {}
+        record = {"path": str(args.picture), **judgement_record(one.judgement), **own, "judge": seen.judge}
+        streams.result(json_line(record) if args.json else "\n".join(_lines(one)))
     return DONE
 
 
@@ -59,9 +68,10 @@ def judgement_record(judgement: Judgement) -> dict[str, Any]:
     return record
 
 
-def _lines(judgement: Judgement) -> list[str]:
-    lines = [f"{judgement.similarity:.3f}\t{one_line(judgement.text)}"]
-    for word in judgement.words:
+def _lines(contender: Contender) -> list[str]:
+    who = f"\t{one_line(', '.join(contender.models))}" if contender.models else ""
+    lines = [f"{contender.judgement.similarity:.3f}\t{one_line(contender.text)}{who}"]
+    for word in contender.judgement.words:
         mark = f"\tnot supported; without it: {one_line(word.without)}" if word.unsupported else ""
         lines.append(f"\t{word.gain:+.3f}\t{one_line(word.text)}{mark}")
     return lines

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CAPTIONS = ("a dog runs in the snow", "Two men, with a red ball.")
+CAPTIONS = ("a dog runs in the snow", "Two men, with a red ball")
 
 
 def test_captions_are_judged_word_by_word(terminal: Callable[..., Any], photos: Path) -> None:
@@ -41,5 +41,21 @@ def test_what_cannot_be_judged_is_told(terminal: Callable[..., Any], photos: Pat
     assert broken.code != 0 and "3.jpg" in broken.err and not broken.out
     nobody = terminal("judge", photos / "1.jpg", "a dog", model="nobody")
     assert nobody.code != 0 and "No model named 'nobody'" in nobody.err
+    nothing = terminal("judge", photos / "1.jpg")
+    assert nothing.code == 2 and "--by a model" in nothing.err
     empty = json.loads(terminal("judge", photos / "1.jpg", "", "--json").out)
     assert empty["words"] == [] and empty["text"] == ""
+
+
+def test_candidates_of_several_models_stand_beside_a_persons_own(
+    terminal: Callable[..., Any], photos: Path
+) -> None:
+    both = ("--by", "tiny-clipcap", "--by", "tiny-transformer")
+    ran = terminal("judge", photos / "1.jpg", "a dog", *both, "--json", "--brief")
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    assert [row["similarity"] for row in rows] == sorted((row["similarity"] for row in rows), reverse=True)
+    assert {name for row in rows for name in row["models"]} == {"tiny-clipcap", "tiny-transformer"}
+    assert next(row for row in rows if row["text"] == "a dog")["models"] == []
+    assert all(row["words"] == [] for row in rows)
+    shown = terminal("judge", photos / "1.jpg", *both, "--brief").out.splitlines()
+    assert all(line.count("\t") == 2 for line in shown)

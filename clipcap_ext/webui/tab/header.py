@@ -31,14 +31,14 @@ class Header:
 def offered(context: Context) -> list[str]:
     """The models here that can be used, then those to download. Names alone: gradio 3.41 knows no labels of
     values."""
-    here = _usable(context)
+    here = usable(context)
     return [*here, *(name for name, _ in context.downloads.fetchable() if name not in here)]
 
 
 def chosen(context: Context, wanted: Any = "") -> str | None:
     """`wanted` if it is offered, else the settings page's model, else the first here; None if there is no
     model."""
-    here = _usable(context)
+    here = usable(context)
     if wanted in here or wanted in offered(context):
         return wanted
     preferred = context.host.setting("clipcap_model", "")
@@ -50,7 +50,8 @@ def to_download(context: Context, name: str | None) -> bool:
     return any(name == model for model, _ in context.downloads.fetchable())
 
 
-def _usable(context: Context) -> list[str]:
+def usable(context: Context) -> list[str]:
+    """The models here that can be used."""
     return [entry.name for entry in context.service.models() if not entry.problem]
 
 

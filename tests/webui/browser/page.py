@@ -190,6 +190,18 @@ class Page:
         self.browser.run(taking + ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", name)
         wait_for(lambda: self.value("model").startswith(name), f"the model {name}")
 
+    def ask_too(self, name: str) -> None:
+        """Choose one more model to ask."""
+        self.open_fold("others_fold", "others")
+        opening = "const box = document.querySelector('#clipcap_others input'); box.focus();"
+        self.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
+        entries = "[...document.querySelectorAll('#clipcap_others li, ul.options li')]"
+        wanted = f"{entries}.find((one) => one.innerText.trim().replace('✓', '').trim() === arguments[0])"
+        wait_for(lambda: self.browser.run(f"return {wanted} !== undefined", name), f"{name} to be offered")
+        self.browser.run(wanted + ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", name)
+        self.browser.run("document.querySelector('#clipcap_others input').blur()")
+        wait_for(lambda: name in self.text("others"), f"{name} to be chosen")
+
     def caption(self, keys: bool = False) -> str:
         """Caption the picture and give back the text, once it is there."""
         self.browser.run("document.querySelector('#clipcap_status .clipcap_state').dataset.old = '1'")

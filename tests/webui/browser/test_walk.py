@@ -1,4 +1,4 @@
-"""What an artist does with a caption before she sends it: see which words the picture supports, drop one."""
+"""What an artist does with a caption before she sends it: see doubt, ask another model, drop a word, send."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from driver import wait_for
 from page import SLOW, Page
 
+from clipcap_ext.engine.judging.tags import BOTH, FORMS, in_form
+from clipcap_ext.engine.sbg.edit import split_keywords
+
 OWN = "a red dog in the snow"
 
 
@@ -14,7 +17,7 @@ def judged(page: Page, caption: str) -> list[str]:
     """The words of the caption in the box, once they are judged, each with what is left without it."""
     fresh = "document.querySelector('#clipcap_judged .clipcap_judged:not(.clipcap_outdated)')"
     of = f"return {fresh}?.dataset.clipcapOf"
-    wait_for(lambda: page.browser.run(of) == caption, f"the judgement of {caption}", SLOW)
+    wait_for(lambda: page.browser.run(of) == caption, f"the judgement of {caption}", 60)
     words = "[...document.querySelectorAll('#clipcap_judged [data-clipcap-without]')]"
     return page.browser.run(f"return {words}.map((word) => word.dataset.clipcapWithout)")
 
@@ -43,3 +46,36 @@ def test_the_words_of_any_caption_are_judged_and_dropped_by_a_click(page: Page, 
     judged(page, caption)
     page.put("image", [pictures / "p1.png"])
     wait_for(lambda: "similarity" not in page.text("judged"), "another picture clears the judgement", SLOW)
+
+
+def test_an_artists_walk_with_the_bundled_models(host_page: Page, pictures: Path) -> None:
+    page = host_page
+    page.choose_model("tiny-flickr8k")
+    page.drop("image", pictures / "p0.png")
+    page.caption()
+    doubt = "return document.querySelector('#clipcap_status .clipcap_unsure') !== null"
+    assert page.browser.run(doubt), "a few coloured squares are nothing to be sure of"
+    page.choose_model("tiny-sbg-flickr8k")
+    page.ask_too("tiny-flickr8k")
+    caption = page.caption()
+    both = ("tiny-flickr8k", "tiny-sbg-flickr8k")
+    named = [f"· {name}" for name in both]
+    wait_for(lambda: all(name in " ".join(page.candidates()) for name in named), "candidates of both", 30)
+    said = page.candidates()
+    assert caption in said[0]
+    numbers = [float(one.split()[0]) for one in said]
+    assert numbers == sorted(numbers, reverse=True)
+    page.open_fold("judged_fold", "check")
+    left = judged(page, caption)
+    drop(page, len(left) - 1)
+    wait_for(lambda: page.value("caption") == left[-1], "a word to be gone")
+    keywords = split_keywords(page.value("keywords"))
+    assert keywords
+    page.write("txt2img_prompt", "masterpiece")
+    page.choose("send_mode", 1)
+    page.choose("send_form", FORMS.index(BOTH))
+    page.press("send_txt2img")
+    sent = f"masterpiece, {in_form(left[-1], keywords, BOTH)}"
+    wait_for(lambda: page.value("txt2img_prompt") == sent, f"the prompt to be {sent}")
+    page.press("unsend")
+    wait_for(lambda: page.value("txt2img_prompt") == "masterpiece", "the prompt to be back")

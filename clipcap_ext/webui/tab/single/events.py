@@ -17,7 +17,7 @@ from clipcap_ext.webui.tab.binding import Answer, follow, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, Unreadable, able, marked
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.decoding import DecodingControls
-from clipcap_ext.webui.tab.header import Header, facts_line
+from clipcap_ext.webui.tab.header import Header, facts_line, usable
 from clipcap_ext.webui.tab.markup import token_count
 from clipcap_ext.webui.tab.single.judging import nothing_found, wire_judging
 from clipcap_ext.webui.tab.single.keywords import keyword_updates
@@ -33,13 +33,14 @@ def wire_single(context: Context, header: Header, controls: DecodingControls, pa
         "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text,
         "history": pane.caption.history, "beside": pane.marks.told,
     }  # fmt: skip
-    asked = {**model, **picture, "decoding": controls.components, "mine": pane.mine}
+    asked = {**model, **picture, "decoding": controls.components, "mine": pane.mine, "others": pane.others}
     _wire_run(context, header, pane, asked)
 
     def begin(model: str | None) -> Answer:
-        return {pane.begin: gr.update(value=begin_word(context, model))}
+        others = gr.update(choices=usable(context))
+        return {pane.begin: gr.update(value=begin_word(context, model)), pane.others: others}
 
-    follow(header.model.change, begin, model, [pane.begin])
+    follow(header.model.change, begin, model, [pane.begin, pane.others])
     _wire_picture(context, pane, picture)
     _wire_caption(context, pane)
     judged = {**model, "image": pane.picture, "shown": pane.shown, "caption": pane.caption.text}

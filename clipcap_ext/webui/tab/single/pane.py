@@ -26,6 +26,7 @@ from clipcap_ext.webui.tab.markup import state, token_count
 from clipcap_ext.webui.tab.single.judging import JudgeBox, build_judging
 from clipcap_ext.webui.tab.single.keywords import KeywordBox, build_keywords
 from clipcap_ext.webui.tab.single.sending import SendControls, build_send
+from clipcap_ext.webui.tab.single.several import build_others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ class SinglePane:
     stop: gr.Button
     status: gr.HTML
     caption: CaptionBox
+    others: Any
     judging: JudgeBox
     send: SendControls | None
     keywords: KeywordBox
@@ -125,12 +127,14 @@ def build_single(context: Context) -> SinglePane:
             marks = _build_marks()
             hidden_mark("reading", words("Reading the picture"))
             caption = _build_caption(context)
+            others = build_others(context)
             send = build_send(context)
             judging = build_judging(context)
             keywords = build_keywords(context)
     return SinglePane(
         picture=image, shown=gr.State(Shown()), mine=gr.State(Asker()), marks=marks, found=found,
-        begin=begin, stop=stop, status=status, caption=caption, judging=judging, send=send, keywords=keywords,
+        begin=begin, stop=stop, status=status, caption=caption, others=others,
+        judging=judging, send=send, keywords=keywords,
     )  # fmt: skip
 
 

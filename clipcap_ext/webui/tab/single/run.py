@@ -15,6 +15,7 @@ from clipcap_ext.errors import Cancelled, CaptionError
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.doubt_words import REASONS, reason_numbers
 from clipcap_ext.service.runs import Run
+from clipcap_ext.service.side_by_side import SideBySide
 from clipcap_ext.service.work import Result
 from clipcap_ext.webui.history import remembered
 from clipcap_ext.webui.shown import Begun, Beside, Shown
@@ -27,6 +28,13 @@ from clipcap_ext.webui.tab.header import to_download
 from clipcap_ext.webui.tab.markup import failure, progress, state
 from clipcap_ext.webui.tab.single.keywords import guess_again, keyword_updates
 from clipcap_ext.webui.tab.single.pane import SinglePane
+from clipcap_ext.webui.tab.single.several import (
+    asked_too,
+    begin_several,
+    keywords_of,
+    result_of_first,
+    side_by_side_choices,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +48,7 @@ def begin_word(context: Context, model: str | None) -> str:
 def caption_picture(
     context: Context, pane: SinglePane, image: Any, shown: Shown, model: str | None, caption: str | None,
     history: list[str], decoding: Mapping[str, Any], mine: Asker, beside: str | None = None,
-    keywords: str | None = None,
+    keywords: str | None = None, others: Sequence[str] | None = None,
 ) -> Iterator[Answer]:  # fmt: skip
     """Caption one picture, saying what goes on meanwhile; from `keywords` alone where they are given.
 
@@ -59,7 +67,12 @@ def caption_picture(
         if problem or begun.replaced:
             yield dropped(pane, shown) if begun.replaced else pane.idle(problem, mark)
             return
-    run = mine.own(begin(context, image, model, options, keywords))
+    asked = asked_too(context, model, others) if keywords is None else []
+    run = mine.own(
+        begin_several(context, image, model, options, asked)
+        if asked
+        else begin(context, image, model, options, keywords)
+    )
     for _ in run.watch():
         if begun.replaced:
             yield dropped(pane, shown)
@@ -68,8 +81,7 @@ def caption_picture(
     if run.error is not None:
         yield pane.idle(ending(context, run.error), mark)
         return
-    status = result_status(context, run.value, options.seed)
-    yield {**pane.idle(status, mark), **captioned(pane, run.value.captions[0], mark, caption, history)}
+    yield {**shown_of(context, pane, run.value, options.seed, mark), **kept(pane, caption, history)}
 
 
 def begin(context: Context, image: Image, model: str, options: DecodingOptions, keywords: str | None) -> Run:
@@ -97,17 +109,25 @@ def ending(context: Context, error: BaseException) -> str:
     return failure(context.words, error)
 
 
-def captioned(
-    pane: SinglePane, caption: Caption, mark: str, before: str | None, history: list[str]
+def shown_of(
+    context: Context, pane: SinglePane, value: Result | SideBySide, seed: int | None, mark: str
 ) -> Answer:
-    """A new caption of the picture of that mark in the box, its candidates and keywords, and what stood in
-    the box before."""
-    box = pane.caption
-    shown = {box.text: plain_caption(caption.text), box.candidates: candidate_choices(caption)}
-    return {
-        **shown, pane.marks.caption: marked(mark), box.history: remembered(history, before),
-        **keyword_updates(pane.keywords, caption.keywords),
-    }  # fmt: skip
+    """What a run of the picture of that mark gave: status, caption, candidates and keywords."""
+    if isinstance(value, SideBySide):
+        result, text, keywords = result_of_first(value), value.contenders[0].text, keywords_of(value)
+        choices = side_by_side_choices(value)
+    else:
+        result, caption = value, value.captions[0]
+        text, keywords = plain_caption(caption.text), caption.keywords
+        choices = candidate_choices(caption)
+    box, status = pane.caption, result_status(context, result, seed)
+    shown = {box.text: text, box.candidates: choices, pane.marks.caption: marked(mark)}
+    return {**pane.idle(status, mark), **shown, **keyword_updates(pane.keywords, keywords)}
+
+
+def kept(pane: SinglePane, before: str | None, history: list[str]) -> Answer:
+    """What stood in the box before, for Undo."""
+    return {pane.caption.history: remembered(history, before)}
 
 
 def fetch(
