@@ -1,0 +1,123 @@
+"""What the walk must know of each WebUI: how it starts on a CPU and what its page calls things; no steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A place our tab sends to, as its button's id ends: the tab to be seen then, its prompt box, and what
+    shows its picture."""
+
+    name: str
+    tab: str
+    prompt: str
+    picture: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Where pictures are made: a tab, its button, its gallery and what shows their infotext; `picture` takes
+    one to work on."""
+
+    tab: str
+    button: str
+    gallery: str
+    infotext: str
+    picture: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of WebUI. `command` follows the interpreter; `ready` is the line of its log after which
+    requests may come; `tab` is what leads to ours."""
+
+    title: str
+    command: tuple[str, ...]
+    ready: str
+    tab: str = "Caption"
+    targets: tuple[Target, ...]
+    txt2img: Maker
+    extras: Maker
+    script: str = "Caption generated images"
+    reload: str = "restart_reload"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+TXT2IMG = Target(name="txt2img", tab="txt2img", prompt="#txt2img_prompt textarea")
+IMAGE_PROMPT = "#img2img_prompt textarea"
+IMG2IMG = Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2img_image img")
+INPAINT = Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2maskimg img")
+MAKER = Maker(
+    tab="txt2img", button="#txt2img_generate", gallery="#txt2img_gallery", infotext="#html_info_txt2img",
+)  # fmt: skip
+EXTRAS = Maker(
+    tab="Extras", button="#extras_generate", gallery="#extras_gallery", infotext="#html_info_extras",
+    picture="#extras_image",
+)  # fmt: skip
+A1111_FLAGS = (
+    "--skip-torch-cuda-test", "--skip-python-version-check", "--skip-version-check", "--api",
+    "--no-download-sd-model",
+)  # fmt: skip
+
+KINDS = {
+    "sdnext": Kind(
+        title="SD.Next", ready="Startup time", tab="[tabitemid*=clipcap]",
+        command=(
+            "launch.py", "--skip-git", "--skip-requirements", "--skip-torch", "--skip-env", "--experimental",
+            "--use-cpu", "all", "--port", "{port}",
+        ),
+        targets=(
+            Target(
+                name="control", tab="#control_nav", prompt="#control_prompt textarea",
+                picture="#kanvas-container canvas",
+            ),
+        ),
+        txt2img=Maker(
+            tab="#control_nav", button="#control_generate", gallery="#control_gallery",
+            infotext="#html_info_control",
+        ),
+        extras=Maker(
+            tab="#extras_nav", button="#extras_generate", gallery="#extras_gallery",
+            infotext="#html_info_extras", picture="#extras_image",
+        ),
+        environment={"SD_NOHASHING": "true"},
+    ),
+    "a1111": Kind(
+        title="AUTOMATIC1111", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
+        extras=EXTRAS,
+        command=(
+            "launch.py", *A1111_FLAGS, "--no-half", "--disable-nan-check", "--opt-sdp-no-mem-attention",
+            "--use-cpu", "all", "--port", "{port}",
+        ),
+    ),
+    "reforge": Kind(
+        title="reForge", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
+        extras=EXTRAS,
+        command=(
+            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "--disable-nan-check", "--port", "{port}",
+        ),
+    ),
+    "forge": Kind(
+        title="Forge", ready="Startup time", txt2img=MAKER, extras=EXTRAS,
+        targets=(
+            TXT2IMG,
+            Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
+            Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
+        ),
+        command=(
+            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "--port", "{port}",
+        ),
+    ),
+    "classic": Kind(
+        title="Forge Classic", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
+        extras=EXTRAS,
+        command=(
+            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "--port", "{port}",
+        ),
+    ),
+}  # fmt: skip
