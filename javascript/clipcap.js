@@ -105,6 +105,29 @@ function clipcap_modern_tab() {
     return clipcap_app().querySelector("button[tabitemid*='tab_clipcap_tabitem']");
 }
 
+// It shows what it knows by name and leaves the rest where nobody looks: our buttons go to the end of each gallery's
+// row, our part of Process below the others. It is laid out long after gradio's page, so look until it is.
+function clipcap_lay_out(tries = 600) {
+    const app = clipcap_app();
+    if (app.querySelector("#tab_sdnext_uiux_core") === null) {
+        return; // another page
+    }
+    const tab = clipcap_modern_tab();
+    tab?.setAttribute("title", "ClipCap Caption");
+    for (const button of app.querySelectorAll("[id$=_send_to_clipcap]")) {
+        const row = `#${button.id.replace("_send_to_clipcap", "")}_tabitem .sd-button[data-click]`;
+        Array.from(app.querySelectorAll(row)).pop()?.after(button);
+    }
+    const parts = "#extras_tabitem [data-parent-selector='#tab_process'][data-selector$='_accordion .gap']";
+    const last = Array.from(app.querySelectorAll(parts)).pop();
+    if (last) {
+        last.parentElement.append(...app.querySelectorAll("#extras_clipcap_accordion"));
+    }
+    if (tries > 0 && !(tab && last)) {
+        setTimeout(clipcap_lay_out, 1000, tries - 1);
+    }
+}
+
 // The panes' buttons have no ids under gradio 3, and those of a tab that opens just now are not to be seen yet.
 function clipcap_first_pane() {
     clipcap_app().querySelector("#clipcap_panes .tab-nav > button, #clipcap_panes [role=tab]")?.click();
@@ -435,6 +458,7 @@ function clipcap_start() {
     }
     new MutationObserver(clipcap_reach).observe(clipcap_find("root"), { childList: true, subtree: true });
     clipcap_reach();
+    clipcap_lay_out();
     restore.click();
 }
 

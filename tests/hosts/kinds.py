@@ -18,20 +18,19 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Maker:
-    """Where pictures are made: a tab, its button, its gallery and what shows their infotext; `picture` takes
-    one to work on."""
+    """Where pictures are made: a tab, its button, its gallery; `picture` takes one to work on."""
 
     tab: str
     button: str
     gallery: str
-    infotext: str
     picture: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One kind of WebUI. `command` follows the interpreter; `ready` is the line of its log after which
-    requests may come; `tab` is what leads to ours."""
+    requests may come; `tab` is what leads to ours, `scripts` to
+    the scripts beside `txt2img` where they have a tab of their own."""
 
     title: str
     command: tuple[str, ...]
@@ -40,7 +39,7 @@ class Kind:
     targets: tuple[Target, ...]
     txt2img: Maker
     extras: Maker
-    script: str = "Caption generated images"
+    scripts: str = ""
     reload: str = "restart_reload"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -48,12 +47,12 @@ class Kind:
 TXT2IMG = Target(name="txt2img", tab="txt2img", prompt="#txt2img_prompt textarea")
 IMAGE_PROMPT = "#img2img_prompt textarea"
 IMG2IMG = Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2img_image img")
-INPAINT = Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2maskimg img")
+INPAINT = Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2maskimg :is(img, canvas)")
 MAKER = Maker(
-    tab="txt2img", button="#txt2img_generate", gallery="#txt2img_gallery", infotext="#html_info_txt2img",
+    tab="txt2img", button="#txt2img_generate", gallery="#txt2img_gallery",
 )  # fmt: skip
 EXTRAS = Maker(
-    tab="Extras", button="#extras_generate", gallery="#extras_gallery", infotext="#html_info_extras",
+    tab="Extras", button="#extras_generate", gallery="#extras_gallery",
     picture="#extras_image",
 )  # fmt: skip
 A1111_FLAGS = (
@@ -64,6 +63,7 @@ A1111_FLAGS = (
 KINDS = {
     "sdnext": Kind(
         title="SD.Next", ready="Startup time", tab="[tabitemid*=clipcap]",
+        scripts="#control_scripts",
         command=(
             "launch.py", "--skip-git", "--skip-requirements", "--skip-torch", "--skip-env", "--experimental",
             "--use-cpu", "all", "--port", "{port}",
@@ -76,11 +76,9 @@ KINDS = {
         ),
         txt2img=Maker(
             tab="#control_nav", button="#control_generate", gallery="#control_gallery",
-            infotext="#html_info_control",
         ),
         extras=Maker(
-            tab="#extras_nav", button="#extras_generate", gallery="#extras_gallery",
-            infotext="#html_info_extras", picture="#extras_image",
+            tab="#extras_nav", button="#extras_generate", gallery="#extras_gallery", picture="#extras_image",
         ),
         environment={"SD_NOHASHING": "true"},
     ),

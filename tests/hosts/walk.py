@@ -31,9 +31,9 @@ def walk(name: str, folder: Path, python: Path, out: Path) -> Walked:
     kind = KINDS[name]
     out.mkdir(parents=True, exist_ok=True)
     with laid_into(folder), running(kind, folder, python, out / f"{name}.log") as address:
-        browser = Browser(out, 1600, 1100)
+        browser = Browser(out, 1280, 900)
         try:
-            page = HostPage(browser, address, kind)
+            page = HostPage(browser, address, kind, folder, out / f"{name}.log")
             page.open()
             outcomes = []
             for number, (said, step) in enumerate(steps_of(kind)):
@@ -56,9 +56,8 @@ def steps_of(kind: Kind) -> Iterator[tuple[str, steps.Step]]:
         yield f"undo send to {target.name}", steps.undo_of(target)
     yield "Extras caption", steps.extras
     yield "button at the Extras gallery", steps.gallery_button("extras")
-    yield "the host generates", steps.generate
-    yield "button at the gallery", steps.gallery_button("made")
     yield "caption of a generated picture", steps.generated_caption
+    yield "button at the gallery", steps.gallery_button("made")
     yield "interrogate button", steps.interrogate
     yield "REST", steps.rest
     yield "Reload UI", steps.reload_ui

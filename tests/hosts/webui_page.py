@@ -8,7 +8,7 @@ from driver import Browser, wait_for
 from kinds import Kind
 from page import Page
 
-SLOW = 180  # seconds: a generation, a model's first load
+SLOW = 600  # seconds: a page of 25000 elements, a generation, a model's first load, on a busy machine
 TAB = """
 const seen = (one) => one.offsetParent !== null && getComputedStyle(one).visibility !== "hidden";
 const buttons = [...document.querySelectorAll("#tabs > .tab-nav > button, #tabs button[role=tab]")];
@@ -23,20 +23,28 @@ const seen = (one) => {
 };
 return [...document.querySelectorAll(arguments[0])].find(seen) || null;
 """
+UNFOLD = """
+const above = [];
+for (let one = document.querySelector(arguments[0])?.parentElement; one; one = one.parentElement) {
+    above.unshift(...[...one.children].filter((part) => part.matches(".label-wrap:not(.open)")));
+}
+above.forEach((head) => head.click());
+"""
 
 
 class HostPage:
-    """The whole page; `ours` is the Caption tab in it. Everything waits, and says in vain for what."""
+    """The page of the host in `folder`; `ours` is the Caption tab in it. All waits, and says for what."""
 
-    def __init__(self, browser: Browser, address: str, kind: Kind) -> None:
-        self.browser, self.address, self.kind = browser, address, kind
+    def __init__(self, browser: Browser, address: str, kind: Kind, folder: Path, log: Path) -> None:
+        self.browser, self.address, self.kind, self.folder, self.log = browser, address, kind, folder, log
+        browser.be_patient(SLOW)
         self.ours = Page(browser, address)
 
     def open(self) -> None:
         """Load the page and wait until our tab is in it and its script has begun."""
         self.browser.open(self.address)
-        self.browser.find("#clipcap_run")
-        wait_for(lambda: self.browser.run("return window.clipcap_restored === true"), "our script", SLOW)
+        up = "return window.clipcap_restored === true && document.querySelector('#splash') === null"
+        wait_for(lambda: self.browser.run(up), "the page with our script", SLOW)
 
     def tab(self, title: str) -> None:
         """Press a tab that can be seen, by its title or, where its page shows none, by a selector."""
@@ -68,7 +76,8 @@ class HostPage:
         return self.browser.run("return document.querySelector(arguments[0]) !== null", selector)
 
     def switch_on(self, fold: str) -> None:
-        """Open a fold and tick the box in it."""
+        """Open a fold, and those it is in, and tick the box in it."""
+        self.browser.run(UNFOLD, fold)
         box = f"{fold} input[type=checkbox]"
         if not self.seen(box):
             self.press(f"{fold} .label-wrap")

@@ -80,6 +80,11 @@ class Browser:
             self._driver.terminate()
             self._driver.wait(20)
 
+    def be_patient(self, seconds: int) -> None:
+        """Let a page and a script take that long."""
+        milliseconds = 1000 * seconds
+        self._ask("POST", "/timeouts", {"script": milliseconds, "pageLoad": milliseconds})
+
     def open(self, address: str) -> None:
         """Go to a page."""
         self._ask("POST", "/url", {"url": address})

@@ -114,3 +114,51 @@ def test_a_picture_on_its_way_is_told_of_at_once(host_page: Page, pictures: Path
     page.put("image", [pictures / "p0.png"])
     wait_for(lambda: "Ready" in page.text("status"), "the picture")
     wait_for(lambda: page.browser.run("return window.told") == ["Reading the picture", ""], "what was told")
+
+
+# SD.Next's modern page, as far as our script looks at it: its own tabs, and rows of buttons filled by name.
+MODERN = """
+document.body.insertAdjacentHTML("beforeend", `
+    <div id="tab_sdnext_uiux_core"></div>
+    <button id="control_nav" onclick="window.shown.push('Images')"></button>
+    <button tabItemId="#split-app, #tab_clipcap_tabitem" onclick="window.shown.push('ours')">CL</button>
+    <div id="control_tabitem"><div class="row">
+        <button class="sd-button"></button><button class="sd-button" data-click="#caption_nav"></button>
+    </div></div>
+    <div id="extras_tabitem"><div class="column">
+        <div data-parent-selector="#tab_process" data-selector="#postprocess_upscale_accordion .gap"></div>
+    </div></div>
+    <div hidden><button id="control_send_to_clipcap"></button><div id="extras_clipcap_accordion"></div></div>
+`);
+window.shown = [];
+window.switch_to_control = () => window.shown.push("the hidden tab");
+window.loadFromURL = (source) => window.shown.push(source.slice(0, 5));
+"""
+
+
+def test_on_the_modern_page_of_sdnext_ours_is_where_a_person_looks(host_page: Page) -> None:
+    page = host_page
+    page.browser.run(MODERN)
+    page.browser.run("clipcap_lay_out()")
+    last = "return document.querySelector(`${arguments[0]} > :last-child`).id"
+    assert page.browser.run(last, "#control_tabitem .row") == "control_send_to_clipcap"
+    assert page.browser.run(last, "#extras_tabitem .column") == "extras_clipcap_accordion"
+    page.browser.run("clipcap_show('control')")
+    assert shown(page) == ["the hidden tab", "Images"]
+    page.browser.run("switch_to_clipcap()")
+    assert shown(page)[2:] == ["ours"]
+
+
+def test_the_drawing_board_is_given_the_picture_only_where_it_is_wanted(
+    host_page: Page, pictures: Path
+) -> None:
+    page = host_page
+    page.browser.run(MODERN)
+    page.browser.run("clipcap_draw({ wanted: true })")
+    assert shown(page) == [], "there is no picture yet"
+    page.put("image", [pictures / "p0.png"])
+    wait_for(lambda: "Ready" in page.text("status"), "the picture")
+    page.browser.run("clipcap_draw({ wanted: false })")
+    assert shown(page) == []
+    page.browser.run("clipcap_draw({ wanted: true })")
+    assert len(shown(page)) == 1
