@@ -88,7 +88,7 @@ _SBG = SbgConfig(
 _TINY_SBG = SbgConfig(
     epochs=3, batch_size=32, lr=2.5e-3, schedule="cosine", warmup_steps=60, weight_decay=0.05, clip_norm=1.0,
     encoder="tiny-clip-flickr8k", encoder_weights="", normalize=True, views=2, logit_scale=16.0,
-    words_most=14, concepts_low=0.1, concepts_most=2, concepts_boost=2.0, swapped=0.4, photoless_limit=6000,
+    words_most=14, concepts_low=0.1, concepts_most=2, concepts_boost=2.5, swapped=0.4, photoless_limit=6000,
     words_template="a {} .", picture_template="a picture of a {} .", group_keywords=1, block=0,
     keyword_dropout=0.1,
     gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.1, tokenizer="captions",
