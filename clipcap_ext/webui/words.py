@@ -1,5 +1,7 @@
 """The words on screen in the reader's language, from the same files that the WebUI reads (localizations/).
-The English texts stand where they are shown: at their widgets in tab/, in the table of decoding options."""
+The English texts stand where they are shown: at their widgets in tab/, in the table of decoding options.
+A WebUI translates its own page by our files, too, wherever a whole text of it is a key. So a text that it has
+as well (Batch, Seed) stands there behind OWN, where it finds none of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 from clipcap_ext.webui.asset import asset
 
 FOLDER = asset("localizations")
+OWN = "ClipCap: "
 
 
 class Words:
@@ -24,7 +27,7 @@ class Words:
 
     def __call__(self, text: str, **values: object) -> str:
         """`text` translated, its {named} places filled."""
-        translated = self._table.get(text) or text
+        translated = self._table.get(f"{OWN}{text}") or self._table.get(text) or text
         return translated.format(**values) if values else translated
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.webui.words import FOLDER, Words, languages
+from clipcap_ext.webui.words import FOLDER, OWN, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
 SOURCES = [
@@ -21,8 +21,21 @@ SOURCES = [
 LANGUAGES = [language for language in languages() if language != "en_US"]
 
 
-def entries(language: str) -> dict[str, str]:
+# Whole texts of reForge, Forge, Forge Classic and SD.Next (2026-11) that the tab shows, too: what their
+# sources hand to a component.
+HOSTS_WORDS = (
+    "Append", "Batch", "Cancel", "Caption", "Copy", "Folder", "Model", "Prepend", "Prompt", "Refresh",
+    "Repetition penalty", "Replace", "Seed", "Skip", "Stop", "Temperature", "Trigger word", "Unload",
+)  # fmt: skip
+
+
+def keys(language: str) -> dict[str, str]:
     return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def entries(language: str) -> dict[str, str]:
+    """The translations by the texts that they are of."""
+    return {key.removeprefix(OWN): text for key, text in keys(language).items()}
 
 
 def literals() -> set[str]:
@@ -72,6 +85,17 @@ def test_a_translation_is_whole(language: str) -> None:
         text for text, other in translated.items() if not other.strip() or places(text) != places(other)
     ] == []
     assert sum(text != other for text, other in translated.items()) > 0.85 * len(translated)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_key_is_one_of_the_hosts_own_words(language: str) -> None:
+    assert set(keys(language)) & set(HOSTS_WORDS) == set()
+    assert {key.removeprefix(OWN) for key in keys(language) if key.startswith(OWN)} == set(HOSTS_WORDS)
+
+
+def test_a_text_of_a_host_is_found_behind_our_name() -> None:
+    assert Words("de_DE")("Batch") == "Stapel"
+    assert Words("de_DE")("Caption") != Words("de_DE")("Caption text")  # a button and a box
 
 
 def test_words_fall_back_to_english(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def _build_found(context: Context) -> FoundPrompt:
 def _build_caption(context: Context) -> CaptionBox:
     words = context.words
     text = gr.Textbox(
-        label=words("Caption"), lines=3, max_lines=3, elem_id=elem_id("caption"),
+        label=words("Caption text"), lines=3, max_lines=3, elem_id=elem_id("caption"),
         placeholder=words("The caption appears here; you can edit it."),
     )  # fmt: skip
     with gr.Row(elem_classes=["clipcap_tight", "clipcap_under"]):
