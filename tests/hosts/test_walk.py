@@ -18,9 +18,7 @@ HERE = Path(__file__).resolve().parent
 NAMED = [os.environ.get(f"CLIPCAP_HOST_{name}", "") for name in ("KIND", "FOLDER", "PYTHON")]
 
 
-@pytest.mark.skipif(
-    not all(NAMED), reason="no WebUI is named by CLIPCAP_HOST_KIND, _FOLDER and _PYTHON"
-)
+@pytest.mark.skipif(not all(NAMED), reason="no WebUI is named by CLIPCAP_HOST_KIND, _FOLDER and _PYTHON")
 def test_no_step_fails_in_the_named_webui(tmp_path: Path) -> None:
     kind, folder, python = NAMED
     options = ("--folder", folder, "--python", python, "--out", str(tmp_path))

@@ -13,6 +13,7 @@ from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.errors import Cancelled
 from clipcap_ext.service.judging import BUNDLED_JUDGE
 from clipcap_ext.service.service import CaptionService
+from clipcap_ext.service.side_by_side import side_by_side
 from clipcap_ext.service.standalone import StandaloneHost
 
 TEXTS = ["a dog in the snow", "two men"]
@@ -48,7 +49,7 @@ def test_it_judges_by_the_models_own_clip_and_sees_a_picture_once(
             work.judge(image, TEXTS)
 
 
-def test_a_model_without_a_text_tower_is_judged_by_the_bundled_clip(
+def test_an_encoder_without_a_text_tower_gives_way_to_the_bundled_clip(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_folder / "tiny-clip", tmp_path / "tiny-clip")
@@ -57,3 +58,11 @@ def test_a_model_without_a_text_tower_is_judged_by_the_bundled_clip(
     monkeypatch.setattr("clipcap_ext.service.judging.WITHOUT_TEXT", "")  # as if its tag said so
     with service.work("judge", 1, "tiny-merge-rnn") as work:
         assert work.judge(tiny_images(1)[0], TEXTS).judge == BUNDLED_JUDGE
+
+
+def test_a_model_without_a_clip_is_judged_by_the_bundled_one(image_to_text_folder: Path) -> None:
+    service = service_in(image_to_text_folder)
+    image = tiny_images(1)[0]
+    seen = side_by_side(service, image, ["my-git"], "my-git", texts=TEXTS, words=False)
+    assert seen.judge == BUNDLED_JUDGE and "my-git" in seen.results
+    assert {one.text for one in seen.contenders} >= set(TEXTS)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
+from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.webui.words import FOLDER, OWN, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
@@ -48,9 +50,15 @@ def of_the_decoding_table() -> set[str]:
     return {word for one in controls for word in (one.label, one.info, *one.names.values())}
 
 
+def of_the_published() -> set[str]:
+    """What the cards of the models to fetch say of them."""
+    return {text for model in (*PUBLISHED, *KNOWN_MODELS) for text in (model.purpose, model.terms) if text}
+
+
 def spoken() -> set[str]:
-    """Every literal that is handed to `words` as it stands, and what the decoding table shows."""
-    found = of_the_decoding_table()
+    """Every literal that is handed to `words` as it stands, and what the tables of options and models
+    show."""
+    found = of_the_decoding_table() | of_the_published()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
@@ -74,7 +82,7 @@ def test_there_are_english_and_others() -> None:
 
 def test_every_word_is_listed_and_no_entry_is_idle() -> None:
     assert spoken() - set(entries("en_US")) == set()
-    assert set(entries("en_US")) - literals() - of_the_decoding_table() == set()
+    assert set(entries("en_US")) - literals() - spoken() == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -70,10 +70,10 @@ def card_to_fetch(context: Context, model: PublishedModel, sizes: Mapping[str, i
     told = words("not here yet") if model.repo else words("not here: its file can only be fetched by hand")
     where = str(place) if model.repo else f"{place}.pt"
     return ModelCard(
-        name=model.name, purpose=model.purpose, here=False, state=told, licence=model.licence,
+        name=model.name, purpose=words(model.purpose), here=False, state=told, licence=model.licence,
         size=words("about {size} to fetch", size=size_text(whole)) if whole else "",
         page=HUB + model.repo if model.repo else "", usable=bool(model.repo),
-        details=[(words("Terms"), model.terms), (words("Where"), where)],
+        details=[(words("Terms"), words(model.terms)), (words("Where"), where)],
     )  # fmt: skip
 
 
