@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def told_in(path: Path) -> str:
     for letters in ("utf-8", "utf-16-be", "utf-16-le"):
         place = data.find(KEY.encode(letters))
         if place >= 0:
-            return data[place : place + 300].decode(letters, "ignore")[:120]
+            return re.match(r"[ -~]*", data[place : place + 300].decode(letters, "ignore"))[0]
     return ""
 
 

@@ -31,7 +31,7 @@ def walk(name: str, folder: Path, python: Path, out: Path) -> Walked:
     kind = KINDS[name]
     out.mkdir(parents=True, exist_ok=True)
     with laid_into(folder), running(kind, folder, python, out / f"{name}.log") as address:
-        browser = Browser(out, 1280, 900)
+        browser = Browser(out, 600, 400)  # its splash is painted without a graphics card
         try:
             page = HostPage(browser, address, kind, folder, out / f"{name}.log")
             page.open()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from driver import Browser, wait_for
 from kinds import Kind
 from page import Page
 
-SLOW = 600  # seconds: a page of 25000 elements, a generation, a model's first load, on a busy machine
+SLOW = 600  # seconds: a generation, a model's first load, on a busy machine
+START = 1200  # seconds: SD.Next's page has 25000 elements
 TAB = """
 const seen = (one) => one.offsetParent !== null && getComputedStyle(one).visibility !== "hidden";
 const buttons = [...document.querySelectorAll("#tabs > .tab-nav > button, #tabs button[role=tab]")];
@@ -43,8 +45,15 @@ class HostPage:
     def open(self) -> None:
         """Load the page and wait until our tab is in it and its script has begun."""
         self.browser.open(self.address)
+        wait_for(self._is_up, "the page with our script", START)
+        size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.devtools("Emulation.setDeviceMetricsOverride", **size)
+
+    def _is_up(self) -> bool:
+        """Asked seldom: a page that builds itself has better things to do."""
+        time.sleep(3)
         up = "return window.clipcap_restored === true && document.querySelector('#splash') === null"
-        wait_for(lambda: self.browser.run(up), "the page with our script", SLOW)
+        return self.browser.run(up)
 
     def tab(self, title: str) -> None:
         """Press a tab that can be seen, by its title or, where its page shows none, by a selector."""

@@ -44,7 +44,7 @@ from clipcap_ext.webui.tab.folder.writing import undo, write
 from clipcap_ext.webui.tab.single.events import picture_changed
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
 from clipcap_ext.webui.tab.single.run import candidate_choices, caption_picture, result_status
-from clipcap_ext.webui.tab.single.sending import send, unsend
+from clipcap_ext.webui.tab.single.sending import send, unsend, wire_send
 from clipcap_ext.webui.words import Words
 
 DECODING = DecodingForm.start().values
@@ -321,6 +321,29 @@ def test_a_caption_is_sent_with_its_picture_and_taken_back(tiny_folder: Path) ->
     assert (back[box], back[picture], back[width], back[height]) == ("old", theirs, 512, 768)
     assert "img2img: prompt, picture" in back[status] and back[controls.unsend] == able(False)
     assert unsend(context, controls, status, back[controls.before]) == {controls.unsend: able(False)}
+
+
+def test_the_canvas_of_forge_is_always_answered_with_a_picture(tiny_folder: Path) -> None:
+    with gr.Blocks():
+        prompts = {name: gr.Textbox() for name in ("txt2img", "img2img")}
+        canvas = gr.Textbox()  # what its LogicalImage is to gradio
+        context = context_of(SendingHost(tiny_folder, "cpu"), HostComponents(prompts, {"img2img": canvas}))
+        pane = build_single(context)
+        wire_send(context, pane.send, {"caption": pane.caption.text}, pane.picture, pane.status)
+    controls = pane.send
+    to_text, to_image = controls.targets
+    image, theirs = Image.new("RGB", (30, 20)), Image.new("RGB", (8, 8))
+    asked = {"caption": "a dog", "prompt": "", "mode": "append", "image": image, "there": theirs}
+    alone = send(controls, to_image, with_picture=False, before=[], **asked)
+    assert alone[canvas] is theirs, "an update would make it anew, and it would take no picture any more"
+    sent = send(controls, to_text, with_picture=True, before=alone[controls.before], **asked)
+    shown = {"img2img": theirs}
+    back = unsend(context, controls, pane.status, sent[controls.before], shown)
+    assert back[canvas] is theirs, "it stays as it is when txt2img is given back"
+    both = send(controls, to_image, with_picture=True, before=[], **asked)
+    assert both[canvas] is image
+    assert unsend(context, controls, pane.status, both[controls.before], {"img2img": image})[canvas] is theirs
+    assert unsend(context, controls, pane.status, [], shown)[canvas] is theirs
 
 
 def test_nothing_to_send_to_leaves_no_buttons(pane: SinglePane) -> None:

@@ -36,6 +36,13 @@ class Target:
     picture: Any
     sizes: tuple[Any, ...]
 
+    @property
+    def remade(self) -> bool:
+        """Whether its picture must be answered with itself where it stays: Forge's canvas is a text to gradio
+        4, which makes it anew at every `gr.update()`, and there it loses what it was made with and takes no
+        picture any more."""
+        return self.picture is not None and self.picture.get_block_name() == "textbox"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
@@ -137,7 +144,9 @@ def wire_send(
     for target in controls.targets:
         outputs += [part for part in (target.prompt, target.picture, *target.sizes) if part is not None]
     back = partial(unsend, context, controls, status)
-    on(controls.unsend.click, back, {"before": controls.before}, outputs, **QUICK)
+    pictures = {target.name: target.picture for target in controls.targets if target.remade}
+    kept = {"pictures": pictures} if pictures else {}
+    on(controls.unsend.click, back, {"before": controls.before, **kept}, outputs, **QUICK)
 
 
 def send(
@@ -160,13 +169,20 @@ def send(
     }
     if shows:
         answer |= {target.picture: image, **dict(zip(target.sizes, image.size, strict=False))}
+    elif target.remade:
+        answer[target.picture] = there
     return answer
 
 
-def unsend(context: Context, controls: SendControls, status: Any, before: list[Sending]) -> Answer:
-    """Give back what stood where the last sending went, and say what that is."""
+def unsend(
+    context: Context, controls: SendControls, status: Any, before: list[Sending],
+    pictures: Mapping[str, Any] | None = None,
+) -> Answer:  # fmt: skip
+    """Give back what stood where the last sending went, and say what that is; `pictures`: what the targets
+    that are `remade` show now."""
+    kept = {target.picture: (pictures or {})[target.name] for target in controls.targets if target.remade}
     if not before:
-        return {controls.unsend: able(False)}
+        return {controls.unsend: able(False), **kept}
     *earlier, last = before
     target = next(target for target in controls.targets if target.name == last.target)
     words = context.words
@@ -176,7 +192,7 @@ def unsend(context: Context, controls: SendControls, status: Any, before: list[S
         text = words("Given back to {target}: prompt", target=target.title)
     answer: Answer = {
         target.prompt: last.prompt, controls.before: earlier, controls.unsend: able(bool(earlier)),
-        status: state("done", text),
+        status: state("done", text), **kept,
     }  # fmt: skip
     if last.with_picture:
         answer[target.picture] = last.picture
