@@ -20,6 +20,7 @@ from tiny_tasks import captions_of, write_flickr
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 
 EXAMPLES = sorted((ROOT / "clipcap_ext" / "examples").glob("*.jpg"))
+LABELS = ROOT / "clipcap_ext" / "bundled" / "tiny-sbg-flickr8k" / "labels.json"
 LARGE_CLIP = "ViT-L-14"  # the encoder of the models that are downloaded
 TEST_PHOTOS = ("012.jpg", "013.jpg")  # of the data set that write_flickr draws
 
@@ -80,6 +81,7 @@ def trained(place: Path) -> None:
     rows = [f"9{i}.jpg,train,{text}" for i in range(20) for text in captions_of(i)]
     table = "\n".join(["image,split,caption", *rows]) + "\n"
     (place / "flickr30k" / "captions.csv.gz").write_bytes(gzip.compress(table.encode()))
+    shutil.copy(LABELS, place)
     tools(place, "tools/add_concepts.py", "tools/average_weights.py")
 
 
@@ -106,6 +108,7 @@ LAID: Mapping[str, tuple[Callable[[Path], None], ...]] = {
     "docs/training.md": (trained,),
     "clipcap_ext/bundled/tiny-clip-flickr8k/README.md": (flickr8k,),
     "clipcap_ext/bundled/tiny-flickr8k/README.md": (trained,),
+    "clipcap_ext/bundled/tiny-sbg-flickr8k/README.md": (trained,),
 }  # what else a page's commands expect to find
 
 
