@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shards import BLOCK, caption, photo, photo_members, url, write_shards, write_table, write_tar
 
 from clipcap_ext.corpus import read_corpus
-from clipcap_ext.corpus import tsv_parts as tsv
 from clipcap_ext.corpus.examples import Problem, Sample
+from clipcap_ext.corpus.parts import tsv_parts as tsv
 from clipcap_ext.corpus.parts.finding import expand_braces, find_parts
 from clipcap_ext.errors import CorpusError, UsageError
 
