@@ -14,7 +14,8 @@ START = 1200  # seconds: SD.Next's page has 25000 elements
 TAB = """
 const seen = (one) => one.offsetParent !== null && getComputedStyle(one).visibility !== "hidden";
 const buttons = [...document.querySelectorAll("#tabs > .tab-nav > button, #tabs button[role=tab]")];
-const found = buttons.filter(seen).find((one) => one.innerText.trim() === arguments[0]);
+const title = arguments[0].toLowerCase();
+const found = buttons.filter(seen).find((one) => one.innerText.trim().toLowerCase() === title);
 if (found) found.click();
 return Boolean(found);
 """
