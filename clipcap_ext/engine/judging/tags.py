@@ -53,9 +53,12 @@ def _fresh(tags: Iterable[str], said: Iterable[str]) -> list[str]:
         words = tag.split()
         if not words or _stem(words[-1]) in stems:
             continue
-        left = [word for word in dict.fromkeys(words) if _stem(word) not in stems]
-        kept.append(" ".join(left))
-        stems |= {_stem(word) for word in left}
+        fresh: dict[str, str] = {}
+        for word in words:
+            if _stem(word) not in stems:
+                fresh.setdefault(_stem(word), word)
+        kept.append(" ".join(fresh.values()))
+        stems |= fresh.keys()
     return kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clipcap_ext.engine.judging.tags import BOTH, FORMS, SENTENCE, TAGS, in_form
@@ -48,6 +48,7 @@ def test_another_form_is_refused_by_name() -> None:
 
 
 @given(sentences, tags)
+@example("", ["dog dogs"])
 def test_no_word_of_the_tags_was_said(sentence: str, keywords: list[str]) -> None:
     said = in_form(sentence, keywords, BOTH)
     plain = in_form(sentence, keywords, SENTENCE).rstrip(" ,")
