@@ -34,7 +34,8 @@ PORT = 7861
 FLAGS_ELSEWHERE = {
     "--listen", "--cors-allow-origins", "--hide-ui-dir-config",  # the WebUI's own
     "--clipcap-models-dir", "--clipcap-device",  # the WebUI's, by preload.py
-    "--write",  # benchmarks/reliability.py's
+    "--write", "--dry",  # benchmarks/reliability.py's, gpu.py's
+    "--only", "--before",  # benchmarks/loading.py's
     "--max-uses",  # the recipe's: tests/test_decoding_option_recipe.py follows it
 }  # fmt: skip
 PYTHON_ELSEWHERE = {"docs/extending.md"}  # parts of files, which tests/test_decoding_option_recipe.py follows
