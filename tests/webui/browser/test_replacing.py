@@ -86,6 +86,14 @@ def fits(now: dict[str, Any], said: dict[int, str]) -> bool:
     return "Ready" in status and now["able"] and not now["candidates"]
 
 
+def settle(page: Page, said: dict[int, str]) -> None:
+    """Wait for a page, left alone, that fits the picture it shows."""
+    try:
+        wait_for(lambda: fits(seen(page), said), "a page that fits its picture", SETTLED)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen(page)}, of {said}") from None
+
+
 def test_no_caption_stands_under_another_picture(page: Page, wide: dict[int, bytes]) -> None:
     pictures = {width: base64.b64encode(content).decode() for width, content in wide.items()}
     page.browser.run(SCRIPT + "; window.replacing = replacing(arguments[0])", pictures)
@@ -95,14 +103,10 @@ def test_no_caption_stands_under_another_picture(page: Page, wide: dict[int, byt
     for _ in range(REPLACEMENTS // ROUND):
         page.browser.run("window.replacing.go(arguments[0])", one_round(drawn, list(said)))
         wait_for(lambda: page.browser.run("return window.replacing.done"), "the round", SLOW)
-        try:
-            wait_for(lambda: fits(seen(page), said), "a page that fits its picture", SETTLED)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {seen(page)}, of {said}") from None
-        now = seen(page)
+        settle(page, said)
         page.browser.run("window.replacing.done = false; setTimeout(() => window.replacing.done = true, 700)")
         wait_for(lambda: page.browser.run("return window.replacing.done"), "late answers")
-        assert fits(seen(page), said), (seen(page), now, said)
+        settle(page, said)  # a late answer may blank the status for a moment, and must leave the page right
     wrong = page.browser.run("return window.replacing.wrong")
     frames = page.browser.run("return window.replacing.frames")
     assert wrong == [], f"{len(wrong)} of {frames} frames showed another picture's caption"
