@@ -28,7 +28,7 @@ from clipcap_ext.train.run import resolve_start
 JAPANESE = {"red": "赤", "green": "緑", "blue": "青", "white": "白"}
 CHINESE = {"red": "红色", "green": "绿色", "blue": "蓝色", "white": "白色"}
 SETTINGS = (
-    "epochs=60", "batch_size=8", "lr=1e-2", "encoder_weights=", "prefix_length=3", "mapper_dropout=0",
+    "epochs=120", "batch_size=8", "lr=1e-2", "encoder_weights=", "prefix_length=3", "mapper_dropout=0",
     "feature_noise=0", "views=1", "label_smoothing=0", "ema=0", "weight_decay=0", "warmup_steps=2",
     "precision=fp32", "max_tokens=24", "log_every=50", "save_every=0", "device=cpu", "monitor=val_loss",
     "num_beams=1", "validate_images=2",
