@@ -159,5 +159,14 @@ def words(data: Path, out: Path, encoder: Path, *more: str) -> list[str]:
         "ema": 0.0,
         "precision": "fp32",
     }
-    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
-    return ["tiny-flickr8k", "--data", str(data), "--out", str(out), *settings, *more]
+    return ["tiny-flickr8k", "--data", str(data), "--out", str(out), *_settings(changes), *more]
+
+
+def streamed_settings(encoder: Path) -> list[str]:
+    """The options of a tiny captioning run on a feature folder, three pictures held out."""
+    changes = {"encoder": encoder, "views": 1, "mapper_dropout": 0.0, "precision": "fp32", "holdout": 3}
+    return _settings({**CAPTIONING, **changes})
+
+
+def _settings(changes: dict[str, Any]) -> list[str]:
+    return [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]

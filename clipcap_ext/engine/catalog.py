@@ -14,13 +14,18 @@ from pathlib import Path
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
 from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
-from clipcap_ext.engine.image_to_text.describing import KIND, describe, is_of_transformers
-from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
+from clipcap_ext.engine.hub_name import model_name, repo_of
+from clipcap_ext.engine.image_to_text.describing import describe, is_of_transformers
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.image_to_text.lacking import LACKING
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
-from clipcap_ext.engine.published.published_models import PUBLISHED, PublishedModel, find_published
+from clipcap_ext.engine.published.published_models import (
+    IMAGE_TO_TEXT,
+    PUBLISHED,
+    PublishedModel,
+    find_published,
+)
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 from clipcap_ext.files import recover_folder, tidy
 
@@ -52,7 +57,7 @@ class ModelEntry:
     @property
     def lacking(self) -> Mapping[str, str]:
         """The decoding options that its kind does not have, and why."""
-        return LACKING if self.config is not None and self.config.kind == KIND else {}
+        return LACKING if self.config is not None and self.config.kind == IMAGE_TO_TEXT else {}
 
     @property
     def size(self) -> int:

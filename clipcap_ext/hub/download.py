@@ -18,7 +18,7 @@ from clipcap_ext.engine.catalog import (
 )
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
-from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
+from clipcap_ext.engine.hub_name import model_name, repo_of
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts

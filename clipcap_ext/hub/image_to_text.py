@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clipcap_ext.engine.catalog import command_for
 from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE
+from clipcap_ext.engine.hub_name import ORIGIN_FILE, PREFIX, model_name
 from clipcap_ext.engine.image_to_text.describing import (
     PICKLED,
     PROCESSOR_FILE,
@@ -18,7 +19,6 @@ from clipcap_ext.engine.image_to_text.describing import (
     check_config,
     usable_family,
 )
-from clipcap_ext.engine.image_to_text.hub_name import ORIGIN_FILE, PREFIX, model_name
 from clipcap_ext.engine.published.plain_weights import write_as_safetensors
 from clipcap_ext.errors import CaptionError, CheckpointError, DownloadError, first_of
 from clipcap_ext.files import put_in_place, write_folder, write_json

@@ -15,7 +15,7 @@ from clipcap_ext.engine.catalog import ModelEntry, find_model, list_models, list
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.sources import hub_repo
-from clipcap_ext.engine.image_to_text.hub_name import model_name, repo_of
+from clipcap_ext.engine.hub_name import model_name, repo_of
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.files import tidy
 from clipcap_ext.hub.deletion import check_inside, delete_files

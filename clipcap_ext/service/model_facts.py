@@ -11,7 +11,7 @@ from typing import Any
 from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
 from clipcap_ext.engine.checkpoint.config import CARD_FILE
 from clipcap_ext.engine.checkpoint.places import BUNDLED
-from clipcap_ext.engine.image_to_text.describing import KIND
+from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.errors import CaptionError
 
 OTHER = "other"  # the Hub's word for a licence that is not on its list
@@ -110,7 +110,7 @@ def scores_of(entry: ModelEntry) -> str:
 
 def _of_transformers(entry: ModelEntry) -> Mapping[str, Any]:
     """What is known of the architecture of a folder as transformers saves it; nothing of our own kinds."""
-    return entry.config.model if entry.config is not None and entry.config.kind == KIND else {}
+    return entry.config.model if entry.config is not None and entry.config.kind == IMAGE_TO_TEXT else {}
 
 
 def _trained(entry: ModelEntry, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_tasks import CAPTIONING
+from tiny_tasks import streamed_settings
 
 from clipcap_ext.corpus import __main__ as door
 from clipcap_ext.corpus.feature_folder import FeatureFolder, Row
@@ -123,15 +123,7 @@ def test_a_large_file_becomes_shards_and_the_command_goes_on(
 def test_it_trains_and_is_scored(tmp_path: Path, encoder: Path, clip_dim: int) -> None:
     file = dump(as_parse_coco_makes_it(12, clip_dim), tmp_path / "train.pkl")
     assert door.main(words(file, tmp_path / "features", encoder), {}) == 0
-    changes = {
-        **CAPTIONING,
-        "encoder": encoder,
-        "views": 1,
-        "mapper_dropout": 0.0,
-        "precision": "fp32",
-        "holdout": 3,
-    }
-    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+    settings = streamed_settings(encoder)
     out = tmp_path / "run"
     assert train(["tiny-flickr8k", "--data", str(tmp_path / "features"), "--out", str(out), *settings]) == 0
     captioner = load_captioner(out / "best")

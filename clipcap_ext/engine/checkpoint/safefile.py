@@ -23,7 +23,12 @@ def write_safetensors(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    own = {name: _with_own_storage(tensor.detach().cpu()) for name, tensor in tensors.items()}
+    own, taken = {}, set[int]()
+    for name, tensor in tensors.items():
+        kept = _with_own_storage(tensor.detach().cpu())
+        place = kept.untyped_storage().data_ptr()
+        own[name] = kept.clone() if place in taken else kept
+        taken.add(place)
     path.touch()
     mode = path.stat().st_mode  # the library makes its file for the writer's eyes alone
     try:

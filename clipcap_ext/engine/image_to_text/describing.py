@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
+from clipcap_ext.engine.hub_name import ORIGIN_FILE
 from clipcap_ext.engine.image_to_text.families import Family, family_of
-from clipcap_ext.engine.image_to_text.hub_name import ORIGIN_FILE
+from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.engine.published.state_file import read_state_file
 from clipcap_ext.errors import CheckpointError
 from clipcap_ext.foreign_json import expect, read_json_file
 
-KIND = "transformers"
 PROCESSOR_FILE = "preprocessor_config.json"
 WEIGHTS, SAFE, PICKLED = "model*.safetensors", "model.safetensors", "pytorch_model.bin"
 
@@ -37,7 +37,8 @@ def describe(folder: Path) -> CheckpointConfig:
     family = usable_family(folder)
     weights = sum(_count(path) for path in sorted(folder.glob(WEIGHTS)))
     architecture = {"family": family.title, "class": family.model_class, "weights": weights}
-    return CheckpointConfig(KIND, folder.resolve().name, architecture, None, training=_origin(folder))
+    name = folder.resolve().name
+    return CheckpointConfig(IMAGE_TO_TEXT, name, architecture, None, training=_origin(folder))
 
 
 def usable_family(folder: Path) -> Family:

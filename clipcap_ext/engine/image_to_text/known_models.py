@@ -6,7 +6,7 @@ these families is fetched by hf:OWNER/NAME.
 
 from __future__ import annotations
 
-from clipcap_ext.engine.image_to_text.hub_name import model_name
+from clipcap_ext.engine.hub_name import model_name
 from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT, PublishedModel
 
 

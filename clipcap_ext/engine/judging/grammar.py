@@ -101,7 +101,6 @@ def _is_verb(words: Sequence[str], roles: Sequence[Role], place: int) -> bool:
     if word not in english.forms:
         return False
     before = _phrase_before(roles)
-    opened = any(roles[at] is Role.DETERMINER for at in before)
     named = any(roles[at] is Role.NOUN for at in before)
     if not before:
         previous = roles[-1] if roles else None
@@ -111,7 +110,7 @@ def _is_verb(words: Sequence[str], roles: Sequence[Role], place: int) -> bool:
             return False
         return word.endswith("ing") or previous in (Role.AUXILIARY, Role.CONJUNCTION, Role.ADVERB)
     if not named:
-        return not opened and word.endswith("ing") and not before
+        return False
     if word in english.bases:
         single = any(words[at] in ARTICLES for at in before)
         return not single and _is_plural(words[place - 1])

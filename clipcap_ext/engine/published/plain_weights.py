@@ -20,11 +20,7 @@ def write_as_safetensors(file: Path, out: Path) -> None:
 
     if out.exists():
         raise CheckpointError(f"{out} is there already: name another file, or move it away.")
-    tensors, seen = {}, set()
-    for name, tensor in read_state(read_state_file(file)).items():
-        place = tensor.data_ptr()
-        tensors[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
+    tensors = read_state(read_state_file(file))
     try:
         with write_file(out) as part:
             write_safetensors(part, tensors, {"format": "pt"})  # older versions of transformers ask for it

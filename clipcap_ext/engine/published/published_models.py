@@ -13,6 +13,7 @@ from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.hub_name import PREFIX, model_name
 from clipcap_ext.errors import UsageError
 
 IMAGE_TO_TEXT = "transformers"
@@ -59,10 +60,10 @@ class PublishedModel:
     gpt2: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind == IMAGE_TO_TEXT and self.name != self.repo.replace("/", "--"):
+        if self.kind == IMAGE_TO_TEXT and self.name != model_name(self.repo):
             raise UsageError(
                 f"{self.name}: a model of kind {IMAGE_TO_TEXT} needs no entry. Fetch it: "
-                f"python -m clipcap_ext download hf:{self.repo or 'OWNER/NAME'}"
+                f"python -m clipcap_ext download {PREFIX}{self.repo or 'OWNER/NAME'}"
             )
         if self.kind not in ("clipcap", "sbg", IMAGE_TO_TEXT):
             raise UsageError(f"{self.name}: kind is clipcap or sbg, not {self.kind!r}.")

@@ -13,7 +13,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards import photo, write_shards, write_tar
-from tiny_tasks import CAPTIONING, captions_of, same, stop_after, trainer, weights, write_features
+from tiny_tasks import (
+    CAPTIONING,
+    captions_of,
+    same,
+    stop_after,
+    streamed_settings,
+    trainer,
+    weights,
+    write_features,
+)
 
 from clipcap_ext.corpus import Corpus, Example, FeatureTable
 from clipcap_ext.corpus import __main__ as corpus_door
@@ -260,15 +269,7 @@ def test_from_tars_to_a_captioner_by_two_commands(
         str(features),
     ]
     assert corpus_door.main(making) == 0
-    changes = {
-        **CAPTIONING,
-        "encoder": encoder,
-        "views": 1,
-        "mapper_dropout": 0.0,
-        "precision": "fp32",
-        "holdout": 3,
-    }
-    settings = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+    settings = streamed_settings(encoder)
     words = ["--data", str(features), "--out", str(out)]
     assert main(["tiny-flickr8k", *words, *settings]) == 0
     told = capsys.readouterr().err
