@@ -105,6 +105,7 @@ LAID: Mapping[str, tuple[Callable[[Path], None], ...]] = {
     "docs/folders.md": (photos,),
     "docs/models.md": (photos, weights),
     "docs/scoring.md": (scored,),
+    "docs/tab.md": (photos,),
     "docs/training.md": (trained,),
     "clipcap_ext/bundled/tiny-clip-flickr8k/README.md": (flickr8k,),
     "clipcap_ext/bundled/tiny-flickr8k/README.md": (trained,),

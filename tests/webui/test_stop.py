@@ -42,6 +42,9 @@ class Held:
     def __init__(self) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
 
+    def prepare(self, image: Image.Image, *rest: Any) -> Image.Image:
+        return image
+
     def caption(self, images: Sequence[Image.Image], *rest: Any, **named: Any) -> list[Caption]:
         self.begun.set()
         assert self.go.wait(60)
