@@ -12,6 +12,7 @@ from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.inspection import converted_folder, inspect_file
 from clipcap_ext.engine.published.parts import ENCODERS, PublishedParts
 from clipcap_ext.engine.published.plain_weights import write_as_safetensors
+from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.errors import ModelNotFound
 
 EXAMPLES = """examples:
@@ -19,6 +20,7 @@ EXAMPLES = """examples:
   python -m clipcap_ext convert coco_weights.pt coco --tokenizer gpt2/   # vocab.json and merges.txt of GPT-2
   python -m clipcap_ext convert mine.pt mine --encoder ViT-B-32/laion2b_s34b_b79k --normalize
   python -m clipcap_ext convert demo_final.ckpt           # TheoCoombes/ClipCap's, by its demo_config.yaml
+  python -m clipcap_ext convert model_base_caption_capfilt_large.pth blip --tokenizer bert/   # vocab.txt
   python -m clipcap_ext convert unknown.pt --inspect                     # only say what it is
 Features of 512, 640 and 768 numbers are taken for those of ViT-B-32, RN50x4 (both not normalised) and
 ViT-L-14 (normalised), as the published weights have them. A file that is not a plain state dict is refused,
@@ -29,7 +31,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Enter the command."""
     parser = commands.add_parser(
         "convert", help="make a checkpoint folder of published weights (.pt)", epilog=EXAMPLES,
-        description="Make a checkpoint folder of a ClipCap's or a GPT-2's state dict "
+        description="Make a checkpoint folder of a ClipCap's, a GPT-2's or a BLIP captioner's state dict "
         "(.pt, .pth, .bin, .safetensors). "
         "The architecture is told by the shapes; the file itself stays as it is.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,7 +48,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--inspect", action="store_true", help="only say what FILE holds, or why it is refused"
     )
     vocabulary = (
-        "folder with vocab.json and merges.txt (default: beside FILE, then GPT-2's in the Hugging Face cache)"
+        "folder with vocab.json and merges.txt, for a BLIP vocab.txt (default: beside FILE, then GPT-2's "
+        "or BERT's in the Hugging Face cache)"
     )
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help=vocabulary)
     encoder = (
@@ -85,6 +88,9 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         gpt2=args.gpt2, labels=args.labels, run_config=args.run_config,
     )  # fmt: skip
     out = convert_file(args.file, args.out or converted_folder(args.file), parts)
+    if layout.kind == IMAGE_TO_TEXT:
+        streams.result(str(out))
+        return 0
     encoder = read_config(out).clip
     scaled = "scaled to unit norm" if encoder.normalize else "not scaled"
     streams.say(f"Features of {' '.join(filter(None, (encoder.model, encoder.pretrained)))}, {scaled}.")

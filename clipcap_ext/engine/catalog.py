@@ -31,6 +31,8 @@ from clipcap_ext.files import recover_folder, tidy
 
 ENCODER_CONFIG_FILE = "open_clip_config.json"
 WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
+# the captioner of A1111's Interrogate and of its descendants', in their models folder, as ours is
+WEBUI_BLIP, WEBUI_BLIP_FILE = "webui-blip", Path("BLIP", "model_base_caption_capfilt_large.pth")
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,9 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
         yield ModelEntry(OWN_FILE, root / OWN_FILE, None, str(error))
         return
     yield from (entry for model in own for entry in _own_entry(model, root))
+    blip = root.parent / WEBUI_BLIP_FILE
+    if blip.is_file() and not (root / WEBUI_BLIP / CONFIG_FILE).is_file():
+        yield _file_entry(blip, root, WEBUI_BLIP)
 
 
 def _config(checkpoints: dict[Path, ModelEntry], file: Path) -> CheckpointConfig | None:

@@ -38,12 +38,8 @@ def load_captioner(
     """
     entry = find_model(name_or_path, folders=folders)
     wanted = entry.usable_config()
-    if wanted.kind == IMAGE_TO_TEXT:
-        from clipcap_ext.engine.image_to_text.loading import load_image_to_text
-
-        return load_image_to_text(entry.folder, device, dtype)
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
-    if wanted.kind not in loaders:
+    if wanted.kind not in (*loaders, IMAGE_TO_TEXT):
         known = ", ".join([*loaders, IMAGE_TO_TEXT])
         raise CheckpointError(f"{entry.folder} holds a model of kind {wanted.kind!r}; known kinds: {known}.")
     folder = entry.folder
@@ -51,6 +47,10 @@ def load_captioner(
         from clipcap_ext.engine.published.files import ensure_folder
 
         folder = ensure_folder(entry.file, entry.folder, entry.about, folders=folders)
+    if wanted.kind == IMAGE_TO_TEXT:
+        from clipcap_ext.engine.image_to_text.loading import load_image_to_text
+
+        return load_image_to_text(folder, device, dtype)
     encoder = load_model_encoder(wanted, entry.folder, device, dtype, folders=folders)
     config = read_config(folder)
     captioner = loaders[wanted.kind](folder, config, encoder, device, dtype)

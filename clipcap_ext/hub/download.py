@@ -23,6 +23,7 @@ from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
+from clipcap_ext.engine.published.layout import PublishedLayout
 from clipcap_ext.engine.published.parts import GPT2_VOCABULARY, find_gpt2, find_tokenizer
 from clipcap_ext.engine.published.published_models import (
     GPT2_REPO,
@@ -145,6 +146,13 @@ class Download:
         """A file that somebody put there: what it lacks is fetched, then it is converted."""
         assert entry.file is not None
         layout = inspect_file(entry.file)
+        if isinstance(layout, PublishedLayout):
+            self._fetch_lacking(store, entry, layout)
+        self.say(f"Converting {entry.name}")
+        return ensure_folder(entry.file, entry.folder, entry.about, folders=[self.models_dir])
+
+    def _fetch_lacking(self, store: Store, entry: ModelEntry, layout: PublishedLayout) -> None:
+        assert entry.file is not None
         parts = known_parts(entry.about, folders=[self.models_dir])
         try:
             find_tokenizer(entry.file, layout.vocab_size or GPT2_VOCABULARY, parts.tokenizer)
@@ -152,8 +160,6 @@ class Download:
                 find_gpt2(entry.file, layout.n_embd, parts.gpt2)
         except CheckpointError:
             self._fetch_gpt2(store, not layout.tuned, GPT2_REPO)
-        self.say(f"Converting {entry.name}")
-        return ensure_folder(entry.file, entry.folder, entry.about, folders=[self.models_dir])
 
     def _fetch_gpt2(self, store: Store, whole: bool, repo: str) -> None:
         self.say("Downloading GPT-2" if whole else "Downloading the vocabulary")

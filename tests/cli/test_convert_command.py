@@ -10,11 +10,14 @@ import hostile
 import published
 import pytest
 from published import published_mlp, save
+from published_blip import save_blip, write_words
 from tiny import write_tiny_encoder, write_tokenizer
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig, read_config
 from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.published import parts as published_parts
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "clipcap_ext" / "examples").glob("*.jpg"))
 
 
 @pytest.fixture
@@ -96,3 +99,18 @@ def test_a_file_captions_by_its_name_and_becomes_a_folder(
     again = command("caption", photos / "1.jpg", "--model", "mine", *models)
     assert again.code == 0 and again.out == first.out
     assert [line.split()[0] for line in command("models", *models).out.splitlines()].count("mine") == 1
+
+
+def test_a_blip_is_told_converted_and_captions(command: Callable[..., Any], tmp_path: Path) -> None:
+    write_words(tmp_path / "bert")
+    file = save_blip(tmp_path / "model_base_caption_capfilt_large.pth")
+    assert "BLIP, 2 layers" in command("convert", file, "--inspect").out
+    ran = command("convert", file, tmp_path / "blip", "--tokenizer", tmp_path / "bert")
+    assert (ran.code, ran.out.strip()) == (0, str(tmp_path / "blip"))
+    caption = command("caption", EXAMPLES[0], "--model", tmp_path / "blip", "--max-new-tokens", "8")
+    assert caption.code == 0 and caption.out.strip()
+    lacking = command("caption", EXAMPLES[0], "--model", file)
+    assert lacking.code == 1 and "BERT's vocabulary" in lacking.err
+    (tmp_path / "vocab.txt").write_bytes((tmp_path / "bert" / "vocab.txt").read_bytes())
+    direct = command("caption", EXAMPLES[0], "--model", file, "--max-new-tokens", "8")
+    assert direct.out == caption.out

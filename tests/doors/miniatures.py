@@ -13,6 +13,7 @@ from pathlib import Path
 from miniature_sets import write_nocaps
 from package import ROOT
 from published import make_talk, published_mlp, published_transformer, save
+from published_blip import save_blip, write_words
 from small_repositories import small_clip
 from tiny import WORDS, write_tokenizer
 from tiny_tasks import captions_of, write_flickr
@@ -55,6 +56,9 @@ def weights(place: Path) -> None:
     save({"state_dict": theirs | mapper.gpt.state_dict(prefix="language_model.")}, place / "demo_final.ckpt")
     shutil.copy(Path(__file__).with_name("demo_config.yaml"), place)
     save(mapper.gpt.transformer.state_dict(), gpt2 / "model.safetensors", "safetensors")
+    for folder in (place, place / "bert"):
+        write_words(folder)
+    save_blip(place / "model_base_caption_capfilt_large.pth")
 
 
 def scored(place: Path) -> None:

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 import torch
 from fake_modules import FAMILIES, FakeHost
+from published_blip import save_blip, write_words
 
 from clipcap_ext.errors import UsageError
+from clipcap_ext.service.model_facts import state_of
+from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.hosts import find_host
 
@@ -151,6 +154,17 @@ def test_the_models_folder_is_the_hosts_or_the_flags(fake_host: Start, family: s
     assert find_host().models_dir == tmp_path / "models" / "ClipCap"
     program.cmd_opts.clipcap_models_dir = str(tmp_path / "elsewhere")
     assert find_host().models_dir == tmp_path / "elsewhere"
+
+
+def test_the_hosts_own_blip_is_among_the_models(fake_host: Start, family: str, tmp_path: Path) -> None:
+    fake_host(family)
+    write_words(tmp_path / "models" / "BLIP")
+    save_blip(tmp_path / "models" / "BLIP" / "model_base_caption_capfilt_large.pth")
+    find_host().models_dir.mkdir()
+    entry = CaptionService(find_host()).find("webui-blip")
+    assert entry.usable_config().kind == "transformers"
+    assert state_of(entry, find_host().models_dir) == ("on this machine, ready offline", "")
+    assert "rank_by" in entry.lacking  # greyed out before it is converted
 
 
 def test_the_device_flag_comes_first_and_is_checked(fake_host: Start, family: str) -> None:

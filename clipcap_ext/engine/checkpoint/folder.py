@@ -128,13 +128,13 @@ def _check_fit(wanted: Mapping[str, torch.Size], given: Mapping[str, Tensor], wh
             raise CheckpointError(
                 f"{where}: {name} holds {str(tensor.dtype).removeprefix('torch.')}, not {kinds}."
             )
-        if not _is_finite(tensor):
+        if not is_finite(tensor):
             raise CheckpointError(
                 f"{where}: {name} holds values that are not finite: the file is damaged, fetch it again."
             )
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def is_finite(tensor: Tensor) -> bool:
     """Whether every number is: only those less themselves are 0. Piece by piece, for that needs memory of its
     own."""
     return all(bool((piece - piece).sum() == 0) for piece in tensor.flatten().split(PIECE))

@@ -11,6 +11,7 @@ from typing import Any
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.hub_name import ORIGIN_FILE
 from clipcap_ext.engine.image_to_text.families import Family, family_of
+from clipcap_ext.engine.published.inspection import ORIGIN, read_origin
 from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.engine.published.state_file import read_state_file
 from clipcap_ext.errors import CheckpointError
@@ -82,9 +83,11 @@ def _check_installed(family: Family) -> None:
 
 
 def _origin(folder: Path) -> dict[str, Any]:
-    """Where the folder was downloaded from, as the Hub's part of `training`; nothing where nobody says."""
-    file = folder / ORIGIN_FILE
-    return {"hub": read_json_file(file, CheckpointError)} if file.is_file() else {}
+    """Where the folder was downloaded from, or what file it was converted from, as parts of `training`;
+    nothing where nobody says."""
+    file, converted = folder / ORIGIN_FILE, read_origin(folder)
+    hub = {"hub": read_json_file(file, CheckpointError)} if file.is_file() else {}
+    return {**hub, **({ORIGIN: dict(converted)} if converted else {})}
 
 
 def _numbers(text: str) -> tuple[int, ...]:

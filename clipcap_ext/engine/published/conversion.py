@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clipcap_ext.engine.published.blip.layout import BlipLayout
 from clipcap_ext.engine.published.inspection import (
     converted_folder,
     inspect_source,
@@ -54,9 +55,15 @@ def convert_file(file: Path, out: Path, parts: PublishedParts | None = None) -> 
 
 
 def _convert(file: Path, out: Path, parts: PublishedParts) -> None:
-    from clipcap_ext.engine.published.writing import write_folder_of
+    source, layout = inspect_source(file)
+    if isinstance(layout, BlipLayout):
+        from clipcap_ext.engine.published.blip.writing import write_blip_folder
 
-    write_folder_of(file, out, parts)
+        write_blip_folder(source, layout, out, parts)
+    else:
+        from clipcap_ext.engine.published.writing import write_folder_of
+
+        write_folder_of(source, layout, out, parts)
 
 
 @contextmanager

@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
+from clipcap_ext.engine.published.blip.layout import BlipLayout, infer_blip, is_blip
+from clipcap_ext.engine.published.blip.vocabulary import find_words
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
 from clipcap_ext.engine.published.parts import SBG_DECODING, PublishedParts, choose_encoder
 from clipcap_ext.engine.published.run_config import with_run_config
 from clipcap_ext.engine.published.state_file import SUFFIXES, StateFile, is_outside, read_state_file
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.foreign_json import read_json_file
 
 ORIGIN = "converted_from"  # in config.json's training
+ORIGIN_FILE = f"{ORIGIN}.json"  # beside a config.json that is not ours
 PLAUSIBLE, SPARE_BYTES = 4, 64_000_000  # an optimiser's state makes a file three times as large; old buffers
 
 
-def inspect_file(file: Path) -> PublishedLayout:
+def inspect_file(file: Path) -> PublishedLayout | BlipLayout:
     """The architecture of a published file, told by names and shapes, in milliseconds.
 
     CheckpointError says in one line what is wrong: not weights, unsafe, damaged, missing or unknown tensors,
@@ -32,10 +36,11 @@ def inspect_file(file: Path) -> PublishedLayout:
     return inspect_source(file)[1]
 
 
-def inspect_source(file: Path) -> tuple[StateFile, PublishedLayout]:
+def inspect_source(file: Path) -> tuple[StateFile, PublishedLayout | BlipLayout]:
     """`inspect_file`, and what was found in the file."""
     source = read_state_file(file)
-    layout = infer_layout(source.tensors, str(file))
+    infer = infer_blip if is_blip(source.tensors) else infer_layout
+    layout = infer(source.tensors, str(file))
     needed = 4 * sum(spec.size for spec in source.tensors.values())
     if source.nbytes > PLAUSIBLE * needed + SPARE_BYTES:
         raise CheckpointError(
@@ -59,6 +64,10 @@ def planned_config(file: Path, parts: PublishedParts | None = None) -> Checkpoin
         raise CheckpointError(f"{file} is a link out of its folder, to {target}: put the file itself there.")
     source, layout = inspect_source(file)
     parts = with_run_config(file, source.tensors, parts or PublishedParts())
+    if isinstance(layout, BlipLayout):
+        find_words(file, layout.words, parts.tokenizer)
+        weights = sum(spec.size for spec in source.tensors.values())
+        return CheckpointConfig(layout.kind, file.name, {"family": "BLIP", "weights": weights}, None)
     return config_of(layout, layout.gpt2, parts, file.name, str(file))
 
 
@@ -97,6 +106,9 @@ def origin_of(file: Path) -> dict[str, Any]:
 
 def read_origin(folder: Path) -> Mapping[str, Any]:
     """What the checkpoint in `folder` says it was made from; empty if it is none or does not say."""
+    if (folder / ORIGIN_FILE).is_file():
+        origin = read_json_file(folder / ORIGIN_FILE, CheckpointError)
+        return origin if isinstance(origin, Mapping) else {}
     if not (folder / CONFIG_FILE).is_file():
         return {}
     try:

@@ -41,7 +41,8 @@ SBG_DECODING = {"temperature": 1.0, "top_k": 50, "num_candidates": 5, "rank_by":
 class PublishedParts:
     """What a file does not say, where the asker says it; None is for what is looked for or guessed.
 
-    tokenizer: folder with vocab.json and merges.txt. gpt2: folder of the GPT-2 for a file that has none.
+    tokenizer: folder with vocab.json and merges.txt, or of BERT's vocab.txt. gpt2: folder of the GPT-2 for a
+    file that has none.
     labels: SBG's bank. run_config: the file that TheoCoombes/ClipCap's training wrote. mapper_heads: of a
     transformer mapper, 0 for those of the published ones. decoding, training: for config.json, see
     CheckpointConfig.

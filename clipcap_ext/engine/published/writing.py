@@ -15,7 +15,7 @@ from clipcap_ext.engine.checkpoint.folder import fill, save_checkpoint
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.front_matter import GPT2_REPO, base_models, hub_fields, with_front_matter
 from clipcap_ext.engine.language.gpt2 import empty_gpt2
-from clipcap_ext.engine.published.inspection import ORIGIN, config_of, inspect_source, origin_of
+from clipcap_ext.engine.published.inspection import ORIGIN, config_of, origin_of
 from clipcap_ext.engine.published.layout import PublishedLayout, infer_layout
 from clipcap_ext.engine.published.parts import SBG_LABELS, PublishedParts, find_gpt2, find_tokenizer
 from clipcap_ext.engine.published.run_config import with_run_config
@@ -29,16 +29,16 @@ SPARE = 64_000_000  # bytes, on disk and in memory, beside the weights
 KEPT = (torch.float16, torch.bfloat16)  # dtypes of a whole file that are kept; all else becomes float32
 
 
-def write_folder_of(file: Path, out: Path, parts: PublishedParts) -> None:
-    """Make `out` of `file`, taking the place of an `out` that is there; CheckpointError as `convert_file`."""
-    source, layout = inspect_source(file)
+def write_folder_of(source: StateFile, layout: PublishedLayout, out: Path, parts: PublishedParts) -> None:
+    """Make `out` of a file, taking the place of an `out` that is there; CheckpointError as `convert_file`."""
+    file = source.path
     parts = with_run_config(file, source.tensors, parts)
     base = None if layout.tuned else find_gpt2(file, layout.n_embd, parts.gpt2)
     sizes = layout.gpt2 if base is None else _sizes_of_base(base, layout, file)
     config = config_of(layout, sizes, parts, out.name, str(file))
     tokenizer = find_tokenizer(file, sizes["vocab_size"], parts.tokenizer or (parts.gpt2 if base else None))
     files = {} if layout.kind != "sbg" else {LABELS_FILE: bank_json(read_bank(parts.labels or SBG_LABELS))}
-    _check_room([source] if base is None else [source, base], out)
+    check_room([source] if base is None else [source, base], out)
     state = read_weights(source)
     if base is not None:
         state |= {f"gpt2.{name}": tensor for name, tensor in read_weights(base).items()}
@@ -75,7 +75,7 @@ def _sizes_of_base(base: StateFile, layout: PublishedLayout, file: Path) -> dict
     return held.gpt2
 
 
-def _check_room(sources: list[StateFile], out: Path) -> None:
+def check_room(sources: list[StateFile], out: Path) -> None:
     """CheckpointError if the weights would not fit on the disk or, twice, into memory."""
     needed = sum(4 * spec.size for source in sources for spec in source.tensors.values()) + SPARE
     free = shutil.disk_usage(out.parent).free
