@@ -72,6 +72,10 @@ class Downloads:
         """Whether `asker` has left it, and somebody else still wants it."""
         return bool(self._askers) and asker not in self._askers
 
+    def told(self, asker: object = None) -> tuple[object, ...]:
+        """What a page shows of the running one, to tell when it has to be shown anew."""
+        return self.step, self.progress, self.goes_on_without(asker)
+
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""
         models = [model for model in list_to_fetch(folders=[self.models_dir]) if model.repo]

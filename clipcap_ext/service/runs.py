@@ -52,12 +52,19 @@ class Run:
         self.done += 1
         self._last = (monotonic(), self.done)
 
-    def watch(self, every: float = POLL) -> Iterator[None]:
-        """Yield at once, then from time to time until the work has ended."""
+    def watch(self, also: Callable[[], object] = lambda: None, every: float = POLL) -> Iterator[None]:
+        """Yield at once, then whenever what a page tells of the run has changed (stage, how much is done, the
+        whole seconds) or `also()` has, and once the work has ended.
+
+        Every yield is an answer that the page waits for and draws: a quiet run must not keep it busy.
+        """
         yield
+        told = self._told(also)
         while self._thread.is_alive():
             self._thread.join(every)
-            yield
+            before, told = told, self._told(also)
+            if told != before or not self._thread.is_alive():
+                yield
 
     def seconds(self) -> float:
         """Since the start."""
@@ -73,6 +80,9 @@ class Run:
             return None
         pace = (now - (self._begun or self._start)) / done
         return max(0.0, (self.total - done) * pace - (monotonic() - now))
+
+    def _told(self, also: Callable[[], object]) -> tuple[object, ...]:
+        return self.stage, self.done, self.total, int(self.seconds()), also()
 
     def _run(self) -> None:
         try:

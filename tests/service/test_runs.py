@@ -75,3 +75,49 @@ def test_what_is_left_counts_down_between_bursts_of_results(monkeypatch: pytest.
     after = [left for left in told[9:] if left is not None]
     assert after[0] == 50.0
     assert all(abs(later - earlier + 1) < 1.5 for earlier, later in pairwise(after)), after
+
+
+def test_a_quiet_run_says_nothing_but_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
+    looks, go, replaced = 0, threading.Event(), False
+
+    def also() -> bool:
+        """Three seconds of a quiet run at thirty looks; a tenth passes at each."""
+        nonlocal looks
+        looks, now[0] = looks + 1, round(now[0] + 0.1, 1)
+        if looks == 30:
+            go.set()
+        return replaced
+
+    run = Run(lambda run: go.wait(30))
+    yields = sum(1 for _ in run.watch(also, every=0.001))
+    assert looks >= 30 and run.seconds() >= 3
+    assert 4 <= yields <= 5, "the first, one a second, the end, which may come with a second"
+
+
+def test_every_change_of_a_run_is_told_at_the_next_look() -> None:
+    steps: list[threading.Event] = [threading.Event() for _ in range(4)]
+    replaced: list[bool] = []
+
+    def work(run: Run) -> None:
+        for step, change in zip(steps, (lambda: run.set_stage("captioning"), lambda: run.add(0), run.stop,
+                                        lambda: replaced.append(True)), strict=True):  # fmt: skip
+            assert step.wait(30)
+            change()
+        assert run.stopping.wait(30) and ended.wait(30)
+
+    ended = threading.Event()
+    run = Run(work, total=2)
+    watched, seen = run.watch(lambda: bool(replaced), every=0.001), []
+    next(watched)
+    for step in steps:
+        before = (run.stage, run.done, bool(replaced))
+        step.set()
+        while (now := (run.stage, run.done, bool(replaced))) == before:
+            next(watched)
+        seen.append(now)
+    ended.set()
+    assert len(list(watched)) >= 1
+    assert seen == [("captioning", 0, False), ("captioning", 1, False), ("stopping", 1, False),
+                    ("stopping", 1, True)]  # fmt: skip

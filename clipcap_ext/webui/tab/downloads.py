@@ -90,7 +90,7 @@ def wire_downloads(
         except CaptionError as error:
             yield {controls.status: failure(words, error)}
             return
-        for _ in run.watch():
+        for _ in run.watch(downloads.told):
             yield controls.busy(bar(words, downloads))
         problem = problem_of(words, run)
         if problem:

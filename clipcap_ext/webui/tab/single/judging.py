@@ -77,7 +77,7 @@ def judge_words(
         yield {box.found: nothing_found(context.words)}
         return
     begun, run = Begun.now(shown, image), mine.own(begin(context, image, model, text))
-    for _ in run.watch():
+    for _ in run.watch(lambda: begun.replaced):
         if begun.replaced:
             yield {box.found: nothing_found(context.words)}
             return

@@ -73,7 +73,7 @@ def caption_picture(
         if asked
         else begin(context, image, model, options, keywords)
     )
-    for _ in run.watch():
+    for _ in run.watch(lambda: begun.replaced):
         if begun.replaced:
             yield dropped(pane, shown)
             return
@@ -139,7 +139,7 @@ def fetch(
         run = context.downloads.start(model, mine)
     except CaptionError as error:
         return failure(context.words, error)
-    for _ in run.watch():
+    for _ in run.watch(lambda: context.downloads.told(mine)):
         if context.downloads.goes_on_without(mine):  # stopped here, while another page waits for it
             return state("stopped", context.words("Stopped."))
         yield pane.busy(bar(context.words, context.downloads), mark)
