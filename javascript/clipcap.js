@@ -1,5 +1,6 @@
 // The Caption tab's few things that gradio cannot do: keys, paste, copy, downloads, bars, and the memory of choices.
 // Every name begins with clipcap_, but for switch_to_clipcap, which hosts call when a gallery sends a picture here.
+// What is done to a picture before it is uploaded is in clipcap_shrink.js.
 
 const clipcap_STORE = "clipcap";
 
@@ -422,12 +423,6 @@ function clipcap_reading(on) {
     }
 }
 
-function clipcap_given(event) {
-    if (event.target?.closest?.("#clipcap_image") && (event.dataTransfer || event.target).files?.length > 0) {
-        clipcap_reading(true);
-    }
-}
-
 // Gradio 3's folds and picture boxes are no buttons: let Tab reach them, and Enter press them.
 function clipcap_reach() {
     const zones = Array.from(clipcap_app().querySelectorAll("#clipcap_image input[type=file], #clipcap_files input[type=file]"));
@@ -471,7 +466,8 @@ if (!window.clipcap_started) {
     document.addEventListener("click", clipcap_drop);
     document.addEventListener("click", clipcap_clicked, true);
     document.addEventListener("click", clipcap_choose);
-    document.addEventListener("change", clipcap_given, true);
-    document.addEventListener("drop", clipcap_given, true);
+    for (const kind of ["change", "drop"]) {
+        document.addEventListener(kind, (event) => clipcap_given(event), true); // its file may come later than this one
+    }
     clipcap_start();
 }

@@ -13,5 +13,5 @@ COPY = Path(__file__).resolve().parent / "assets"
 
 
 def asset(name: str) -> Path:
-    """The file or folder `style.css`, `javascript/clipcap.js` or `localizations`."""
+    """The file or folder `style.css`, `javascript` or `localizations`."""
     return (COPY if COPY.is_dir() else TOP) / name

@@ -20,7 +20,7 @@ def test_the_wheel_carries_what_a_page_needs_and_nothing_twice(wheel: Path) -> N
         names = archive.namelist()
     assets = {name.split("webui/assets/")[1] for name in names if "webui/assets/" in name}
     words = {f"localizations/{path.name}" for path in (ROOT / "localizations").iterdir()}
-    assert assets == {"style.css", "javascript/clipcap.js", *words}
+    assert assets == {"style.css", "javascript/clipcap.js", "javascript/clipcap_shrink.js", *words}
     kept = {path.relative_to(ROOT).as_posix() for folder in ("bundled", "examples")
             for path in (ROOT / "clipcap_ext" / folder).rglob("*") if path.is_file()}  # fmt: skip
     assert kept <= set(names)

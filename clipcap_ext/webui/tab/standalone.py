@@ -94,8 +94,9 @@ def _look() -> dict[str, Any]:
 
 
 def _script_loader() -> str:
-    """JavaScript that puts our script into the page as a host would."""
-    text = json.dumps(asset("javascript/clipcap.js").read_text(encoding="utf-8")).replace("</", "<\\/")
+    """JavaScript that puts our scripts into the page as a host would."""
+    files = sorted(asset("javascript").glob("*.js"))
+    text = json.dumps("\n".join(file.read_text(encoding="utf-8") for file in files)).replace("</", "<\\/")
     return (
         "() => { const script = document.createElement('script'); script.textContent = "
         + text
