@@ -63,9 +63,9 @@ def hidden_mark(name: str, text: str = "") -> gr.HTML:
     return gr.HTML(marked(text), elem_id=elem_id(name), elem_classes=[HIDDEN])
 
 
-def marked(mark: str) -> str:
-    """What a `hidden_mark` holds."""
-    return f"<i>{escape(mark)}</i>"
+def marked(mark: str, kind: str = "") -> str:
+    """What a `hidden_mark` holds; a `kind` is a class for the style sheet to go by."""
+    return f'<i class="{kind}">{escape(mark)}</i>' if kind else f"<i>{escape(mark)}</i>"
 
 
 def hidden_button(name: str) -> gr.Button:

@@ -121,7 +121,8 @@ def shown_of(
         text, keywords = plain_caption(caption.text), caption.keywords
         choices = candidate_choices(caption)
     box, status = pane.caption, result_status(context, result, seed)
-    shown = {box.text: text, box.candidates: choices, pane.marks.caption: marked(mark)}
+    doubted = "clipcap_doubted" if result.captions[0].doubt is not None else ""
+    shown = {box.text: text, box.candidates: choices, pane.marks.caption: marked(mark, doubted)}
     return {**pane.idle(status, mark), **shown, **keyword_updates(pane.keywords, keywords)}
 
 
