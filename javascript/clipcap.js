@@ -134,19 +134,43 @@ function clipcap_first_pane() {
     clipcap_app().querySelector("#clipcap_panes .tab-nav > button, #clipcap_panes [role=tab]")?.click();
 }
 
-// "Use" on a model's card.
+// The buttons of a model's card.
 let clipcap_chosen = "";
 
 function clipcap_choose(event) {
-    const button = event.target?.closest?.("[data-clipcap-model]");
-    if (button) {
-        clipcap_chosen = button.dataset.clipcapModel;
-        clipcap_button("want").click();
+    const acts = { clipcapModel: "want", clipcapFetch: "fetch_card", clipcapFolder: "look_where" };
+    const button = event.target?.closest?.(".clipcap_choose");
+    const act = Object.keys(acts).find((name) => button?.dataset[name] !== undefined);
+    if (act) {
+        clipcap_chosen = button.dataset[act];
+        clipcap_button(acts[act]).click();
+        const told = { clipcapFetch: "fetch_status", clipcapFolder: "memory" }[act]; // where it is told what comes of it
+        told && clipcap_find(told).scrollIntoView({ block: "center", behavior: "smooth" });
+    } else if (button) {
+        clipcap_copy(button.dataset.clipcapCopy);
+        button.dataset.clipcapCopied = "";
+        setTimeout(() => delete button.dataset.clipcapCopied, 1500);
     }
 }
 
 function clipcap_wanted() {
     return { wanted: clipcap_chosen };
+}
+
+function clipcap_named() {
+    return { name: clipcap_chosen };
+}
+
+// Gradio 3's list takes names alone: what is to be said of each is written behind it as the list opens.
+function clipcap_mark_list() {
+    const line = clipcap_find("facts")?.querySelector("[data-clipcap-states]");
+    const states = JSON.parse(line?.dataset.clipcapStates || "{}");
+    for (const entry of clipcap_find("model").querySelectorAll("li")) {
+        const said = states[entry.textContent.replace("\u2713", "").trim()] || "";
+        if (entry.dataset.clipcapState !== said) {
+            entry.dataset.clipcapState = said;
+        }
+    }
 }
 
 function clipcap_remember(choices) {
@@ -451,6 +475,7 @@ function clipcap_start() {
         const change = { childList: true, subtree: true, characterData: true };
         new MutationObserver(clipcap_compare).observe(clipcap_find(name), change);
     }
+    new MutationObserver(clipcap_mark_list).observe(clipcap_find("model"), { childList: true, subtree: true });
     new MutationObserver(clipcap_reach).observe(clipcap_find("root"), { childList: true, subtree: true });
     clipcap_reach();
     clipcap_lay_out();

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from clipcap_ext.cli.models_in_use import add_model_flags, load, service_for
 from clipcap_ext.cli.streams import Streams
+from clipcap_ext.engine.checkpoint.places import PHOTOS
 from clipcap_ext.engine.images.finding import find_images
 from clipcap_ext.errors import UsageError
 from clipcap_ext.service.model_facts import is_bundled
-
-PHOTOS = Path(__file__).resolve().parents[1] / "examples"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -55,6 +55,12 @@ class Host(Protocol):
         """May the interface name folders of this machine?"""
         ...
 
+    @property
+    def shows_folders(self) -> bool:
+        """Whether whoever sees the interface sits at this machine, so that a folder may be opened on its
+        screen."""
+        ...
+
     def device(self) -> torch.device:
         """Where captioning runs: the host's choice, --clipcap-device before it. UsageError if that is no
         device."""

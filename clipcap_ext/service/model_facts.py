@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
 from clipcap_ext.engine.checkpoint.config import CARD_FILE
-from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.places import BUNDLED, PHOTOS
+from clipcap_ext.engine.front_matter import split_card
 from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.errors import CaptionError
 
@@ -47,6 +49,27 @@ def purpose_of(entry: ModelEntry) -> str:
     paragraphs = (" ".join(part.split()) for part in card.split("\n\n"))
     plain = (part for part in paragraphs if part and not part.startswith(("#", "|", "`", "-", "!", "<")))
     return next(plain, "").split(". ")[0]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a model said of one of the photos that come with the package."""
+
+    photo: Path
+    caption: str
+
+
+def sample_of(entry: ModelEntry) -> Sample | None:
+    """The first one that its card records, in the Hub's own field for that (`widget`), of a photo that is
+    here; None where it records none."""
+    widget = split_card(_card(entry))[0].get("widget")
+    for row in widget if isinstance(widget, list) else ():
+        said = row.get("output") if isinstance(row, Mapping) else None
+        text = said.get("text") if isinstance(said, Mapping) else None
+        photo = PHOTOS / Path(str(row.get("src"))).name if isinstance(text, str) else PHOTOS
+        if isinstance(text, str) and text and photo.is_file():
+            return Sample(photo, text)
+    return None
 
 
 def encoder_folder(entry: ModelEntry, models_dir: Path) -> Path | None:

@@ -37,9 +37,11 @@ class StandaloneHost:
     directories_allowed = True
 
     def __init__(
-        self, models_dir: Path | None = None, device: str = "", settings: Mapping[str, Any] | None = None
-    ) -> None:
+        self, models_dir: Path | None = None, device: str = "", settings: Mapping[str, Any] | None = None,
+        shows_folders: bool = True,
+    ) -> None:  # fmt: skip
         self.models_dir = models_dir or default_models_dir()
+        self.shows_folders = shows_folders
         self._device = device
         self._settings = dict(settings or {})
         self._queue = threading.Lock()

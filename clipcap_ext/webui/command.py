@@ -44,9 +44,10 @@ def run(args: argparse.Namespace, streams: Streams) -> int:
         )
     listening.check_place(args.address, args.port)
     without_telemetry()
-    from clipcap_ext.webui.tab.standalone import serve
+    from clipcap_ext.webui.tab.standalone import LOCAL, serve
 
-    host = StandaloneHost(args.models_dir, args.device, {"localization": args.language})
+    settings = {"localization": args.language}
+    host = StandaloneHost(args.models_dir, args.device, settings, shows_folders=args.address in LOCAL)
     host.device()  # an unknown device is told now, not at the first caption
     streams.say(f"The Caption tab is at http://{args.address}:{args.port}/ (Ctrl+C ends it).")
     serve(host, args.address, args.port, open_browser=args.open)

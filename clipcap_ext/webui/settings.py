@@ -23,6 +23,11 @@ class Setting:
     info: str = ""
     choices: Callable[[], Sequence[str]] | None = None
 
+    @property
+    def text(self) -> str:
+        """What stands on the page: the label, and what there is to say of it."""
+        return f"{self.label} ({self.info})" if self.info else self.label
+
 
 def settings(model_names: Callable[[], Sequence[str]]) -> tuple[Setting, ...]:
     """The page, with the names of the models that can be chosen."""

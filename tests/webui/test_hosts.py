@@ -232,9 +232,12 @@ def test_managed_hosts_are_asked_for_room_on_a_card_only(fake_host: Start, famil
 def test_flags_that_limit_us(fake_host: Start, family: str) -> None:
     program = fake_host(family)
     host: Any = find_host()
-    assert host.directories_allowed
+    assert host.directories_allowed and host.shows_folders
+    program.cmd_opts.listen = True
+    assert host.directories_allowed and not host.shows_folders, "who sees the page may sit elsewhere"
+    program.cmd_opts.listen = False
     program.cmd_opts.hide_ui_dir_config = True
-    assert not host.directories_allowed
+    assert not host.directories_allowed and not host.shows_folders
     assert host.serves_api is (family == "SD.Next")
     program.cmd_opts.nowebui = True
     assert host.serves_api

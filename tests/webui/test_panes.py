@@ -33,6 +33,7 @@ from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.service.work import Result, Work
 from clipcap_ext.webui.decoding_controls import DecodingForm
 from clipcap_ext.webui.shown import Shown
+from clipcap_ext.webui.tab import models
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import Unreadable, able
@@ -41,6 +42,8 @@ from clipcap_ext.webui.tab.folder.asked import Asked
 from clipcap_ext.webui.tab.folder.looking import look
 from clipcap_ext.webui.tab.folder.pane import build_folder
 from clipcap_ext.webui.tab.folder.writing import undo, write
+from clipcap_ext.webui.tab.header import list_states
+from clipcap_ext.webui.tab.model_cards import card_here
 from clipcap_ext.webui.tab.single.events import picture_changed
 from clipcap_ext.webui.tab.single.pane import SinglePane, build_single
 from clipcap_ext.webui.tab.single.run import candidate_choices, caption_picture, result_status
@@ -348,3 +351,29 @@ def test_the_canvas_of_forge_is_always_answered_with_a_picture(tiny_folder: Path
 
 def test_nothing_to_send_to_leaves_no_buttons(pane: SinglePane) -> None:
     assert pane.send is None
+
+
+def test_the_folder_of_a_listed_model_alone_is_opened_and_on_this_machine_alone(
+    context: Context, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def open_window(folder: Path) -> bool:
+        opened.append(folder)
+        return True
+
+    monkeypatch.setattr(models, "open_window", open_window)
+    folder = tiny_folder / MODEL
+    assert str(folder) in models.looked(context, MODEL) and opened == [folder]
+    assert "clipcap_failed" in models.looked(context, "/") and opened == [folder]
+    elsewhere = context_of(StandaloneHost(tiny_folder, "cpu", shows_folders=False))
+    assert str(folder) in models.looked(elsewhere, MODEL) and opened == [folder]
+    entry = next(entry for entry in elsewhere.service.models() if entry.name == MODEL)
+    assert not card_here(elsewhere, entry).opened
+
+
+def test_the_list_says_here_or_how_much_is_to_be_fetched(context: Context) -> None:
+    states = list_states(context)
+    assert states[MODEL] == states["tiny-flickr8k"] == "here"
+    assert states["clipcap-flickr8k-gradient"].endswith((" MB", " GB"))
+    assert "clipcap-coco" not in states, "nobody can download it here"

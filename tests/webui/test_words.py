@@ -13,6 +13,7 @@ import pytest
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.published_models import PUBLISHED
+from clipcap_ext.webui.settings import settings
 from clipcap_ext.webui.words import FOLDER, OWN, Words, languages
 
 WEBUI = Path(__file__).resolve().parents[2] / "clipcap_ext" / "webui"
@@ -24,10 +25,11 @@ LANGUAGES = [language for language in languages() if language != "en_US"]
 
 
 # Whole texts of reForge, Forge, Forge Classic and SD.Next (2026-11) that the tab shows, too: what their
-# sources hand to a component.
+# sources hand to a component, and what stands alone in a table, a link or a tooltip of theirs.
 HOSTS_WORDS = (
-    "Append", "Batch", "Cancel", "Caption", "Copy", "Folder", "Model", "Prepend", "Prompt", "Refresh",
-    "Repetition penalty", "Replace", "Seed", "Skip", "Stop", "Temperature", "Trigger word", "Unload",
+    "Append", "Batch", "Cancel", "Caption", "Copy", "Family", "Folder", "Model", "Models", "Prepend",
+    "Prompt", "Refresh", "Remove", "Repetition penalty", "Replace", "Seed", "Skip", "Stop", "Tags",
+    "Temperature", "Trigger word", "Undo", "Unload", "here",
 )  # fmt: skip
 
 
@@ -55,10 +57,25 @@ def of_the_published() -> set[str]:
     return {text for model in (*PUBLISHED, *KNOWN_MODELS) for text in (model.purpose, model.terms) if text}
 
 
+def on_the_hosts_pages() -> set[str]:
+    """What we show outside our tab, in English: a WebUI itself translates it by our files."""
+    found = {setting.text for setting in settings(lambda: [])}
+    for path in (WEBUI / "tab" / "parts.py", WEBUI / "hosts" / "interface.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            given: list[ast.expr] = []
+            if isinstance(node, ast.Call):
+                given = [*node.args, *(one.value for one in node.keywords)]
+            elif isinstance(node, ast.Assign):
+                given = [node.value]
+            texts = [one.value for one in given if isinstance(one, ast.Constant)]
+            found |= {text for text in texts if isinstance(text, str) and " " in text}
+    return found
+
+
 def spoken() -> set[str]:
     """Every literal that is handed to `words` as it stands, and what the tables of options and models
     show."""
-    found = of_the_decoding_table() | of_the_published()
+    found = of_the_decoding_table() | of_the_published() | on_the_hosts_pages()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (

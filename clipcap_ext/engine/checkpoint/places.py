@@ -30,3 +30,4 @@ def models_folders(named: Sequence[Path] = ()) -> tuple[Path, ...]:
 
 
 BUNDLED = Path(__file__).resolve().parents[2] / "bundled"
+PHOTOS = Path(__file__).resolve().parents[2] / "examples"  # that come with the package, to show models by

@@ -45,8 +45,7 @@ def add_settings(service: CaptionService) -> None:
 
     for setting in settings(model_names):
         component, arguments = setting_component(setting)
-        label = f"{setting.label} ({setting.info})" if setting.info else setting.label
-        info = shared.OptionInfo(setting.default, label, component, arguments, section=SECTION)
+        info = shared.OptionInfo(setting.default, setting.text, component, arguments, section=SECTION)
         shared.opts.add_option(setting.key, info)
 
 

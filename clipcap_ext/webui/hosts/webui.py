@@ -115,6 +115,11 @@ class WebuiHost:
         return not self.flag("hide_ui_dir_config", False)
 
     @property
+    def shows_folders(self) -> bool:
+        """Where folders may be named, and only this machine is served."""
+        return self.directories_allowed and not any(self.flag(name) for name in PUBLIC)
+
+    @property
     def serves_api(self) -> bool:
         """Whether the host offers its own REST routes."""
         return bool(self.flag("api", False) or self.flag("nowebui", False))

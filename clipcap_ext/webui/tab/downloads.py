@@ -15,7 +15,7 @@ from clipcap_ext.hub.client import Progress
 from clipcap_ext.service.downloads import Downloads
 from clipcap_ext.service.runs import Run
 from clipcap_ext.webui.tab.binding import Answer, on
-from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, forgotten, hidden_text
+from clipcap_ext.webui.tab.compat import QUICK, QUIET, able, forgotten, hidden_button, hidden_text
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.header import Header, from_the_hub, models_now
 from clipcap_ext.webui.tab.ids import elem_id
@@ -25,7 +25,8 @@ from clipcap_ext.webui.words import Words
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadControls:
-    """The components; `sure` carries the answer to the question before a removal."""
+    """The components; `sure` carries the answer to the question before a removal. The script puts the name of
+    a card into `named` and presses `start_named`."""
 
     choice: Any
     start: gr.Button
@@ -34,6 +35,8 @@ class DownloadControls:
     unwanted: Any
     remove: gr.Button
     sure: Any
+    named: Any
+    start_named: gr.Button
 
     @property
     def lists(self) -> list[Any]:
@@ -71,7 +74,7 @@ def build_downloads(context: Context) -> DownloadControls:
     status = gr.HTML("", elem_id=elem_id("fetch_status"))
     return DownloadControls(
         choice=choice, start=start, cancel=cancel, status=status, unwanted=unwanted, remove=remove,
-        sure=hidden_text("sure"),
+        sure=hidden_text("sure"), named=hidden_text("fetch_named"), start_named=hidden_button("fetch_card"),
     )  # fmt: skip
 
 
@@ -115,8 +118,11 @@ def wire_downloads(
         return {controls.status: state("done", told), **lists(model)}
 
     shown = [controls.status, *controls.lists, table, header.model, header.facts]
+    begun = [controls.start, controls.cancel, *shown]
     asked = {"name": controls.choice, "model": header.model}
-    on(controls.start.click, fetch, asked, [controls.start, controls.cancel, *shown], **QUIET)
+    on(controls.start.click, fetch, asked, begun, **QUIET)
+    of_card = {"name": controls.named, "model": header.model}
+    on(controls.start_named.click, fetch, of_card, begun, "clipcap_named", **QUIET)
     on(controls.cancel.click, downloads.cancel, {}, **QUICK)
     question = json.dumps(words("Remove this model from the disk?"))
     ask = f"({{name}}) => ({{sure: name && confirm({question} + '\\n' + name) ? 'yes' : ''}})"

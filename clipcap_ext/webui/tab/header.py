@@ -3,6 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -63,27 +64,39 @@ def from_the_hub(context: Context, name: str) -> str:
     return context.words("about {size} from the Hub, kept in {place}", size=size_text(size), place=place)
 
 
+def list_states(context: Context) -> dict[str, str]:
+    """What stands behind each name in the list of models: that it is here, or how much is to be fetched."""
+    sizes = dict(context.downloads.fetchable())
+    here = context.words("here")
+    return {name: size_text(sizes[name]) if sizes.get(name) else here for name in offered(context)}
+
+
 def facts_line(context: Context, name: str | None) -> str:
     """Size, licence and state of the chosen model, in one line; of one that is not here, what it takes to get
-    it."""
+    it. The script takes what the list says of the others from here."""
+    states = escape(json.dumps(list_states(context)))
+    return f'<div class="clipcap_facts" data-clipcap-states="{states}">{_facts(context, name)}</div>'
+
+
+def _facts(context: Context, name: str | None) -> str:
     words = context.words
     entry = next((entry for entry in context.service.models() if entry.name == name), None)
     fetchable = list_to_fetch(folders=[context.host.models_dir])
     published = next((model for model in fetchable if model.name == name), None)
     if published is not None and published.repo:
         terms = licence_text(words, published.licence, published.terms or published.licence)
-        return f'<div class="clipcap_facts">{escape(from_the_hub(context, published.name))} · {terms}</div>'
+        return f"{escape(from_the_hub(context, published.name))} · {terms}"
     if entry is None:
         place = str(context.host.models_dir)
         text = words("No model here yet: put a checkpoint folder into {place} and refresh.", place=place)
-        return f'<div class="clipcap_facts" role="alert">{escape(text)}</div>'
+        return f'<span role="alert">{escape(text)}</span>'
     state, encoder = state_of(entry, context.host.models_dir)
     parts = [escape(size_text(size_of(entry, context.host.models_dir))), licence(words, entry)]
     parts.append(escape(words(state, encoder=encoder)))
     if is_bundled(entry):
         small = words("small, to try things with: the published ones in this list know far more")
         parts.append(escape(small))
-    return f'<div class="clipcap_facts">{" · ".join(parts)}</div>'
+    return " · ".join(parts)
 
 
 def licence(words: Words, entry: ModelEntry) -> str:

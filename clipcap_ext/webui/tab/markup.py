@@ -94,10 +94,10 @@ def gallery(cards: Sequence[str]) -> str:
     return f'<div class="clipcap_cards">{"".join(cards)}</div>'
 
 
-def thumbnail_of(image: Image.Image) -> str:
-    """A small JPEG as a data: address."""
+def thumbnail_of(image: Image.Image, most: int = THUMBNAIL) -> str:
+    """A small JPEG, `most` pixels wide or high, as a data: address."""
     small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    small.thumbnail((most, most))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=75)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -5,32 +5,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
+from pathlib import Path
 
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.engine.published.published_models import PublishedModel
+from clipcap_ext.service.folder_window import window_command
 from clipcap_ext.service.model_facts import (
+    Sample,
     architecture_of,
     is_bundled,
     licence_of,
     memory_of,
     purpose_of,
+    sample_of,
     scores_of,
     size_of,
     state_of,
     terms_of,
 )
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.markup import size_text
+from clipcap_ext.webui.tab.header import to_download
+from clipcap_ext.webui.tab.markup import size_text, thumbnail_of
 from clipcap_ext.webui.words import Words
 
 HUB = "https://huggingface.co/"
+SAMPLE = 96  # pixels of a sample's picture
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a card shows; `page` is where more is told, `details` (what, text) are folded, and only a `usable`
-    one can be chosen."""
+    """What a card shows; `page` is where more is told, `folder` where it lies, `opened` whether that can be
+    shown on this machine's screen, `details` (what, text) are folded. A `usable` one can be chosen, of a
+    `fetchable` one something is to be downloaded."""
 
     name: str
     purpose: str
@@ -39,7 +47,11 @@ class ModelCard:
     size: str
     licence: str
     page: str = ""
-    usable: bool = True
+    sample: Sample | None = None
+    folder: str = ""
+    opened: bool = False
+    usable: bool = False
+    fetchable: bool = False
     details: Sequence[tuple[str, str]] = ()
 
 
@@ -60,6 +72,8 @@ def card_here(context: Context, entry: ModelEntry) -> ModelCard:
     return ModelCard(
         name=entry.name, purpose=purpose, here=not entry.problem, state=told, licence=licence_of(entry),
         size=size_text(size_of(entry, models_dir)), usable=not entry.problem, details=more,
+        fetchable=to_download(context, entry.name), sample=sample_of(entry), folder=str(entry.folder),
+        opened=context.host.shows_folders and window_command() is not None,
     )  # fmt: skip
 
 
@@ -72,7 +86,7 @@ def card_to_fetch(context: Context, model: PublishedModel, sizes: Mapping[str, i
     return ModelCard(
         name=model.name, purpose=words(model.purpose), here=False, state=told, licence=model.licence,
         size=words("about {size} to fetch", size=size_text(whole)) if whole else "",
-        page=HUB + model.repo if model.repo else "", usable=bool(model.repo),
+        page=HUB + model.repo if model.repo else "", fetchable=bool(model.repo),
         details=[(words("Terms"), words(model.terms)), (words("Where"), where)],
     )  # fmt: skip
 
@@ -92,15 +106,42 @@ def _html(words: Words, card: ModelCard) -> str:
     rows = "".join(f"<dt>{escape(what)}</dt><dd>{escape(text)}</dd>" for what, text in card.details if text)
     return (
         f'<article class="clipcap_model_card"><h4>{escape(card.name)}</h4><p>{escape(card.purpose)}</p>'
+        f"{_sample(words, card)}"
         f'<p class="clipcap_model_facts">{" · ".join(fact for fact in facts if fact)}</p>'
         f"<details><summary>{escape(words('Scores, terms and place'))}</summary><dl>{rows}</dl></details>"
-        f"{_button(words, card)}</article>"
+        f'<p class="clipcap_acts">{_buttons(words, card)}</p></article>'
     )
 
 
-def _button(words: Words, card: ModelCard) -> str:
-    """Choosing one that is not here leads to the button that downloads and captions."""
-    if not card.usable:
+def _sample(words: Words, card: ModelCard) -> str:
+    if card.sample is None:
         return ""
-    chosen = f'class="clipcap_choose" data-clipcap-model="{escape(card.name)}"'
-    return f'<button type="button" {chosen}>{escape(words("Use"))}</button>'
+    picture = f'<img src="{_picture(card.sample.photo)}" alt="{escape(words("An example photo"))}">'
+    said = f"{escape(words('It says of this photo:'))}<br><q>{escape(card.sample.caption)}</q>"
+    return f'<div class="clipcap_sample">{picture}<p>{said}</p></div>'
+
+
+@lru_cache(maxsize=16)
+def _picture(photo: Path) -> str:
+    from PIL import Image
+
+    with Image.open(photo) as image:
+        return thumbnail_of(image, 2 * SAMPLE)
+
+
+def _buttons(words: Words, card: ModelCard) -> str:
+    """What can be done with it, by the script: choose it, fetch what is missing, look where it lies."""
+    acts = []
+    if card.usable:
+        acts.append(("Use", "model", card.name))
+    if card.fetchable:
+        acts.append(("Download", "fetch", card.name))
+    if card.folder and card.opened:
+        acts.append(("Open folder", "folder", card.name))
+    elif card.folder:
+        acts.append(("Copy path", "copy", card.folder))
+    return "".join(
+        f'<button type="button" class="clipcap_choose" data-clipcap-{what}="{escape(value)}">'
+        f"{escape(words(text))}</button>"
+        for text, what, value in acts
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from clipcap_ext.engine.catalog import list_to_fetch
+from clipcap_ext.service.folder_window import open_window
 from clipcap_ext.webui.tab.binding import Answer, on, page_only
 from clipcap_ext.webui.tab.compat import QUICK, QUIET, hidden_button, hidden_text
 from clipcap_ext.webui.tab.context import Context
@@ -22,7 +23,8 @@ from clipcap_ext.webui.tab.model_cards import card_here, card_to_fetch, cards_ht
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsPane:
-    """The pane's components."""
+    """The pane's components. The script puts the name of a card into `wanted` and presses `want` to use its
+    model, `look` to see its folder."""
 
     refresh: gr.Button
     unload: gr.Button
@@ -31,6 +33,7 @@ class ModelsPane:
     table: gr.HTML
     wanted: Any
     want: gr.Button
+    look: gr.Button
 
 
 def build_models(context: Context) -> ModelsPane:
@@ -44,7 +47,7 @@ def build_models(context: Context) -> ModelsPane:
     shown = gr.HTML(models_cards(context), elem_id=elem_id("models"))
     return ModelsPane(
         refresh=refresh, unload=unload, status=status, downloads=downloads, table=shown,
-        wanted=hidden_text("wanted"), want=hidden_button("want"),
+        wanted=hidden_text("wanted"), want=hidden_button("want"), look=hidden_button("look_where"),
     )  # fmt: skip
 
 
@@ -68,18 +71,33 @@ def wire_models(
     def use(wanted: str | None) -> Answer:
         return {**models_now(context, header, wanted), **form_updates(controls, model_form(context, wanted))}
 
+    def look(wanted: str | None) -> Answer:
+        return {pane.status: looked(context, wanted)}
+
     outputs = [header.model, header.facts, *controls.components.values()]
     chosen = on(pane.want.click, use, {"wanted": pane.wanted}, outputs, "clipcap_wanted", **QUICK)
     page_only(chosen.then, "clipcap_first_pane")
+    on(pane.look.click, look, {"wanted": pane.wanted}, [pane.status], "clipcap_wanted", **QUICK)
     on(pane.unload.click, unload, {}, [pane.status], **QUIET)
-    for look in (pane.refresh.click, header.refresh.click, tab.select):
-        on(look, again, {}, [pane.status, pane.table, *pane.downloads.lists], **QUICK)
+    for opened in (pane.refresh.click, header.refresh.click, tab.select):
+        on(opened, again, {}, [pane.status, pane.table, *pane.downloads.lists], **QUICK)
 
 
 def memory_line(context: Context) -> str:
     """What is in memory."""
     words, service = context.words, context.service
     return words("In memory:") + " " + service.status() if service.loaded() else words("No model in memory.")
+
+
+def looked(context: Context, name: str | None) -> str:
+    """Open the folder of a model, of one that is listed alone; what to say of it."""
+    folder = next((entry.folder for entry in context.service.models() if entry.name == name), None)
+    if folder is None:
+        return state("failed", context.words("No model is chosen."))
+    if context.host.shows_folders and open_window(folder):
+        return state("done", str(folder))
+    text = context.words("The folder cannot be opened from here: {place}", place=str(folder))
+    return state("failed", text)
 
 
 def models_cards(context: Context) -> str:

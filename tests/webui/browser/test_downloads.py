@@ -39,6 +39,15 @@ def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> Non
     assert page.browser.run("return document.querySelector('#clipcap_fetchable input').value") == PAPER
 
 
+def test_a_card_fetches_its_model(page: Page) -> None:
+    page.pane("models")
+    button = f".clipcap_choose[data-clipcap-fetch='{PAPER}']"
+    assert page.browser.run(f'return document.querySelector("{button}").innerText') == "Download"
+    page.browser.run(f'document.querySelector("{button}").click()')
+    told = "return document.getElementById('clipcap_fetch_status').textContent"
+    wait_for(lambda: "HF_HUB_OFFLINE is set" in page.browser.run(told), "the reason", SLOW)
+
+
 def test_a_model_that_is_not_here_is_offered_and_one_press_would_fetch_it(page: Page, pictures: Path) -> None:
     page.put("image", [pictures / "p0.png"])
     wait_for(lambda: "Ready" in page.text("status"), "the picture", SLOW)

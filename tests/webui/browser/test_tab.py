@@ -378,6 +378,9 @@ def test_models_are_listed_chosen_and_unloaded(page: Page, pictures: Path) -> No
     for part in ("tiny-clipcap", "tiny-transformer", "A random ClipCap for tests", "MB"):
         assert part in page.text("models")
     assert "CIDEr" not in page.text("models"), "scores are folded"
+    assert "a cat is playing with a toy" in page.text("models"), "what a bundled model said of a photo"
+    seen = "return document.querySelector('.clipcap_sample img').naturalWidth > 0"
+    assert page.browser.run(seen)
     for width in (1280, 390):
         page.browser.devtools(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
@@ -396,6 +399,34 @@ def test_models_are_listed_chosen_and_unloaded(page: Page, pictures: Path) -> No
     assert "tiny-transformer" in page.text("status")
     page.press("refresh")
     wait_for(lambda: "MB" in page.text("facts"), "the facts")
+
+
+def test_the_list_of_models_tells_what_is_here_and_how_large_the_others_are(page: Page) -> None:
+    page.choose_model("tiny-transformer")
+    page.browser.run("document.querySelector('#clipcap_model input').blur()")
+    opening = "const box = document.querySelector('#clipcap_model input'); box.focus();"
+    page.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
+    said = (
+        "return Object.fromEntries([...document.querySelectorAll('#clipcap_model li, ul.options li')].map("
+        "(one) => [one.textContent.replace('✓', '').trim(), "
+        "getComputedStyle(one, '::after').content.replaceAll('\"', '')]))"
+    )
+    states = wait_for(lambda: page.browser.run(said), "the list")
+    wait_for(lambda: page.browser.run(said)["tiny-flickr8k"] == "here", "what it says of them")
+    states = page.browser.run(said)
+    assert states["tiny-clipcap"] == states["tiny-sbg"] == "here"
+    assert re.fullmatch(r"[\d.]+ (MB|GB)", states["clipcap-flickr8k-gradient"])
+    assert page.value("model") == "tiny-transformer", "the name alone is chosen"
+
+
+def test_the_folder_of_a_model_is_told_where_it_cannot_be_opened(page: Page) -> None:
+    page.pane("models")
+    page.browser.run(
+        "window.copied = ''; document.execCommand = () => {};"
+        "navigator.clipboard.writeText = async (text) => { window.copied = text; }"
+    )
+    page.browser.run("document.querySelector('.clipcap_choose[data-clipcap-copy]').click()")
+    assert Path(page.browser.run("return window.copied")).is_dir()
 
 
 def test_keywords_are_shown_dropped_added_and_guessed_from(page: Page, pictures: Path) -> None:

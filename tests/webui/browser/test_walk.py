@@ -55,6 +55,10 @@ def test_an_artists_walk_with_the_bundled_models(host_page: Page, pictures: Path
     page.caption()
     doubt = "return document.querySelector('#clipcap_status .clipcap_unsure') !== null"
     assert page.browser.run(doubt), "a few coloured squares are nothing to be sure of"
+    bars = "[...document.querySelectorAll('#clipcap_candidates label')].map((one) => "
+    bars = f"return {bars}parseFloat(getComputedStyle(one).backgroundSize))"
+    wait_for(lambda: max(page.browser.run(bars), default=0) > 0, "the bars")
+    assert max(page.browser.run(bars)) < 40, "no bar is full of what the model is not sure of"
     page.choose_model("tiny-sbg-flickr8k")
     page.ask_too("tiny-flickr8k")
     caption = page.caption()

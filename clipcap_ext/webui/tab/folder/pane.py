@@ -79,7 +79,7 @@ def _build_task(context: Context) -> dict[str, Any]:
     with gr.Row():
         folder = gr.Textbox(
             label=words("Folder on this machine"),
-            placeholder="/pictures/my dog",
+            placeholder=words("/pictures/my dog"),
             elem_id=elem_id("folder"),
             scale=4,
         )
