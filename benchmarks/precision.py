@@ -23,13 +23,14 @@ from benchmarks.decoding import CAPTION_TOKENS, PUBLISHED_STEPS, Numbers, publis
 from benchmarks.measure import publish, table
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Captioner, Looked
-from clipcap_ext.engine.clip.int8_tower import tower_in_int8
+from clipcap_ext.engine.clip.quick_tower import quick_tower
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.engine.language.language_model import LanguageModel
-from clipcap_ext.engine.precision import copies, int8
+from clipcap_ext.engine.precision import copies, quick
+from clipcap_ext.engine.precision.quick import IN_INT8, MadeAnew
 
 BUNDLED = "tiny-flickr8k"
 SMALL = {"vocab_size": 1000, "n_positions": 128, "n_embd": 64, "n_layer": 2, "n_head": 2}
@@ -99,14 +100,14 @@ def tower_rows(name: str, rounds: int) -> Iterator[list[object]]:
 
     torch.manual_seed(0)
     clip = open_clip.CLIP(**open_clip.get_model_config(name)).eval()
-    quick = tower_in_int8(clip)
-    assert quick is not None
+    tower = quick_tower(clip, MadeAnew(IN_INT8))
+    assert tower is not None
     size = clip.visual.image_size
     images = torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size)))
     with torch.inference_mode():
         exact = processor_seconds(lambda: clip.encode_image(images), rounds) / 2
-        fast = processor_seconds(lambda: quick.encode_image(images), rounds) / 2
-        cosines = functional.cosine_similarity(clip.encode_image(images), quick.encode_image(images))
+        fast = processor_seconds(lambda: tower.encode_image(images), rounds) / 2
+        cosines = functional.cosine_similarity(clip.encode_image(images), tower.encode_image(images))
     yield [f"{name}, image tower, exact", f"{exact:.2f}", "1.0", "1"]
     yield [f"{name}, image tower, fast", f"{fast:.2f}", f"{exact / fast:.1f}", f"{float(cosines.min()):.4f}"]
 
@@ -137,7 +138,7 @@ def kept_of(captioner: Captioner, looked: Mapping[str, Looked], data: Path) -> I
         key, text = line.split("\t")
         references.setdefault(key.split("#")[0], []).append(text)
     wanted = {name: references[name] for name in looked}
-    int8.NARROWEST = 1  # `fast` itself leaves so small a model as it is
+    quick.NARROWEST = 1  # `fast` itself leaves so small a model as it is
     for beams in (1, 3):
         said = {precision: texts(beams, precision) for precision in ("exact", "fast")}
         scored = score_systems(said, wanted, "words", ["CIDEr-D"], data="flickr8k", split="test")

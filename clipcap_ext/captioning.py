@@ -126,8 +126,9 @@ class Captioner(Protocol):
         """
         ...
 
-    def uses_int8(self, options: DecodingOptions) -> bool:
-        """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
+    def quick_numbers(self, options: DecodingOptions) -> str:
+        """`int8` or `bf16` where captions asked for so are reckoned in them, on this machine and by this
+        model; else nothing."""
         ...
 
     def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Prepared:

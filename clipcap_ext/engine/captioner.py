@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -18,7 +19,8 @@ from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 from clipcap_ext.engine.doubt import DoubtRule
-from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_int8
+from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_quick
+from clipcap_ext.engine.precision.quick import quick_here
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,6 +46,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         self.tokenizer = tokenizer
         self.default_options = default_options
         self.doubt_rule: DoubtRule | None = None
+        self.source: Path | None = None  # the file `model` was read from, while it is as it was there
 
     def caption(
         self,
@@ -101,20 +104,22 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """What stands in for this kind's GPT-2, or drafts for it; None where it has none."""
         return None
 
-    def uses_int8(self, options: DecodingOptions) -> bool:
-        """Whether captions asked for so are reckoned in 8 bits, on this machine and by this model."""
-        if not asks_for_int8(options, self.encoder.device.type):
-            return False
+    def quick_numbers(self, options: DecodingOptions) -> str:
+        """`int8` or `bf16` where captions asked for so are reckoned in them, on this machine and by this
+        model."""
+        found = quick_here() if asks_for_quick(options, self.encoder.device.type) else None
+        if found is None:
+            return ""
         words = self.copies is not None and self.copies.changes
-        return words or self.encoder.in_int8 is not self.encoder
+        return found.name if words or self.encoder.quick is not self.encoder else ""
 
     def image_features(
         self, images: Sequence[Image.Image] | Tensor, options: DecodingOptions | None
     ) -> Tensor:
         """Images, or their pixels (B, 3, H, W) -> (B, clip_dim) by this captioner's encoder, as precisely as
         the options say."""
-        fast = asks_for_int8(options or self.default_options, self.encoder.device.type)
-        return (self.encoder.in_int8 if fast else self.encoder).encode_image(images)
+        fast = asks_for_quick(options or self.default_options, self.encoder.device.type)
+        return (self.encoder.quick if fast else self.encoder).encode_image(images)
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
         """A digest of each image's pixels, blank where nothing is sampled: it is slow for large pictures."""

@@ -53,8 +53,11 @@ def load_captioner(
         return load_image_to_text(folder, device, dtype)
     encoder = load_model_encoder(wanted, entry.folder, device, dtype, folders=folders)
     config = read_config(folder)
+    from clipcap_ext.engine.checkpoint.folder import WEIGHTS_FILE
+
     captioner = loaders[wanted.kind](folder, config, encoder, device, dtype)
     captioner.doubt_rule = _doubt_rule(folder, config, encoder)
+    captioner.source = folder / WEIGHTS_FILE
     return captioner
 
 

@@ -16,6 +16,7 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.engine.clip.sources import hub_repo
 from clipcap_ext.engine.hub_name import model_name, repo_of
+from clipcap_ext.engine.precision.kept_files import forget_copies
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.files import tidy
 from clipcap_ext.hub.deletion import check_inside, delete_files
@@ -50,6 +51,7 @@ class Removal:
             for lock in dict.fromkeys([folder_name(f"{self.name}.model"), folder_name(self.repo)]):
                 held.enter_context(store.alone(lock))
             freed = delete_files(self.models_dir, (*self.gone, *self.files))
+            forget_copies(self.files)
             store.records.forget_model(self.name)
             store.forget(self.repo)
         return freed

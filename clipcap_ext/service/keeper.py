@@ -38,15 +38,21 @@ class Loaded:
         return DTYPE_NAMES.get(name, name)
 
     def numbers(self, options: DecodingOptions | None) -> str:
-        """What captions asked for so are reckoned in: `fp32`; `int8`, or why not."""
+        """What captions asked for so are reckoned in: `fp32`; `int8`, `bf16`, or why not."""
         chosen = options or self.captioner.default_options
-        if chosen.precision != "fast" or self.device.type != "cpu":
+        if chosen.precision != "fast" or self.device.type == "cuda":
             return self.dtype_name
-        if self.captioner.uses_int8(chosen):
-            return "int8"
-        from clipcap_ext.engine.precision.int8 import can_int8
+        quick = self.captioner.quick_numbers(chosen) if self.device.type == "cpu" else ""
+        return quick or f"{self.dtype_name} ({self._why_slow()})"
 
-        return f"{self.dtype_name} ({'too small for int8' if can_int8() else 'no int8 here'})"
+    def _why_slow(self) -> str:
+        """Why `fast` is as slow as exact."""
+        if self.device.type != "cpu":
+            return f"nothing faster on {self.device.type}"
+        from clipcap_ext.engine.precision.quick import quick_here
+
+        quick = quick_here()
+        return "no int8 or bf16 here" if quick is None else f"too small for {quick.name}"
 
 
 class Keeper:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from clipcap_ext.__main__ import main
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import find_model
+from clipcap_ext.engine.precision.kept_files import copies_folder, folder_of
 from clipcap_ext.errors import CaptionError, CheckpointError, DownloadError
 from clipcap_ext.hub.client import HubClient
 from clipcap_ext.hub.deletion import delete_files
@@ -64,6 +65,19 @@ def test_all_that_came_goes_and_what_is_shared_is_named(downloaded: Path) -> Non
     assert everything(downloaded) == {"hub", "hub/records"}
     with pytest.raises(CheckpointError, match="is not on this disk"):
         plan_removal(PAPER, downloaded)
+
+
+def test_rounded_weights_go_with_those_they_were_made_of(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("mine", "other"):
+        folder = folder_of(pretend_download(models, name, f"a/{name}") / "model.safetensors")
+        folder.mkdir(parents=True)
+        (folder / "words-0.safetensors").write_bytes(b"rounded")
+    plan_removal("mine", models).carry_out()
+    left = [path.parent for path in copies_folder().rglob("*.safetensors")]
+    assert left == [folder_of(models / "other" / "model.safetensors")] == list(copies_folder().iterdir())
 
 
 def test_a_download_that_was_stopped_can_be_removed(

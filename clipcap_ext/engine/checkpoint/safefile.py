@@ -53,6 +53,14 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(str(path))
 
 
+def read_words(path: Path) -> dict[str, str]:
+    """What was written beside the tensors; CheckpointError as read_safetensors."""
+    from safetensors import safe_open
+
+    with _told(path), safe_open(str(path), framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
 def read_float32(path: Path) -> dict[str, Tensor]:
     """As read_safetensors, floats as float32: what is float32 there stays mapped, of what is converted only
     a few tensors are in memory twice at a time."""

@@ -21,21 +21,25 @@ def default_memory() -> Path:
 
 
 def has_sha256(path: Path, expected: str, memory: Path | None = None) -> bool:
-    """Whether `path` has that SHA-256; read once, then remembered for as long as size and time of change
-    stay.
+    """Whether `path` has that SHA-256, as `sha256_of` knows it."""
+    return sha256_of(path, memory) == expected
+
+
+def sha256_of(path: Path, memory: Path | None = None) -> str:
+    """64 hex digits; read once, then remembered for as long as size and time of change stay.
 
     memory: the file that remembers (default: default_memory()); where it cannot be written the file is read
-    each time.
+    each time. OSError where it cannot be read.
     """
     memory = memory or default_memory()
     known = _recall(memory)
     stat = path.stat()
     state = [stat.st_size, stat.st_mtime_ns]
     entry = known.get(str(path.resolve()))
-    if not isinstance(entry, list) or entry[:2] != state:
+    if not isinstance(entry, list) or entry[:2] != state or not isinstance(entry[-1], str):
         entry = [*state, file_sha256(path)]
         _keep(memory, {**known, str(path.resolve()): entry})
-    return entry[2] == expected
+    return str(entry[-1])
 
 
 def _recall(memory: Path) -> dict[str, object]:

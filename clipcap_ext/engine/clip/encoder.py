@@ -8,17 +8,21 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
-from clipcap_ext.engine.clip.int8_tower import tower_in_int8
 from clipcap_ext.engine.clip.preprocess import Preprocess
+from clipcap_ext.engine.clip.quick_tower import quick_tower
 from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
+from clipcap_ext.engine.precision.kept import kept_maker
+from clipcap_ext.engine.precision.kept_files import PICTURES
+from clipcap_ext.engine.precision.quick import MadeAnew, quick_here
 from clipcap_ext.engine.towers.clip_model import ClipModel
 
 if TYPE_CHECKING:
@@ -37,15 +41,17 @@ class ClipEncoder:
 
     def __init__(
         self, clip: ClipModel, preprocess: Preprocess, tokens: Callable[[Sequence[str]], Tensor],
-        config: EncoderConfig, concepts: ConceptReader | None = None,
+        config: EncoderConfig, concepts: ConceptReader | None = None, source: Path | None = None,
     ) -> None:  # fmt: skip
         """tokens: texts -> ids (B, context_length), as ClipTokens gives them; concepts: what reads the
-        classifier's words, where the encoder has it."""
+        classifier's words, where the encoder has it; source: the file that `clip` was read from, where its
+        weights are as they were there."""
         self.config = config
         self.preprocess = preprocess
         self._clip = clip.eval()
         self._tokens = tokens
         self._concepts = concepts
+        self._source = source
         self._reading = threading.Lock()  # encode_tokens is for one thread at a time
 
     @property
@@ -105,12 +111,22 @@ class ClipEncoder:
         return torch.cat((self._scaled(features), scores), dim=-1)
 
     @cached_property
-    def in_int8(self) -> ClipEncoder:
-        """This encoder with the blocks of its image tower in 8 bits, for a CPU; itself where it has none."""
-        clip = tower_in_int8(self._clip)
+    def quick(self) -> ClipEncoder:
+        """This encoder with the blocks of its image tower in 8 bits or bfloat16, for a CPU; itself where it
+        has none, or where nothing is quicker here."""
+        clip = self._quick_clip()
         if clip is None:
             return self
         return ClipEncoder(clip, self.preprocess, self._tokens, self.config, self._concepts)
+
+    def _quick_clip(self) -> ClipModel | None:
+        found = quick_here()
+        if found is None:
+            return None
+        if self._source is None:
+            return quick_tower(self._clip, MadeAnew(found))
+        with kept_maker(found, self._source, PICTURES) as maker:
+            return quick_tower(self._clip, maker)
 
     def _scaled(self, features: Tensor) -> Tensor:
         features = features.float()

@@ -145,7 +145,7 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     if concepts is not None:
         concepts.to(memory_format=torch.channels_last)
     tokens = ClipTokens(context_length, bpe)
-    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), tokens, config, concepts)
+    return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), tokens, config, concepts, weights)
 
 
 def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncoder:
@@ -159,4 +159,4 @@ def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncod
     clip, preprocess = load_published(config, file)
     clip.visual.to(memory_format=torch.channels_last)
     context_length = open_clip.get_model_config(config.model)["text_cfg"].get("context_length", 77)
-    return ClipEncoder(clip, preprocess, ClipTokens(context_length), config)
+    return ClipEncoder(clip, preprocess, ClipTokens(context_length), config, source=file.path)

@@ -39,7 +39,7 @@ class ClipCapCaptioner(FeatureCaptioner[ClipCapModel, CaptionVocabulary]):
     @cached_property
     def copies(self) -> LanguageCopies:
         """What stands in for its language model, or drafts for it."""
-        return LanguageCopies(self.model.language)
+        return LanguageCopies(self.model.language, self.source)
 
     @cached_property
     def reader(self) -> EvidenceReader | None:

@@ -90,9 +90,9 @@ class ImageToTextCaptioner:
                 written += self._write(row[None], chosen)
         return self._captions(written, chosen)
 
-    def uses_int8(self, options: DecodingOptions) -> bool:
-        """Never: these models are reckoned as they were loaded."""
-        return False
+    def quick_numbers(self, options: DecodingOptions) -> str:
+        """None: these models are reckoned as they were loaded."""
+        return ""
 
     def to(self, device: torch.device | str) -> Self:
         """Move all weights in place; returns self."""

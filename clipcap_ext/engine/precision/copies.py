@@ -1,34 +1,51 @@
-"""8-bit copies of a captioner's parts, made when they are first asked for; they share all that stays float32.
+"""Quicker copies of a captioner's parts, made when they are first asked for; they share all that stays
+float32.
 
-Copies are for a CPU. On another device, or where torch has no such arithmetic, the parts themselves are used.
+Copies are for a CPU. On another device, or where no arithmetic is quicker, the parts themselves are used.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 from clipcap_ext.engine.language.language_model import LanguageModel
-from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers, shared
+from clipcap_ext.engine.precision import quick
+from clipcap_ext.engine.precision.int8 import can_int8
+from clipcap_ext.engine.precision.kept import kept_maker
+from clipcap_ext.engine.precision.kept_files import WORDS
+from clipcap_ext.engine.precision.processor import quick_in_int8
+from clipcap_ext.engine.precision.quick import (
+    IN_INT8,
+    MadeAnew,
+    Maker,
+    Quick,
+    quick_here,
+    quick_layer,
+    replace_layers,
+    shared,
+)
 
 DRAFTED_AFTER = 8  # batches: only then is it likely that a draft saves what making it takes
 DRAFTED_ROWS = 8  # captions together above which drafting saves nothing
 
 
-def asks_for_int8(options: DecodingOptions, device_type: str) -> bool:
-    """Whether captions asked for so are reckoned in 8 bits wherever that saves time."""
-    return options.precision == "fast" and device_type == "cpu" and can_int8()
+def asks_for_quick(options: DecodingOptions, device_type: str) -> bool:
+    """Whether captions asked for so are reckoned more quickly than float32 wherever that saves time."""
+    return options.precision == "fast" and device_type == "cpu" and quick_here() is not None
 
 
 class LanguageCopies:
     """A language model and what stands in for it, or drafts for it, as options ask; GPT-2 alone has any."""
 
-    def __init__(self, lm: LanguageModel) -> None:
+    def __init__(self, lm: LanguageModel, source: Path | None = None) -> None:
+        """source: the file its weights were read from, where they are as they were there."""
         self._lm = lm
+        self._source = source
         self._batches = 0
 
     def pair(self, options: DecodingOptions, images: int) -> tuple[LanguageModel, Draft | None]:
@@ -37,7 +54,7 @@ class LanguageCopies:
         The draft is made after DRAFTED_AFTER batches: it takes longer to make than it saves in a few. Where
         it foresaw too little it is no longer asked.
         """
-        if asks_for_int8(options, self._lm.device.type):
+        if asks_for_quick(options, self._lm.device.type):
             return self.fast, None
         self._batches += 1
         draft = self.draft if self._pays(options, images * options.num_candidates) else None
@@ -47,36 +64,44 @@ class LanguageCopies:
         many = self._batches > DRAFTED_AFTER and rows <= DRAFTED_ROWS and options.num_beams == 1
         large = (
             isinstance(self._lm, Gpt2Language)
-            and self._lm.n_embd >= int8.NARROWEST
+            and self._lm.n_embd >= quick.NARROWEST
             and self._lm.device.type == "cpu"
         )
-        return many and large and can_int8()
+        return many and large and can_int8() and quick_in_int8()
 
     @property
     def changes(self) -> bool:
-        """Whether anything of it is in 8 bits where that is asked for."""
+        """Whether anything of it is reckoned more quickly where that is asked for."""
         return self.fast is not self._lm
 
     @cached_property
     def fast(self) -> LanguageModel:
-        """In 8 bits, its output weights left as they are, for they choose the words; itself where it is too
-        small, or no GPT-2."""
-        if not isinstance(self._lm, Gpt2Language):
+        """In 8 bits or bfloat16, its output weights left as they are, for they choose the words; itself where
+        it is too small, or no GPT-2."""
+        found = quick_here()
+        if found is None or not isinstance(self._lm, Gpt2Language):
             return self._lm
-        quick = in_int8(self._lm.module)
-        return self._lm if quick is self._lm.module else Gpt2Language(quick)
+        copy = self._copy(self._lm.module, found)
+        return self._lm if copy is self._lm.module else Gpt2Language(copy)
 
     @cached_property
     def draft(self) -> Draft | None:
         """All in 8 bits; None for what is no GPT-2."""
         if not isinstance(self._lm, Gpt2Language):
             return None
-        draft = in_int8(self._lm.module)
-        draft.lm_head = Int8Linear(self._lm.module.lm_head.weight, None)  # type: ignore[assignment]
+        draft = self._copy(self._lm.module, IN_INT8)
+        head = MadeAnew(IN_INT8).linear("lm_head", self._lm.module.lm_head.weight, None)
+        draft.lm_head = head  # type: ignore[assignment]
         return Draft(Gpt2Language(draft))
 
+    def _copy(self, lm: Gpt2, found: Quick) -> Gpt2:
+        if self._source is None:
+            return quick_gpt2(lm, MadeAnew(found))
+        with kept_maker(found, self._source, WORDS) as maker:
+            return quick_gpt2(lm, maker)
 
-def in_int8(lm: Gpt2) -> Gpt2:
-    """A copy whose wide layers are in 8 bits, and all else the same tensors; itself where none is wide."""
+
+def quick_gpt2(lm: Gpt2, maker: Maker) -> Gpt2:
+    """A copy whose wide layers are the maker's, and all else the same tensors; itself where none is wide."""
     same = shared(lm)
-    return same if replace_layers(same.transformer, int8_layer) else lm
+    return same if replace_layers(same.transformer, partial(quick_layer, maker)) else lm

@@ -7,19 +7,16 @@ once.
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is in every torch since 1.3
-NARROWEST = 512  # inputs of a layer: below, 8 bits take longer than they save
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
 SMALLEST = 1e-20  # half of the span of a row whose numbers are all one
-Module = TypeVar("Module", bound=nn.Module)
+KEPT = {"weight": torch.int8, "scale": torch.float32, "sums": torch.float32}
 
 
 def can_int8() -> bool:
@@ -36,22 +33,15 @@ class Int8Linear(nn.Module):
     sums: Tensor
     bias: Tensor
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        """weight (out, in), bias (out,)."""
+    def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
+        """rounded: as `rounded_int8` gives it; bias (out,)."""
         super().__init__()
-        self.out_features, self.in_features = weight.shape
-        rows = weight.detach().float().contiguous()
-        scale = rows.abs().amax(1).clamp_min(SMALLEST) / LEVELS
-        quantized = _quantized(rows, scale)
-        self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self.out_features, self.in_features = rounded["weight"].shape
+        scale = rounded["scale"]
+        self._packed = _packed(rounded["weight"], scale)
         self.register_buffer("scale", scale, persistent=True)
-        self.register_buffer("sums", quantized.dequantize().sum(1))
+        self.register_buffer("sums", rounded["sums"])
         self.register_buffer("bias", torch.zeros_like(scale) if bias is None else bias.detach().float())
-
-    @property
-    def weight_bytes(self) -> int:
-        """What the packed weights take."""
-        return self.in_features * self.out_features
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (..., in) -> (..., out)."""
@@ -67,37 +57,22 @@ class Int8Linear(nn.Module):
         return out.view(*inputs.shape[:-1], self.out_features)
 
 
-def _quantized(rows: Tensor, scale: Tensor) -> Tensor:
+def rounded_int8(weight: Tensor) -> dict[str, Tensor]:
+    """A trained weight (out, in) as whole numbers (out, in), each row's scale (out,) and the sums of its
+    rounded weights (out,)."""
+    rows = weight.detach().float().contiguous()
+    scale = rows.abs().amax(1).clamp_min(SMALLEST) / LEVELS
     zeros = torch.zeros(len(rows), dtype=torch.long)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer versions of torch announce that these tensors will go one day
-        return torch.quantize_per_channel(rows, scale.double(), zeros, 0, torch.qint8)
+        quantized = torch.quantize_per_channel(rows, scale.double(), zeros, 0, torch.qint8)
+    return {"weight": quantized.int_repr(), "scale": scale, "sums": quantized.dequantize().sum(1)}
 
 
-def shared(module: Module) -> Module:
-    """A copy of the structure around the same tensors, in evaluation mode."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).eval()
-
-
-def replace_layers(module: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]) -> int:
-    """Put `replacement(layer)` in the place of every layer of `module` for which it gives one; how many."""
-    replaced = 0
-    for name, child in list(module.named_children()):
-        new = replacement(child)
-        if new is None:
-            replaced += replace_layers(child, replacement)
-        else:
-            setattr(module, name, new)
-            replaced += 1
-    return replaced
-
-
-def int8_layer(layer: Any) -> nn.Module | None:
-    """A linear layer, or the transposed one of transformers' GPT-2, in 8 bits; None for any other, and
-    for one that is too narrow."""
-    if type(layer) is nn.Linear and layer.in_features >= NARROWEST:
-        return Int8Linear(layer.weight, layer.bias)
-    if type(layer).__name__ == "Conv1D" and len(layer.weight) >= NARROWEST:
-        return Int8Linear(layer.weight.T, layer.bias)
-    return None
+def _packed(whole: Tensor, scale: Tensor) -> torch.ScriptObject:
+    """Whole numbers (out, in) and their rows' scales as torch's own layer wants them."""
+    zeros = torch.zeros(len(whole), dtype=torch.long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        quantized = torch._make_per_channel_quantized_tensor(whole, scale.double(), zeros, 0)
+    return torch.ops.quantized.linear_prepack(quantized, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,7 +51,6 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
     ) -> None:  # fmt: skip
         super().__init__(name, encoder, gpt2, tokenizer, default_options)
         self.selector = selector
-        self._copies = LanguageCopies(Gpt2Language(gpt2))
         table, boost = encoder.concept_table, selector.constants.concepts_boost
         self._evident = EvidentWords.build(tokenizer, table, boost) if table and boost else None
 
@@ -60,10 +60,10 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         return self.guess(features, self.selector.select(features), options, keys=keys)
 
-    @property
+    @cached_property
     def copies(self) -> LanguageCopies:
         """What stands in for its GPT-2, or drafts for it."""
-        return self._copies
+        return LanguageCopies(Gpt2Language(self.model), self.source)
 
     def trees(self, features: Tensor) -> list[KeywordTree]:
         """What the selection looked at for each of features (B, clip_dim)."""
@@ -92,7 +92,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         room = self._room(options)
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
         embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
-        lm, draft = self._copies.pair(options, rows)
+        lm, draft = self.copies.pair(options, rows)
         stepper = self._evident.stepper(chosen) if self._evident else Stepper
         decoded = decode(
             lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft

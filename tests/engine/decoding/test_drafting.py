@@ -17,8 +17,9 @@ from clipcap_ext.engine.decoding.rows import draws_of
 from clipcap_ext.engine.decoding.stepper import Stepper
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
-from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import can_int8, int8_layer, replace_layers
+from clipcap_ext.engine.precision import quick
+from clipcap_ext.engine.precision.int8 import can_int8
+from clipcap_ext.engine.precision.quick import IN_INT8, MadeAnew, quick_layer, replace_layers
 
 LM = small_lm(3)
 OPTIONS = st.builds(
@@ -41,8 +42,8 @@ SAMPLES = st.builds(
 def in_int8(lm: Gpt2) -> Gpt2:
     other = small_lm(3)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(int8, "NARROWEST", 1)
-        assert replace_layers(other, int8_layer) > 1
+        patched.setattr(quick, "NARROWEST", 1)
+        assert replace_layers(other, partial(quick_layer, MadeAnew(IN_INT8))) > 1
     return other
 
 

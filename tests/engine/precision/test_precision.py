@@ -1,7 +1,9 @@
-"""Precision as it is asked for: fast is in 8 bits and says so, exact stays what it was, drafted or not."""
+"""Precision as it is asked for: fast is in 8 bits or bfloat16 and says so, exact stays what it was, drafted
+or not."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from tiny import tiny_images
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.captioner import FeatureCaptioner
 from clipcap_ext.engine.factory import load_captioner
-from clipcap_ext.engine.precision import copies, int8
+from clipcap_ext.engine.precision import copies, processor, quick
 from clipcap_ext.engine.precision.int8 import can_int8
+from clipcap_ext.service.keeper import Keeper
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 
@@ -23,9 +26,17 @@ FAST = EXACT.with_changes(precision="fast")
 
 
 @pytest.fixture(autouse=True)
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests' models are narrower than 8 bits are worth."""
-    monkeypatch.setattr(int8, "NARROWEST", 1)
+def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests' models are narrower than 8 bits are worth; what is kept of them is kept elsewhere."""
+    monkeypatch.setattr(quick, "NARROWEST", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def processor_of(monkeypatch: pytest.MonkeyPatch, *, int8: bool, instructions: set[str]) -> None:
+    """Pretend that torch has 8 bits here or not, and what the processor has."""
+    for room in (copies, quick):
+        monkeypatch.setattr(room, "can_int8", lambda: int8)
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset(instructions))
 
 
 @pytest.fixture
@@ -39,9 +50,13 @@ def logprobs(captioner: FeatureCaptioner, options: DecodingOptions) -> list[floa
     return [one.candidates[0].avg_logprob for one in captioner.caption(tiny_images(), options)]
 
 
-@needs_int8
 @pytest.mark.parametrize("captioner", MODELS, indirect=True)
-def test_fast_is_in_8_bits_and_leaves_the_exact_one_as_it_was(captioner: FeatureCaptioner) -> None:
+@pytest.mark.parametrize("numbers", [pytest.param("int8", marks=needs_int8), "bf16"])
+def test_fast_is_less_exact_and_leaves_the_exact_one_as_it_was(
+    captioner: FeatureCaptioner, numbers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor_of(monkeypatch, int8=numbers == "int8", instructions={"avx512_bf16"})
+    assert captioner.quick_numbers(FAST) == numbers and captioner.quick_numbers(EXACT) == ""
     before = captioner.caption(tiny_images(), EXACT)
     fast = logprobs(captioner, FAST)
     assert fast != [one.candidates[0].avg_logprob for one in before]  # near is not the same
@@ -57,6 +72,7 @@ def test_a_large_model_is_drafted_once_it_has_said_enough_and_says_the_same(
     captioner: FeatureCaptioner, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = EXACT.with_changes(**changes)
+    processor_of(monkeypatch, int8=True, instructions={"avx512_vnni"})
     monkeypatch.setattr(copies, "DRAFTED_AFTER", 1)
     monkeypatch.setattr(copies, "DRAFTED_ROWS", 64)
     plain = captioner.caption(tiny_images(), options)
@@ -66,6 +82,20 @@ def test_a_large_model_is_drafted_once_it_has_said_enough_and_says_the_same(
     assert [[one.text for one in said.candidates] for said in drafted] == [
         [one.text for one in said.candidates] for said in plain
     ]
+
+
+@needs_int8
+@pytest.mark.parametrize("captioner", MODELS[:1], indirect=True)
+@pytest.mark.parametrize(
+    ("instructions", "drafted"), [("avx2", False), ("avx512_vnni", True), ("amx_int8", True)]
+)
+def test_only_a_processor_that_multiplies_whole_numbers_quickly_drafts(
+    captioner: FeatureCaptioner, instructions: str, drafted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor_of(monkeypatch, int8=True, instructions={instructions})
+    monkeypatch.setattr(copies, "DRAFTED_AFTER", 0)
+    captioner.caption(tiny_images(), EXACT)
+    assert ("draft" in vars(captioner.copies)) is drafted
 
 
 def service(tiny_folder: Path, precision: str = "exact") -> CaptionService:
@@ -83,22 +113,42 @@ def test_the_result_says_int8_where_it_is_and_where_the_settings_ask_for_it(tiny
     assert settled.caption(image, "tiny-clipcap", EXACT).dtype == "fp32"  # what is asked for goes before
 
 
-def test_where_there_are_no_8_bits_fast_is_exact_and_a_word_says_so(
+def test_where_nothing_is_faster_fast_is_exact_and_a_word_says_so(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, "can_int8", lambda: False)
-    monkeypatch.setattr(int8, "can_int8", lambda: False)
+    processor_of(monkeypatch, int8=False, instructions={"avx2", "avx512f"})
     images, one = tiny_images(), service(tiny_folder)
     fast, exact = (one.caption(images, "tiny-clipcap", options) for options in (FAST, EXACT))
-    assert (fast.dtype, exact.dtype) == ("fp32 (no int8 here)", "fp32")
+    assert (fast.dtype, exact.dtype) == ("fp32 (no int8 or bf16 here)", "fp32")
     assert fast.captions == exact.captions
+
+
+@pytest.mark.parametrize("instruction", ["avx512_bf16", "amx_bf16"])
+def test_where_only_bfloat16_is_faster_the_result_says_bf16(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, instruction: str
+) -> None:
+    processor_of(monkeypatch, int8=False, instructions={instruction})
+    images, one = tiny_images()[:1], service(tiny_folder)
+    assert [one.caption(images, "tiny-clipcap", options).dtype for options in (FAST, EXACT)] == [
+        "bf16",
+        "fp32",
+    ]
+    monkeypatch.setattr(quick, "NARROWEST", 512)
+    assert service(tiny_folder).caption(images, "tiny-clipcap", FAST).dtype == "fp32 (too small for bf16)"
+
+
+def test_a_device_of_another_kind_says_that_it_knows_nothing_faster(tiny_folder: Path) -> None:
+    keeper = Keeper(StandaloneHost(tiny_folder, "cpu", {}))
+    loaded = replace(keeper.bring("tiny-clipcap", lambda: None), device=torch.device("mps"))
+    assert loaded.numbers(FAST) == "fp32 (nothing faster on mps)" and loaded.numbers(EXACT) == "fp32"
+    assert replace(loaded, device=torch.device("cuda"), dtype=torch.float16).numbers(FAST) == "fp16"
 
 
 @needs_int8
 def test_a_model_too_small_to_gain_by_it_stays_as_it_is(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(quick, "NARROWEST", 512)
     images, one = tiny_images(), service(tiny_folder)
     fast, exact = (one.caption(images, "tiny-clipcap", options) for options in (FAST, EXACT))
     assert (fast.dtype, fast.captions) == ("fp32 (too small for int8)", exact.captions)

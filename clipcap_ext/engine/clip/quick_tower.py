@@ -1,25 +1,28 @@
-"""An image tower of transformer blocks in 8 bits, attention included; patches, norms and texts stay
-float32."""
+"""An image tower of transformer blocks in a quicker arithmetic, attention included; patches, norms and texts
+stay float32."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import Int8Linear, int8_layer, replace_layers, shared
+from clipcap_ext.engine.precision import quick
+from clipcap_ext.engine.precision.quick import Maker, quick_layer, replace_layers, shared
 from clipcap_ext.engine.towers.clip_model import ClipModel
 
 
-class Int8Attention(nn.Module):
-    """nn.MultiheadAttention over itself in 8 bits, with the face that open_clip's blocks use."""
+class QuickAttention(nn.Module):
+    """nn.MultiheadAttention over itself with quick layers, and the face that open_clip's blocks use."""
 
-    def __init__(self, attention: nn.MultiheadAttention) -> None:
+    def __init__(self, maker: Maker, name: str, attention: nn.MultiheadAttention) -> None:
         super().__init__()
         assert attention.in_proj_weight is not None
+        out = attention.out_proj
         self.heads, self.batch_first = attention.num_heads, bool(attention.batch_first)
-        self.in_proj = Int8Linear(attention.in_proj_weight, attention.in_proj_bias)
-        self.out_proj = Int8Linear(attention.out_proj.weight, attention.out_proj.bias)
+        self.in_proj = maker.linear(f"{name}.in_proj", attention.in_proj_weight, attention.in_proj_bias)
+        self.out_proj = maker.linear(f"{name}.out_proj", out.weight, out.bias)
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool = False,
@@ -35,17 +38,18 @@ class Int8Attention(nn.Module):
         return (out if self.batch_first else out.transpose(0, 1)), None
 
 
-def tower_in_int8(clip: ClipModel) -> ClipModel | None:
-    """A copy with its image tower's blocks in 8 bits, all else shared; None for a tower of another kind."""
+def quick_tower(clip: ClipModel, maker: Maker) -> ClipModel | None:
+    """A copy whose image tower's blocks have the maker's layers, all else shared; None for a tower of another
+    kind."""
     if not isinstance(getattr(clip.visual, "transformer", None), nn.Module):
         return None
     same = shared(clip)
     blocks = same.visual.get_submodule("transformer")
-    return same if replace_layers(blocks, _int8) else None
+    return same if replace_layers(blocks, partial(_replacement, maker)) else None
 
 
-def _int8(layer: nn.Module) -> nn.Module | None:
+def _replacement(maker: Maker, name: str, layer: nn.Module) -> nn.Module | None:
     if type(layer) is nn.MultiheadAttention:
-        wide = layer.in_proj_weight is not None and layer.embed_dim >= int8.NARROWEST
-        return Int8Attention(layer) if wide else None
-    return int8_layer(layer)
+        wide = layer.in_proj_weight is not None and layer.embed_dim >= quick.NARROWEST
+        return QuickAttention(maker, name, layer) if wide else None
+    return quick_layer(maker, name, layer)

@@ -1,27 +1,35 @@
-"""Layers in 8 bits: near the trained ones, each row by itself, and nothing of the trained ones changed."""
+"""Layers in 8 bits and in bfloat16: near the trained ones, those in 8 bits each row by itself."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from clipcap_ext.engine.clip.int8_tower import Int8Attention
-from clipcap_ext.engine.precision import int8
-from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, int8_layer, replace_layers
+from clipcap_ext.engine.clip.quick_tower import QuickAttention
+from clipcap_ext.engine.precision import quick
+from clipcap_ext.engine.precision.int8 import can_int8
+from clipcap_ext.engine.precision.quick import IN_BF16, IN_INT8, MadeAnew, Quick, quick_layer, replace_layers
 
-pytestmark = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
+needs_int8 = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
+KINDS = [pytest.param(IN_INT8, marks=needs_int8, id="int8"), pytest.param(IN_BF16, id="bf16")]
 
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' layers are narrower than 8 bits are worth."""
-    monkeypatch.setattr(int8, "NARROWEST", 1)
+    monkeypatch.setattr(quick, "NARROWEST", 1)
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def made(kind: Quick, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
+    return MadeAnew(kind).linear("", weight, bias)
 
 
 def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -29,62 +37,73 @@ def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("rows", "shift"), [(1, 0.0), (17, 0.0), (300, 4.0)])
-def test_it_is_near_the_trained_layer(rows: int, shift: float) -> None:
+def test_it_is_near_the_trained_layer(kind: Quick, rows: int, shift: float) -> None:
     torch.manual_seed(1)
     layer = nn.Linear(96, 40)
     inputs = numbers(rows, 96) * 3 + shift
-    assert error(Int8Linear(layer.weight, layer.bias)(inputs), layer(inputs)) < 0.02
+    found = made(kind, layer.weight, layer.bias)(inputs)
+    assert found.dtype == torch.float32 and error(found, layer(inputs)) < 0.02
+    assert not torch.equal(found, layer(inputs))
 
 
+@needs_int8
 @torch.inference_mode()
 def test_a_row_is_reckoned_by_itself_whatever_stands_beside_it() -> None:
-    layer = Int8Linear(numbers(24, 64), numbers(24))
+    layer = made(IN_INT8, numbers(24, 64), numbers(24))
     inputs = numbers(33, 64, seed=2) * torch.logspace(-3, 3, 33)[:, None]  # rows of very different sizes
     together = layer(inputs)
     for row in range(33):
         assert torch.equal(layer(inputs[row : row + 1])[0], together[row])
 
 
+@needs_int8
 @torch.inference_mode()
 def test_rows_whose_numbers_are_all_one_are_no_trouble() -> None:
     torch.manual_seed(1)
     layer = nn.Linear(32, 8)
     same = torch.stack([torch.zeros(32), torch.full((32,), 2.5), torch.full((32,), -1e-30)])
-    torch.testing.assert_close(Int8Linear(layer.weight, layer.bias)(same), layer(same), atol=0.02, rtol=0.02)
+    found = made(IN_INT8, layer.weight, layer.bias)(same)
+    torch.testing.assert_close(found, layer(same), atol=0.02, rtol=0.02)
 
 
 @torch.inference_mode()
-def test_gpt2s_transposed_layer_is_the_same_layer() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_gpt2s_transposed_layer_is_the_same_layer(kind: Quick) -> None:
     layer = Conv1D(48, 32)
     nn.init.normal_(layer.bias)
     inputs = numbers(2, 5, 32)
-    converted = int8_layer(layer)
+    converted = quick_layer(MadeAnew(kind), "", layer)
     assert converted is not None and converted(inputs).shape == (2, 5, 48)
     assert error(converted(inputs), layer(inputs)) < 0.02
-    assert int8_layer(nn.LayerNorm(3)) is None
+    assert quick_layer(MadeAnew(kind), "", nn.LayerNorm(3)) is None
 
 
 def test_a_layer_narrower_than_it_is_worth_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8, "NARROWEST", 33)
-    assert [int8_layer(layer) for layer in (nn.Linear(32, 64), Conv1D(64, 32))] == [None, None]
-    assert int8_layer(nn.Linear(33, 4)) is not None
+    monkeypatch.setattr(quick, "NARROWEST", 33)
+    maker = MadeAnew(IN_BF16)
+    narrow = (nn.Linear(32, 64), Conv1D(64, 32))
+    assert [quick_layer(maker, "", layer) for layer in narrow] == [None, None]
+    assert quick_layer(maker, "", nn.Linear(33, 4)) is not None
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
-def test_attention_is_near_the_trained_one(batch_first: bool, masked: bool) -> None:
+def test_attention_is_near_the_trained_one(kind: Quick, batch_first: bool, masked: bool) -> None:
     torch.manual_seed(1)
     attention = nn.MultiheadAttention(64, 4, batch_first=batch_first).eval()
     inputs = numbers(3, 7, 64)
     mask = torch.full((7, 7) if batch_first else (3, 3), float("-inf")).triu_(1) if masked else None
     wanted = attention(inputs, inputs, inputs, need_weights=False, attn_mask=mask)[0]
-    found = Int8Attention(attention)(inputs, inputs, inputs, need_weights=False, attn_mask=mask)[0]
+    quick_attention = QuickAttention(MadeAnew(kind), "", attention)
+    found = quick_attention(inputs, inputs, inputs, need_weights=False, attn_mask=mask)[0]
     assert error(found, wanted) < 0.05
 
 
 def test_every_layer_inside_is_replaced_and_counted() -> None:
     inside = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.GELU(), nn.Linear(4, 2, bias=False)))
-    assert replace_layers(inside, int8_layer) == 2
+    assert replace_layers(inside, partial(quick_layer, MadeAnew(IN_BF16))) == 2
     assert inside(torch.zeros(1, 4)).shape == (1, 2)
