@@ -39,12 +39,13 @@ _UNFINISHED = re.compile(
 )
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, settled: bool = True) -> None:
     """Make `path` hold just this (text as UTF-8): its old or its whole new content, whatever happens.
 
     An old file's permissions stay; a link stays one, and what it points to is written. OSError as open's.
+    settled: as `write_file` has it.
     """
-    with write_file(path) as part:
+    with write_file(path, settled) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
@@ -64,9 +65,13 @@ def to_digits(value: Any, digits: int) -> Any:
 
 
 @contextmanager
-def write_file(path: Path) -> Iterator[Path]:
+def write_file(path: Path, settled: bool = True) -> Iterator[Path]:
     """Give a path to write to; if the block ends well, that file takes the place of `path`, else it is
-    removed."""
+    removed.
+
+    settled: wait until it would outlive a power cut; otherwise `settle` of its folder does, and until then
+    a power cut may bring back the old one, as whole as it was.
+    """
     path = path.resolve()
     _tidy_once(path.parent)
     part = _beside(path, "part")
@@ -74,7 +79,9 @@ def write_file(path: Path) -> Iterator[Path]:
         yield part
         if path.exists():
             shutil.copymode(path, part)
-        put_in_place(part, path)
+        _rename(part, path)
+        if settled:
+            settle(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -105,9 +112,18 @@ def write_folder(folder: Path) -> Iterator[Path]:
 
 def put_in_place(part: Path, path: Path) -> None:
     """Rename a finished file to `path`, in the same folder, once it is on the disk."""
+    _rename(part, path)
+    settle(path.parent)
+
+
+def settle(folder: Path) -> None:
+    """Wait until what was renamed in a folder would outlive a power cut."""
+    _reach_disk(folder)
+
+
+def _rename(part: Path, path: Path) -> None:
     _reach_disk(part)
     os.replace(part, path)
-    _reach_disk(path.parent)
 
 
 def recover_folder(folder: Path) -> None:

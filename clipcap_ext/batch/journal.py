@@ -152,6 +152,7 @@ def _locked(path: Path, disk: Disk) -> int:
                 return handle
             if os.fstat(handle).st_nlink > 1:  # another name elsewhere, a backup's perhaps: that one stays
                 disk.write(path, path.read_bytes())
+                disk.settle(path.parent)
         except BaseException:
             os.close(handle)
             raise

@@ -14,6 +14,7 @@ from clipcap_ext.batch.disk import DISK, Disk
 from clipcap_ext.batch.entry import Write
 from clipcap_ext.batch.folder import FolderTask, Plan, PlannedFile
 from clipcap_ext.batch.journal import JournalWriter, open_journal
+from clipcap_ext.batch.settling import Settling
 from clipcap_ext.batch.sidecar import content_of, read_sidecar, real_place
 from clipcap_ext.batch.wording import ADDING
 from clipcap_ext.captioning import Captioning
@@ -53,9 +54,13 @@ def run_plan(
             tidy(folder)
         journal.begin(task.settings())
         states: Counter[str] = Counter()
-        for result in _results(plan, ask, partial(_write, task, journal, disk)):
-            states[result.state] += 1
-            yield result
+        files = Settling(disk)
+        try:
+            for result in _results(plan, ask, partial(_write, task, journal, files)):
+                states[result.state] += 1
+                yield result
+        finally:
+            files.settle()
         ended = states.total() == len(plan.files)
         if ended and not (states["failed"] and task.wording.policy in ADDING):
             journal.finish()  # else the same task, called again, adds to the failed ones alone
@@ -120,7 +125,7 @@ def _leave(planned: PlannedFile, text: str) -> str:
     return ""
 
 
-def _write(task: FolderTask, journal: JournalWriter, disk: Disk, planned: PlannedFile, text: str) -> str:
+def _write(task: FolderTask, journal: JournalWriter, files: Settling, planned: PlannedFile, text: str) -> str:
     name, content = planned.sidecar.name, content_of(text, planned.sidecar.suffix)
     place = real_place(planned.sidecar, task.root)
     try:
@@ -132,7 +137,7 @@ def _write(task: FolderTask, journal: JournalWriter, disk: Disk, planned: Planne
         return ""
     journal.record(Write(task.name(planned.sidecar), planned.held, content))
     try:
-        disk.write(place, content)
+        files.write(place, content)
     except OSError as error:
         return f"{name} cannot be written: {error.strerror or error}"
     return ""

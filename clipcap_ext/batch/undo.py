@@ -10,6 +10,7 @@ from pathlib import Path
 from clipcap_ext.batch.disk import DISK, Disk
 from clipcap_ext.batch.entry import Write
 from clipcap_ext.batch.journal import Journal, open_journal
+from clipcap_ext.batch.settling import Settling
 from clipcap_ext.batch.sidecar import NotACaption, read_sidecar, real_place
 from clipcap_ext.errors import CaptionError, UsageError
 
@@ -72,17 +73,19 @@ def undo(folder: Path, runs: int | None = 1, disk: Disk = DISK) -> Undone:
 
 def _take_back(folder: Path, writes: Sequence[Write], disk: Disk) -> dict[str, Fate]:
     fates: dict[str, Fate] = {}
+    files = Settling(disk)
     for write in reversed(writes):
         try:
-            fates[write.sidecar] = Fate(_put_back(folder, write, disk))
+            fates[write.sidecar] = Fate(_put_back(folder, write, files))
         except OSError as error:
             fates[write.sidecar] = Fate("failed", error.strerror or str(error))
         except CaptionError as error:
             fates[write.sidecar] = Fate("failed", str(error))
+    files.settle()
     return fates
 
 
-def _put_back(folder: Path, write: Write, disk: Disk) -> str:
+def _put_back(folder: Path, write: Write, files: Settling) -> str:
     place = real_place(folder / write.sidecar, folder)
     if place is None:
         return "refused"
@@ -95,7 +98,7 @@ def _put_back(folder: Path, write: Write, disk: Disk) -> str:
     if now != write.new:
         return "kept"
     if write.old is None:
-        disk.remove(place)
+        files.disk.remove(place)
     else:
-        disk.write(place, write.old)
+        files.write(place, write.old)
     return "restored"
