@@ -12,11 +12,13 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.options import check_fields
 
 PRECISIONS = {"exact": "Exact", "fast": "Fast"}  # precision, and its words
+TASKS = {"sentence": "A sentence", "detailed": "In detail", "tags": "Tags"}  # task, and its words
 RANKINGS = {  # rank_by, and its words
     "logprob": "Likelihood", "similarity": "Similarity to the picture", "both": "Both together",
 }  # fmt: skip
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
 MEASURES = ("evidence", "similarity", "logprob")
+LONG = 256  # tokens that anything but a sentence may have, where nobody says how many
 DIGITS = 4  # of a similarity or log-probability that are told: processors differ in the last ones
 
 
@@ -71,10 +73,15 @@ class DecodingOptions:
     an option would do nothing are refused with a UsageError.
     """
 
+    task: str = decoding_option(
+        "sentence",
+        "What is written: sentence, detailed, tags, or the model is asked in your own words.",
+        Control("Task", "What is written; or ask in your own words.", names=TASKS, own_words=True),
+    )  # fmt: skip
     max_new_tokens: int = decoding_option(
         67,
         "Most tokens a caption may have; decoding stops earlier at a full stop.",
-        Control("Longest caption", "In word pieces.", 5, 100),
+        Control("Longest caption", "In word pieces.", 5, 300),
         low=1, high=1024,
     )  # fmt: skip
     min_new_tokens: int = decoding_option(
@@ -160,6 +167,8 @@ class DecodingOptions:
         self._check_combinations()
 
     def _check_combinations(self) -> None:
+        if not self.task.strip() or not self.task.isprintable():
+            raise UsageError(f"task must be {', '.join(TASKS)}, or words of your own on one line.")
         if self.temperature > 0 and self.num_beams > 1:
             raise UsageError(
                 "temperature (sampling) and num_beams (search) exclude each other: set one of them."
@@ -183,10 +192,12 @@ class DecodingOptions:
                 )
 
     def check_without(self, lacking: Mapping[str, str]) -> None:
-        """UsageError for an option of `lacking` (name -> why it is not there) that is not at its default."""
-        for name, why in lacking.items():
+        """UsageError for an option of `lacking` (name -> why it is not there) that is not at its default, or
+        that has the one value that is not there (name=value -> why)."""
+        for lack, why in lacking.items():
+            name, _, only = lack.partition("=")
             value = getattr(self, name)
-            if value != self.table()[name].default:
+            if value == only if only else value != self.table()[name].default:
                 raise UsageError(
                     f"{name}={value} does not go with this kind of model: {why}. Leave {name} out."
                 )
@@ -216,6 +227,12 @@ class DecodingOptions:
     def strategy(self) -> str:
         """One of STRATEGIES."""
         return self.strategy_of(vars(self))
+
+    @classmethod
+    def longest_for(cls, task: str) -> int:
+        """The tokens that a task may have where nobody says how many."""
+        table = cls.table()
+        return int(table["max_new_tokens"].default) if task == table["task"].default else LONG
 
     def with_changes(self, **changes: Any) -> DecodingOptions:
         """A copy with some options changed, validated again; unknown names are a UsageError."""

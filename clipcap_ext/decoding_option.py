@@ -19,7 +19,7 @@ class Control:
 
     low, high, step: the span of a slider, narrower than what is allowed; without them it is a box for a
     number. start: where it stands until somebody moves it (None: the option's default). names: a choice's
-    words.
+    words; own_words: or any other text.
     """
 
     label: str
@@ -29,6 +29,7 @@ class Control:
     step: float = 1
     start: Any = None
     names: Mapping[str, str] = field(default_factory=dict)
+    own_words: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,8 @@ def decoding_option(
     """A field of DecodingOptions. Its choices, if it has any, are those that `control` names."""
     return option_field(
         DecodingOption(
-            default=default, help=help, low=low, high=high, above=above, choices=tuple(control.names),
+            default=default, help=help, low=low, high=high, above=above,
+            choices=() if control.own_words else tuple(control.names),
             control=control, acts_in=acts_in, chooses=chooses,
         )
     )  # fmt: skip

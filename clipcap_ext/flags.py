@@ -41,9 +41,9 @@ def join_options(
     """`defaults` changed to what was given; a default that stands against it gives way.
 
     So `temperature` alone turns beams off, `num_beams` alone turns sampling off, more candidates than beams
-    widen the search and differ, and what does not act in the strategy that comes out goes back to
-    DecodingOptions' own default. Two given options that exclude each other stay a UsageError, and so does
-    one that the model's kind lacks (name -> why).
+    widen the search and differ, any other task than a sentence may be longer, and what does not act in the
+    strategy that comes out goes back to DecodingOptions' own default. Two given options that exclude each
+    other stay a UsageError, and so does one that the model's kind lacks (name -> why).
     """
     table = DecodingOptions.table()
     values = {**asdict(defaults), **given}
@@ -65,6 +65,8 @@ def join_options(
         give_way("rank_by", "diversity")
     elif strategy == "beams" and "num_candidates" in given and not {"diversity"} & {*given, *lacking}:
         values["diversity"] = table["diversity"].start
+    if "max_new_tokens" not in given and values["max_new_tokens"] == table["max_new_tokens"].default:
+        values["max_new_tokens"] = DecodingOptions.longest_for(values["task"])
     options = DecodingOptions(**values)
     options.check_without(lacking)
     return options

@@ -13,6 +13,7 @@ from clipcap_ext.errors import UsageError
 KINDS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}  # the only types of options
 KIND_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 OR_NONE = " | None"
+LONGEST_TEXT = 4000  # characters of an option that is text
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def checked(spec: Field[Any], value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         kind_text = KIND_WORDS[kind] + (" or left out" if may_be_none else "")
         raise UsageError(f"{spec.name} must be {kind_text}, not {value!r}.")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise UsageError(f"{spec.name} must have at most {LONGEST_TEXT} characters, not {len(value)}.")
     if isinstance(value, (int, float)) and kind is not bool and not option.holds(value):
         raise UsageError(f"{spec.name} must be {option.bounds()}, not {value}.")
     return value

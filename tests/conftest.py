@@ -124,6 +124,20 @@ def image_to_text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def asked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with `my-chat` and `my-blip-2`, tiny and random, asked in words; read-only."""
+    from tiny_asked import has, save_asked
+
+    root = tmp_path_factory.mktemp("asked")
+    for name, kind in {"my-chat": "idefics3", "my-blip-2": "blip-2"}.items():
+        if not has(kind):
+            pytest.skip(f"no {kind} in this transformers")
+        (root / name).mkdir()
+        save_asked(kind, root / name)
+    return root
+
+
+@pytest.fixture(scope="session")
 def tiny_sbg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The checkpoint folder of a tiny random SBG beside its encoder; treat it as read-only, but for its
     caches."""

@@ -59,7 +59,7 @@ def test_changes_are_checked_again_and_unknown_names_listed() -> None:
     assert options.with_changes(num_candidates=3).num_candidates == 3
     with pytest.raises(UsageError, match="need sampling"):
         options.with_changes(num_candidates=4)
-    with pytest.raises(UsageError, match=r"beams.*known: max_new_tokens"):
+    with pytest.raises(UsageError, match=r"beams.*known: task, max_new_tokens"):
         options.with_changes(beams=2)
 
 
@@ -74,7 +74,12 @@ def test_an_option_is_refused_in_every_strategy_but_its_own() -> None:
         "greedy": {}, "beams": {"num_beams": 3, "num_candidates": 2},
         "sampling": {"temperature": 1.0, "num_candidates": 2},
     }  # fmt: skip
-    others: dict[str, Any] = {"rank_by": "similarity", "num_candidates": 3, "precision": "fast"}
+    others: dict[str, Any] = {
+        "rank_by": "similarity",
+        "num_candidates": 3,
+        "precision": "fast",
+        "task": "tags",
+    }
     for name, option in DecodingOptions.table().items():
         if option.chooses:
             continue

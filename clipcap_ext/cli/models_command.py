@@ -12,10 +12,11 @@ from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import ModelEntry, command_for, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.removal import Removal, is_downloaded, plan_removal
-from clipcap_ext.service.model_facts import architecture_of, memory_of
+from clipcap_ext.service.model_facts import MEMORY_BYTES, architecture_of, memory_of
 from clipcap_ext.service.standalone import StandaloneHost
 
 EXAMPLES = """examples:
@@ -102,13 +103,16 @@ def describe(entry: ModelEntry, models_dir: Path) -> dict[str, Any]:
 
 
 def to_fetch(model: PublishedModel) -> dict[str, Any]:
-    """What is known of a published model that is not here. state: to download, or by hand."""
+    """What is known of a published model that is not here. state: to download, by hand, or refused."""
     encoder = f"{model.encoder.model} {model.encoder.pretrained}" if model.encoder else ""
-    return {
-        "name": model.name, "state": "to download" if model.repo else "by hand", "repo": model.repo,
+    problem, memory = problem_to_fetch(model), MEMORY_BYTES * model.weights
+    state = "refused" if problem else "to download" if model.repo else "by hand"
+    about: dict[str, Any] = {
+        "name": model.name, "state": state, "repo": model.repo,
         "bytes": model.size, "kind": model.kind, "encoder": encoder, "licence": model.licence,
         "terms": model.terms, "purpose": model.purpose,
     }  # fmt: skip
+    return about | ({"memory_bytes": memory} if memory else {}) | ({"problem": problem} if problem else {})
 
 
 def _state(entry: ModelEntry, models_dir: Path) -> str:

@@ -19,6 +19,7 @@ from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 from clipcap_ext.engine.doubt import DoubtRule
+from clipcap_ext.engine.own_kinds import OWN_KINDS_LACK
 from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_quick
 from clipcap_ext.engine.precision.quick import quick_here
 
@@ -86,6 +87,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
     ) -> list[Caption]:
         """The other half, for any number of pictures: DECODED_ROWS beams or candidates together."""
         chosen = options or self.default_options
+        chosen.check_without(OWN_KINDS_LACK)
         width = max(1, DECODED_ROWS // max(chosen.num_beams, chosen.num_candidates))
         parts = [looked[start : start + width] for start in range(0, len(looked), width)]
         return [caption for part in parts for caption in self._caption_part(part, options, score)]

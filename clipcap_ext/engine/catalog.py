@@ -15,9 +15,10 @@ from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, 
 from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
 from clipcap_ext.engine.hub_name import model_name, repo_of
-from clipcap_ext.engine.image_to_text.describing import describe, is_of_transformers
+from clipcap_ext.engine.image_to_text.describing import describe, is_of_transformers, problem_to_fetch
+from clipcap_ext.engine.image_to_text.families import lacking_of
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
-from clipcap_ext.engine.image_to_text.lacking import LACKING
+from clipcap_ext.engine.own_kinds import OWN_KINDS_LACK
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
 from clipcap_ext.engine.published.published_models import (
@@ -59,7 +60,11 @@ class ModelEntry:
     @property
     def lacking(self) -> Mapping[str, str]:
         """The decoding options that its kind does not have, and why."""
-        return LACKING if self.config is not None and self.config.kind == IMAGE_TO_TEXT else {}
+        if self.config is None:
+            return {}
+        return (
+            lacking_of(self.config.model["family"]) if self.config.kind == IMAGE_TO_TEXT else OWN_KINDS_LACK
+        )
 
     @property
     def size(self) -> int:
@@ -138,6 +143,8 @@ def find_model(name_or_path: str | Path, *, folders: Sequence[Path] = ()) -> Mod
 
 def how_to_fetch(model: PublishedModel, *, folders: Sequence[Path] = ()) -> str:
     """What to say of a published model that is not here."""
+    if problem := problem_to_fetch(model):
+        return f"{model.name} is not on this disk, and could not be used here. {problem}"
     size = f" ({model.size / 1e6:.0f} MB)" if model.size else ""
     if not model.repo:
         place = models_folders(folders)[0]

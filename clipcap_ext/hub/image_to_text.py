@@ -3,7 +3,6 @@ cannot be used is refused before its weights are fetched. Fetching and checking 
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,9 +12,14 @@ from clipcap_ext.engine.catalog import command_for
 from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE
 from clipcap_ext.engine.hub_name import ORIGIN_FILE, PREFIX, model_name
 from clipcap_ext.engine.image_to_text.describing import (
+    CHAT_FILES,
+    GENERATION_FILE,
+    INDEX,
     PICKLED,
-    PROCESSOR_FILE,
+    PROCESSOR_FILES,
     SAFE,
+    SHARD,
+    TOKENIZER_FILE,
     check_config,
     usable_family,
 )
@@ -26,12 +30,10 @@ from clipcap_ext.hub.listing import Listing
 from clipcap_ext.hub.store import Store, Wanted
 
 TAKEN = (
-    CONFIG_FILE, PROCESSOR_FILE, CARD_FILE, "generation_config.json",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
+    CONFIG_FILE, CARD_FILE, GENERATION_FILE, *PROCESSOR_FILES, "video_preprocessor_config.json", *CHAT_FILES,
+    TOKENIZER_FILE, "tokenizer.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model",
 )  # fmt: skip
-INDEX = "model.safetensors.index.json"
-SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
 def fetch_image_to_text(store: Store, repo: str, revision: str, say: Callable[[str], None]) -> Path:

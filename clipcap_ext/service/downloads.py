@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.engine.catalog import is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.clip.sources import download_size, find_clip
+from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.client import HubClient, Progress
 from clipcap_ext.hub.download import Download
@@ -78,7 +79,8 @@ class Downloads:
 
     def fetchable(self) -> list[tuple[str, int]]:
         """(name, bytes about) of what can be downloaded: models, and the CLIPs that models here lack."""
-        models = [model for model in list_to_fetch(folders=[self.models_dir]) if model.repo]
+        known = list_to_fetch(folders=[self.models_dir])
+        models = [model for model in known if model.repo and not problem_to_fetch(model)]
         sizes = [(model.name, model.size + self._clip_size(model.encoder)) for model in models]
         for entry in list_models(folders=[self.models_dir]):
             if entry.config is None or entry.problem:

@@ -16,6 +16,7 @@ from clipcap_ext.engine.front_matter import split_card
 from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
 from clipcap_ext.errors import CaptionError
 
+MEMORY_BYTES = 4  # of a weight on a CPU
 OTHER = "other"  # the Hub's word for a licence that is not on its list
 
 
@@ -116,7 +117,7 @@ def architecture_of(entry: ModelEntry) -> str:
 
 def memory_of(entry: ModelEntry) -> int:
     """Bytes of its weights in memory on a CPU, in float32; 0 for our own kinds, whose files are as large."""
-    return 4 * int(_of_transformers(entry).get("weights", 0))
+    return MEMORY_BYTES * int(_of_transformers(entry).get("weights", 0))
 
 
 def scores_of(entry: ModelEntry) -> str:

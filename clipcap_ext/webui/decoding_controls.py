@@ -10,6 +10,7 @@ from typing import Any
 
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES
+from clipcap_ext.options import LONGEST_TEXT
 
 STRATEGY = "strategy"  # the one control that is no option: num_beams and temperature follow from it
 START_STRATEGY = "beams"
@@ -115,5 +116,14 @@ def _fitted(name: str, value: Any, start: Any) -> Any:
         fitted = type(start)(value)
     except (TypeError, ValueError, OverflowError):
         return start
-    choices = STRATEGIES if name == STRATEGY else DecodingOptions.table()[name].choices
-    return start if choices and fitted not in choices else fitted
+    if name == STRATEGY:
+        return fitted if fitted in STRATEGIES else start
+    option = DecodingOptions.table()[name]
+    if option.control.own_words:
+        return _text(value) or start
+    return start if option.choices and fitted not in option.choices else fitted
+
+
+def _text(value: Any) -> str:
+    """A person's own words in one line, empty for what is none."""
+    return " ".join(value.split())[:LONGEST_TEXT] if isinstance(value, str) else ""

@@ -391,10 +391,23 @@ def test_a_folder_as_transformers_saves_it(image_to_text_folder: Path) -> None:
     assert (rows["my-git"]["kind"], rows["my-git"]["problem"]) == ("transformers", "")
     answer = ask(web, image=picture(), model="my-git", options={"num_candidates": 3, "max_new_tokens": 6})
     assert answer.status_code == 200 and len(answer.json()["captions"][0]["candidates"]) > 1
-    lacking = {"rank_by": "similarity", "diversity": 1.5, "precision": "fast"}
+    lacking = {"rank_by": "similarity", "diversity": 1.5, "precision": "fast", "task": "tags"}
     for name, value in lacking.items():
         refused = ask(web, image=picture(), model="my-git", options={"num_candidates": 3, name: value})
         assert refused.status_code == 422 and f"{name}={value}" in detail(refused)
+
+
+def test_a_task_over_rest(asked_folder: Path) -> None:
+    web = client(CaptionService(StandaloneHost(asked_folder, device="cpu")))
+    said = {}
+    for task in ("sentence", "detailed", "What is in it?"):
+        answer = ask(web, image=picture(), model="my-chat", options={"task": task, "max_new_tokens": 8})
+        assert answer.status_code == 200, answer.text
+        said[task] = answer.json()["caption"]
+    assert len(set(said.values())) == 3
+    for model, task in (("my-blip-2", "tags"), ("tiny-flickr8k", "detailed"), ("my-chat", " ")):
+        refused = ask(web, image=picture(), model=model, options={"task": task})
+        assert refused.status_code == 422 and "task" in detail(refused)
 
 
 def test_captions_are_judged_word_by_word(web: TestClient) -> None:

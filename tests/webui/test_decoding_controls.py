@@ -17,6 +17,8 @@ from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, most_can
 
 
 def what_a_control_holds(option: DecodingOption) -> st.SearchStrategy[Any]:
+    if option.control.own_words:
+        return st.sampled_from([*option.control.names, "What is in it?"])
     if option.choices:
         return st.sampled_from(option.choices)
     low, high = option.control.low, option.control.high
@@ -137,6 +139,15 @@ def test_a_random_seed_is_drawn_and_can_be_shown() -> None:
 )
 def test_what_a_page_remembers_wrongly_becomes_the_default(values: dict[str, object]) -> None:
     assert DecodingForm.of_values(values) == START
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("tags", "tags"), (" Which breed\nis it? ", "Which breed is it?"), ("", "sentence"), (None, "sentence"),
+     (["tags"], "sentence")],
+)  # fmt: skip
+def test_a_task_is_one_line_of_words(sent: Any, kept: str) -> None:
+    assert form(task=sent).options().task == kept
 
 
 def test_numbers_come_as_pages_send_them() -> None:

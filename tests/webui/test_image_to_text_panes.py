@@ -26,7 +26,13 @@ from clipcap_ext.webui.shown import Shown
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.context import Context
-from clipcap_ext.webui.tab.decoding import build_decoding, chosen_form, form_updates, model_form
+from clipcap_ext.webui.tab.decoding import (
+    build_decoding,
+    chosen_form,
+    fitting_length,
+    form_updates,
+    model_form,
+)
 from clipcap_ext.webui.tab.folder.looking import look
 from clipcap_ext.webui.tab.folder.pane import build_folder
 from clipcap_ext.webui.tab.folder.writing import write
@@ -62,6 +68,33 @@ def test_what_the_kind_lacks_is_greyed_and_nothing_else(context: Context) -> Non
     usual = {name for name, can in acts(context, "tiny-flickr8k").items() if not can}
     assert greyed - usual == set(LACKING) and usual <= greyed
     assert not model_form(context, MODEL).acting() & set(LACKING)
+
+
+def test_a_task_is_asked_where_the_model_has_tasks(asked_folder: Path) -> None:
+    host = StandaloneHost(asked_folder, "cpu")
+    context = Context(CaptionService(host), host, HostComponents(), Words(""), Downloads(host.models_dir))
+    acting = {model: acts(context, model)["task"] for model in ("my-chat", "my-blip-2", "tiny-flickr8k")}
+    assert acting == {"my-chat": True, "my-blip-2": True, "tiny-flickr8k": False}
+    said = {}
+    for task in ("sentence", "What is in it?"):
+        with gr.Blocks():
+            pane = build_single(context)
+        asking = {**ASKING, "task": task}
+        picture = tiny_images(1)[0]
+        last_of(caption_picture(context, pane, picture, Shown(), "my-chat", "", [], asking, Asker()))
+        said[task] = context.service.caption(
+            picture, "my-chat", chosen_form(context, "my-chat", asking).options()
+        )
+    assert said["sentence"].text != said["What is in it?"].text
+
+
+def test_another_task_may_be_longer_unless_somebody_says_how_long(context: Context) -> None:
+    with gr.Blocks():
+        controls = build_decoding(context)
+    longest = controls.components["max_new_tokens"]
+    assert fitting_length(controls, "detailed", 67) == {longest: 256}
+    assert fitting_length(controls, "sentence", 256) == {longest: 67}
+    assert fitting_length(controls, "detailed", 40) == {} == fitting_length(controls, "tags", 256)
 
 
 def test_the_single_pane_captions_without_them(context: Context) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.image_to_text.lacking import LACKING
 
 PLACES = ("max_position_embeddings", "n_positions")  # what configs call the places that tokens may stand at
 TAKEN = 2  # of them before the first word, at most
@@ -25,11 +25,7 @@ def room_of(config: Any) -> int | None:
 
 
 def settings_of(options: DecodingOptions, room: int | None = None) -> dict[str, Any]:
-    """generate's arguments for options; UsageError for what these models cannot do.
-
-    room: the most tokens there are places for.
-    """
-    options.check_without(LACKING)
+    """generate's arguments for options. room: the most tokens there are places for."""
     samples = options.temperature > 0
     most = options.max_new_tokens if room is None else min(options.max_new_tokens, room)
     settings: dict[str, Any] = {
@@ -47,13 +43,19 @@ def settings_of(options: DecodingOptions, room: int | None = None) -> dict[str, 
     return settings
 
 
+def written_of(output: Any, beams: bool) -> Tensor:
+    """The ids (rows, steps) that were written, without what was asked."""
+    written: Tensor = output.sequences[:, -_steps(output, beams) :].cpu()
+    return written
+
+
 def mean_logprobs(output: Any, beams: bool, ends: Sequence[int]) -> list[float]:
     """The mean log-probability (nats) a written token of every sequence of generate's output, the one that
     ends it too.
 
     ends: the ids that end a caption; what stands behind the first of them was filled in.
     """
-    written = output.sequences[:, -_steps(output, beams) :].cpu()  # (rows, steps)
+    written = written_of(output, beams)
     rows = torch.arange(len(written))
     gains = torch.zeros(written.shape)
     for step in range(written.shape[1]):

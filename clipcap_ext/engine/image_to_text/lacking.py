@@ -1,4 +1,4 @@
-"""Which decoding options image-to-text models do not have, and why: the one place that says so."""
+"""Which decoding options no image-to-text model has, and why: the one place that says so."""
 
 from __future__ import annotations
 

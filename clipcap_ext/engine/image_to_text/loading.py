@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE
 from clipcap_ext.engine.image_to_text.captioner import ImageToTextCaptioner
-from clipcap_ext.engine.image_to_text.describing import PROCESSOR_FILE, usable_family
-from clipcap_ext.engine.image_to_text.families import class_of
+from clipcap_ext.engine.image_to_text.describing import PROCESSOR_FILES, describe, usable_family
+from clipcap_ext.engine.image_to_text.families import class_of, version_numbers
+from clipcap_ext.engine.image_to_text.pictures import Pictures
 from clipcap_ext.engine.image_to_text.pixels import Pixels
+from clipcap_ext.engine.image_to_text.tasks import SENTENCE
 from clipcap_ext.errors import CheckpointError
+from clipcap_ext.foreign_json import read_json_file
 
 HERE = {"local_files_only": True, "trust_remote_code": False}  # nothing is fetched, no code of a model runs
 
@@ -23,23 +27,41 @@ HERE = {"local_files_only": True, "trust_remote_code": False}  # nothing is fetc
 def load_image_to_text(
     folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> ImageToTextCaptioner:
-    """Load a folder as transformers saves one: evaluation mode; dtype None is float32.
+    """Load a folder as transformers saves one: evaluation mode; dtype None is float32, and float16 is
+    bfloat16 for a model that was trained in it, on a card that has it.
 
     CheckpointError for an unknown family, one the installed transformers lacks, weights in another form than
     safetensors, or a folder whose files do not fit each other.
     """
-    model = _model(class_of(usable_family(folder)), folder, dtype or torch.float32).to(device).eval()
-    processor, tokenizer = _readers(folder)
-    digest = hashlib.sha256((folder / PROCESSOR_FILE).read_bytes()).hexdigest()
-    pixels = Pixels(processor, model, digest)
-    return ImageToTextCaptioner(folder.resolve().name, pixels, model, tokenizer, DecodingOptions())
+    family = usable_family(folder)
+    chosen = _half_of(folder, device) if dtype == torch.float16 else dtype or torch.float32
+    model = _model(class_of(family), folder, chosen).to(device).eval()
+    settings = (folder / name for name in PROCESSOR_FILES)
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in settings if file.is_file())).hexdigest()
+    if family.prompts == SENTENCE:
+        images, tokenizer = _readers(folder)
+        pixels = Pixels(images, model, digest, chosen)
+    else:
+        processor = _processor(folder)
+        tokenizer, pixels = processor.tokenizer, Pictures(processor, model, digest, chosen, family)
+    options = describe(folder).decoding_options()
+    return ImageToTextCaptioner(folder.resolve().name, family, pixels, model, tokenizer, options)
+
+
+def _half_of(folder: Path, device: torch.device | str) -> torch.dtype:
+    """Which of the 16-bit forms: numbers of a model that was trained in bfloat16 may be too large for
+    float16."""
+    config = read_json_file(folder / CONFIG_FILE, CheckpointError)
+    trained = config.get("dtype") or config.get("torch_dtype")
+    on_card = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if trained == "bfloat16" and on_card else torch.float16
 
 
 def _model(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     try:
-        with _no_bar():
+        with _quietly():
             model, found = model_class.from_pretrained(
-                str(folder), use_safetensors=True, output_loading_info=True, **HERE
+                str(folder), use_safetensors=True, output_loading_info=True, **_in(dtype), **HERE
             )
     except Exception as error:  # sizes and files that fit no model lead the library to many kinds
         raise CheckpointError(f"{folder} cannot be loaded by transformers: {error}") from error
@@ -48,19 +70,30 @@ def _model(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     lacks = _without_value(model, set(found["missing_keys"]))
     if lacks:
         raise CheckpointError(f"{folder} lacks weights of its model: {', '.join(lacks[:5])}.")
-    return model.to(dtype)
+    return model
+
+
+def _in(dtype: torch.dtype) -> dict[str, Any]:
+    """What makes transformers read weights in a dtype, and none of them twice where it can do so."""
+    import transformers
+
+    if version_numbers(transformers.__version__) >= (4, 56):
+        return {"dtype": dtype}
+    return {"torch_dtype": dtype, "low_cpu_mem_usage": find_spec("accelerate") is not None}
 
 
 @contextmanager
-def _no_bar() -> Iterator[None]:
-    """Without the library's own progress bar, which a command's lines would stand among."""
+def _quietly() -> Iterator[None]:
+    """Without the library's own progress bar and advice, which a command's lines would stand among."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 
@@ -71,6 +104,20 @@ def _without_value(model: Any, missing: set[str]) -> list[str]:
     named = dict(model.named_parameters(remove_duplicate=False))
     given = {weight.data_ptr() for name, weight in named.items() if name not in missing}
     return sorted(name for name in missing if name not in named or named[name].data_ptr() not in given)
+
+
+def _processor(folder: Path) -> Any:
+    """What prepares pictures and texts together. Texts are filled up on the left, before the question: what
+    is written goes on from its end."""
+    from transformers import AutoProcessor
+
+    try:
+        with _quietly():
+            processor = AutoProcessor.from_pretrained(str(folder), **HERE)
+        processor.tokenizer.padding_side = "left"
+    except Exception as error:  # as above
+        raise CheckpointError(f"{folder} has no usable processor: {error}") from error
+    return processor
 
 
 def _readers(folder: Path) -> tuple[Any, Any]:

@@ -20,11 +20,13 @@ class Pixels:
     reads_text = False
     concept_words: tuple[str, ...] = ()
 
-    def __init__(self, processor: Any, model: nn.Module, fingerprint: str) -> None:
-        """processor: an image processor of transformers. fingerprint: a digest of its settings."""
+    def __init__(self, processor: Any, model: nn.Module, fingerprint: str, dtype: torch.dtype) -> None:
+        """processor: an image processor of transformers. fingerprint: a digest of its settings. dtype: what
+        the model was loaded in; a few of its weights may be wider."""
         self._processor = processor
         self._model = model
         self.fingerprint = fingerprint
+        self._dtype = dtype
 
     @property
     def device(self) -> torch.device:
@@ -34,7 +36,7 @@ class Pixels:
     @property
     def dtype(self) -> torch.dtype:
         """The model's dtype."""
-        return next(self._model.parameters()).dtype
+        return self._dtype
 
     @property
     def clip_dim(self) -> int:
@@ -52,6 +54,14 @@ class Pixels:
             return images
         pictures = [image.convert("RGB") for image in images]
         return torch.as_tensor(self._processor(images=pictures, return_tensors="pt")["pixel_values"])
+
+    def features_of(self, image: Image.Image) -> Tensor:
+        """A picture -> its features, as `inputs` takes them."""
+        return self.encode_image([image])[0]
+
+    def inputs(self, features: Sequence[Tensor] | Tensor, task: str) -> dict[str, Tensor]:
+        """Features of pictures -> what generate takes, on the CPU; there is one task."""
+        return {"pixel_values": torch.stack(list(features))}
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Refused: UsageError."""

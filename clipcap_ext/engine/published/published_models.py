@@ -40,7 +40,8 @@ class PublishedModel:
     folder.
     encoder: None leaves it to the weights. tokenizer: the repository with vocab.json and merges.txt, empty if
     they are beside the weights. gpt2: the weights hold the mapper alone, and GPT-2 small's come from
-    GPT2_REPO. size: bytes.
+    GPT2_REPO. size: bytes. model_type, weights: of kind transformers, what its config.json says it is, and
+    how many it has.
     licence: a few words; terms: whole sentences where they do not say it all.
     """
 
@@ -58,6 +59,8 @@ class PublishedModel:
     size: int = 0
     tokenizer: str = GPT2_REPO
     gpt2: bool = False
+    model_type: str = ""
+    weights: int = 0
 
     def __post_init__(self) -> None:
         if self.kind == IMAGE_TO_TEXT and self.name != model_name(self.repo):

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from clipcap_ext.caption import DecodingOptions
+from clipcap_ext.caption import TASKS, DecodingOptions
 from clipcap_ext.decoding_option import STRATEGIES, Control
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, rows
@@ -35,10 +35,13 @@ class DecodingControls:
 
 
 def build_control(words: Words, name: str, control: Control, start: Any) -> Any:
-    """A radio with translated choices over untranslated values, a slider, or a box for a number."""
+    """A radio with translated choices over untranslated values, a list that takes other words, too, a slider,
+    or a box for a number."""
     looks = {"label": words(control.label), "info": words(control.info), "elem_id": elem_id(name)}
     if control.names:
         choices = [(words(text), value) for value, text in control.names.items()]
+        if control.own_words:
+            return gr.Dropdown(choices, value=start, allow_custom_value=True, **looks)
         return gr.Radio(choices, value=start, **looks)
     if control.low is None or control.high is None:
         return gr.Number(start, precision=0, **looks)
@@ -81,11 +84,25 @@ def wire_decoding(context: Context, model: Any, controls: DecodingControls) -> N
     def own(model: str | None) -> Answer:
         return form_updates(controls, model_form(context, model))
 
+    def length(task: str | None, longest: float) -> Answer:
+        return fitting_length(controls, task, longest)
+
+    task = {"task": components["task"], "longest": components["max_new_tokens"]}
+    on(components["task"].change, length, task, [components["max_new_tokens"]], **QUICK)
     asked = {"model": model, "decoding": components}
     for name in (STRATEGY, "num_candidates", "num_beams"):
         follow(components[name].change, refresh, asked, components.values())
     follow(model.input, own, {"model": model}, components.values())
     on(controls.reset.click, own, {"model": model}, components.values(), **QUICK)
+
+
+def fitting_length(controls: DecodingControls, task: str | None, longest: float) -> Answer:
+    """How long a caption of another task may be, unless somebody has moved that control."""
+    usual = {DecodingOptions.longest_for(one) for one in TASKS} | {
+        DecodingForm.start().values["max_new_tokens"]
+    }
+    fitting = DecodingOptions.longest_for(task or "sentence")
+    return {controls.components["max_new_tokens"]: fitting} if longest in usual - {fitting} else {}
 
 
 def model_form(context: Context, name: str | None) -> DecodingForm:

@@ -10,9 +10,11 @@ from html import escape
 from pathlib import Path
 
 from clipcap_ext.engine.catalog import ModelEntry
+from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.service.folder_window import window_command
 from clipcap_ext.service.model_facts import (
+    MEMORY_BYTES,
     Sample,
     architecture_of,
     is_bundled,
@@ -82,12 +84,16 @@ def card_to_fetch(context: Context, model: PublishedModel, sizes: Mapping[str, i
     words, whole = context.words, sizes.get(model.name, model.size)
     place = context.host.models_dir / model.name
     told = words("not here yet") if model.repo else words("not here: its file can only be fetched by hand")
+    problem = problem_to_fetch(model)
+    if problem:
+        told = words("cannot be used") + f": {problem}"
+    memory = size_text(MEMORY_BYTES * model.weights) if model.weights else ""
     where = str(place) if model.repo else f"{place}.pt"
     return ModelCard(
         name=model.name, purpose=words(model.purpose), here=False, state=told, licence=model.licence,
         size=words("about {size} to fetch", size=size_text(whole)) if whole else "",
-        page=HUB + model.repo if model.repo else "", fetchable=bool(model.repo),
-        details=[(words("Terms"), words(model.terms)), (words("Where"), where)],
+        page=HUB + model.repo if model.repo else "", fetchable=bool(model.repo) and not problem,
+        details=[(words("Terms"), words(model.terms)), (words("Memory"), memory), (words("Where"), where)],
     )  # fmt: skip
 
 
