@@ -4,20 +4,17 @@ nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import closing
+from itertools import islice
 
+from clipcap_ext.ahead import THREADS, prepare_ahead
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.captioning import Captioner, Looked
+from clipcap_ext.captioning import Captioner, Looked, Prepared
 from clipcap_ext.corpus import Example, Problem
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CorpusError, ImageError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 Progress = Callable[[int, int], None]
-WORKERS = 2
 WIDE = 64  # images, at least
 
 
@@ -32,12 +29,15 @@ def caption_examples(
     captions: dict[str, str] = {}
     problems: list[Problem] = []
     waiting: dict[str, Looked] = {}  # encoded already: captions are decoded WIDE together, which is faster
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for start in range(0, len(examples), batch_size):
-            done = min(start + batch_size, len(examples))
-            opened = list(pool.map(_open, examples[start:done]))
-            problems += [problem for _, problem in opened if isinstance(problem, Problem)]
-            good = [(example, image) for example, image in opened if not isinstance(image, Problem)]
+    done = 0
+    ahead = prepare_ahead(
+        examples, lambda example: _prepared(example, captioner, options), THREADS, ahead=batch_size + THREADS
+    )
+    with closing(ahead) as prepared:
+        while batch := list(islice(prepared, batch_size)):
+            done += len(batch)
+            problems += [problem for _, problem in batch if isinstance(problem, Problem)]
+            good = [(example, image) for example, image in batch if isinstance(image, Prepared)]
             looked = captioner.look([image for _, image in good], options)
             waiting |= {example.image_id: one for (example, _), one in zip(good, looked, strict=True)}
             if len(waiting) >= WIDE or done == len(examples):
@@ -50,9 +50,11 @@ def caption_examples(
     return captions, problems
 
 
-def _open(example: Example) -> tuple[Example, Image.Image | Problem]:
-    """The example with its picture, or with the Problem it has."""
+def _prepared(
+    example: Example, captioner: Captioner, options: DecodingOptions
+) -> tuple[Example, Prepared | Problem]:
+    """The example with its picture made ready, or with the Problem it has."""
     try:
-        return example, open_image(example.path)
+        return example, captioner.prepare(open_image(example.path), options)
     except ImageError as error:
         return example, Problem(example.image_id, str(error))

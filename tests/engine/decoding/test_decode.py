@@ -77,7 +77,7 @@ def test_full_size_model_decodes_as_without_a_cache(batch: int) -> None:
     beams = DecodingOptions(max_new_tokens=5, num_beams=3)
     greedy = decode_ids(model.language, prefix, STOPS, DecodingOptions(max_new_tokens=10), keys=["x"] * batch)
     found = decode_ids(model.language, prefix, STOPS, beams, keys=["x"] * batch)
-    for image in range(batch):
+    for image in {0, batch // 2, batch - 1}:  # a naive decode of each takes seconds
         assert greedy[image][0].ids == naive_greedy(model.gpt2, prefix[image], 10)[0]
         assert found[image][0].ids == naive_beams(model.gpt2, prefix[image], beams)[0]
 
