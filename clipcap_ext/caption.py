@@ -13,6 +13,7 @@ from clipcap_ext.options import check_fields
 
 PRECISIONS = {"exact": "Exact", "fast": "Fast"}  # precision, and its words
 TASKS = {"sentence": "A sentence", "detailed": "In detail", "tags": "Tags"}  # task, and its words
+UNDERSCORES = {"spaces": "As spaces", "kept": "Kept"}  # underscores, and its words
 RANKINGS = {  # rank_by, and its words
     "logprob": "Likelihood", "similarity": "Similarity to the picture", "both": "Both together",
 }  # fmt: skip
@@ -24,7 +25,8 @@ DIGITS = 4  # of a similarity or log-probability that are told: processors diffe
 
 @dataclass(frozen=True)
 class Keyword:
-    """A label chosen for one image: its text, the facet it answers and its cosine with the image."""
+    """A label chosen for one image: its text, the facet it answers and its cosine with the image; of a
+    tagger's, the probability."""
 
     text: str
     facet: str
@@ -160,6 +162,23 @@ class DecodingOptions:
         "exact",
         "fast: in 8 bits on a CPU, about twice as fast, and some captions change; exact: as trained.",
         Control("Precision", "Fast: in 8 bits on a CPU; some captions change.", names=PRECISIONS),
+    )  # fmt: skip
+    general_threshold: float = decoding_option(
+        0.35,
+        "A tagger says a tag from this probability on.",
+        Control("Tags from", "Least probability of a tag.", 0.05, 0.95, 0.01),
+        low=0, high=1, above=True,
+    )  # fmt: skip
+    character_threshold: float = decoding_option(
+        0.85,
+        "A tagger names a character from this probability on.",
+        Control("Characters from", "Least probability of a character's name.", 0.05, 0.95, 0.01),
+        low=0, high=1, above=True,
+    )  # fmt: skip
+    underscores: str = decoding_option(
+        "spaces",
+        "A tagger's tags: spaces, as prompts have them, or kept, as boorus write them.",
+        Control("Underscores", "In tags: as spaces for prompts, or as boorus write them.", names=UNDERSCORES),
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -3,6 +3,8 @@ model."""
 
 from __future__ import annotations
 
+import re
+
 
 def clean_caption(text: str) -> str:
     """The paper's clean-up of what GPT-2 wrote: up to the first full stop, blanks collapsed, then " ."."""
@@ -23,5 +25,5 @@ def learnt_caption(text: str, *, lowercase: bool, end_stop: bool) -> str:
 
 
 def plain_caption(text: str) -> str:
-    """A caption as people write it: the model's closing " ." is left out."""
-    return " ".join(text.split()).removesuffix(".").rstrip()
+    """A caption as people write it: the model's closing " ." is left out; a tag such as ... or ._. stays."""
+    return re.sub(r"(?<![._])\.$", "", " ".join(text.split())).rstrip()

@@ -75,11 +75,9 @@ def test_an_option_is_refused_in_every_strategy_but_its_own() -> None:
         "sampling": {"temperature": 1.0, "num_candidates": 2},
     }  # fmt: skip
     others: dict[str, Any] = {
-        "rank_by": "similarity",
-        "num_candidates": 3,
-        "precision": "fast",
+        "rank_by": "similarity", "num_candidates": 3, "precision": "fast", "underscores": "kept",
         "task": "tags",
-    }
+    }  # fmt: skip
     for name, option in DecodingOptions.table().items():
         if option.chooses:
             continue

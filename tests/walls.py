@@ -73,6 +73,7 @@ LAZY = {
     "matplotlib",
     "accelerate",
     "huggingface_hub",
+    "onnxruntime",
 }
 MAX_LINES = {"script": 20, "door": 90, "module": 300}
 MAX_FUNCTION = 60

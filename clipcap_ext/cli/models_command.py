@@ -12,7 +12,7 @@ from clipcap_ext.cli.models_in_use import add_models_dir
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import ModelEntry, command_for, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.checkpoint.places import BUNDLED
-from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
+from clipcap_ext.engine.folder_kinds import problem_to_fetch
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.removal import Removal, is_downloaded, plan_removal

@@ -11,22 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig, read_config
+from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, CheckpointConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED, default_models_dir, models_folders
 from clipcap_ext.engine.clip.sources import HUB_FOLDER, find_clip
+from clipcap_ext.engine.folder_kinds import OF_OTHERS, config_of, is_model, problem_to_fetch
 from clipcap_ext.engine.hub_name import model_name, repo_of
-from clipcap_ext.engine.image_to_text.describing import describe, is_of_transformers, problem_to_fetch
 from clipcap_ext.engine.image_to_text.families import lacking_of
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.own_kinds import OWN_KINDS_LACK
 from clipcap_ext.engine.published.models_json import FILE as OWN_FILE
 from clipcap_ext.engine.published.models_json import OwnModel, read_own_models
 from clipcap_ext.engine.published.published_models import (
     IMAGE_TO_TEXT,
     PUBLISHED,
+    TAGGER,
     PublishedModel,
     find_published,
 )
+from clipcap_ext.engine.tag_options import TAGGERS_LACK
 from clipcap_ext.errors import CheckpointError, ModelNotFound
 from clipcap_ext.files import recover_folder, tidy
 
@@ -62,6 +63,8 @@ class ModelEntry:
         """The decoding options that its kind does not have, and why."""
         if self.config is None:
             return {}
+        if self.config.kind == TAGGER:
+            return TAGGERS_LACK
         return (
             lacking_of(self.config.model["family"]) if self.config.kind == IMAGE_TO_TEXT else OWN_KINDS_LACK
         )
@@ -88,7 +91,7 @@ def list_to_fetch(*, folders: Sequence[Path] = ()) -> list[PublishedModel]:
     """The published captioners that are not in `folders`: the known ones, then those of each models.json."""
     here = {entry.name for entry in list_models(folders=folders)}
     own = [entry.about for folder in models_folders(folders) for entry in _own(folder)]
-    models = [*PUBLISHED, *KNOWN_MODELS, *(about for about in own if about and about.repo)]
+    models = [*PUBLISHED, *OF_OTHERS, *(about for about in own if about and about.repo)]
     return [model for model in models if model.name not in here]
 
 
@@ -122,7 +125,7 @@ def find_model(name_or_path: str | Path, *, folders: Sequence[Path] = ()) -> Mod
     if repo:
         how = command_for(f"download {name_or_path}", folders=folders)
         raise CheckpointError(f"{name_or_path} is not on this disk. Fetch it: {how}")
-    if (path / CONFIG_FILE).is_file():
+    if is_model(path):
         return _entry(path)
     if path.is_file():
         return _file_entry(path, path.parent)
@@ -188,7 +191,7 @@ def _in_folder(root: Path) -> Iterator[ModelEntry]:
     names = [
         path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name != HUB_FOLDER
     ]
-    checkpoints = {path: _entry(path) for path in names if (path / CONFIG_FILE).is_file()}
+    checkpoints = {path: _entry(path) for path in names if is_model(path)}
     files = unconverted_files(root)
     stale = {
         file.with_suffix("") for file in files if source_file_name(_config(checkpoints, file)) == file.name
@@ -247,8 +250,8 @@ def _is_half(folder: Path) -> bool:
 def _entry(folder: Path, name: str = "") -> ModelEntry:
     name = name or folder.resolve().name
     try:
-        config = describe(folder) if is_of_transformers(folder) else read_config(folder)
-        return ModelEntry(name, folder, config, about=find_published(name, (*PUBLISHED, *KNOWN_MODELS)))
+        config = config_of(folder)
+        return ModelEntry(name, folder, config, about=find_published(name, (*PUBLISHED, *OF_OTHERS)))
     except CheckpointError as error:
         return ModelEntry(name, folder, None, str(error))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcap_ext.engine.catalog import find_encoder_folder, find_model
 from clipcap_ext.engine.checkpoint.config import CheckpointConfig, read_config
-from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
+from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT, TAGGER
 from clipcap_ext.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +39,12 @@ def load_captioner(
     entry = find_model(name_or_path, folders=folders)
     wanted = entry.usable_config()
     loaders = {"clipcap": _load_clipcap, "sbg": _load_sbg, "merge-rnn": _load_merge_rnn}
+    if wanted.kind == TAGGER:
+        from clipcap_ext.engine.tagger.loading import load_tagger
+
+        return load_tagger(entry.folder, device)
     if wanted.kind not in (*loaders, IMAGE_TO_TEXT):
-        known = ", ".join([*loaders, IMAGE_TO_TEXT])
+        known = ", ".join([*loaders, IMAGE_TO_TEXT, TAGGER])
         raise CheckpointError(f"{entry.folder} holds a model of kind {wanted.kind!r}; known kinds: {known}.")
     folder = entry.folder
     if entry.file is not None:  # made into a folder on first use

@@ -18,8 +18,8 @@ from clipcap_ext.engine.catalog import (
 )
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, EncoderConfig, read_config
 from clipcap_ext.engine.clip.sources import OPEN_CLIP_FILE, find_clip, hub_repo
+from clipcap_ext.engine.folder_kinds import OF_OTHERS
 from clipcap_ext.engine.hub_name import model_name, repo_of
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.conversion import convert_file
 from clipcap_ext.engine.published.files import ensure_folder, known_parts
 from clipcap_ext.engine.published.inspection import inspect_file
@@ -34,8 +34,8 @@ from clipcap_ext.engine.published.published_models import (
 from clipcap_ext.errors import CheckpointError, DownloadError
 from clipcap_ext.files import put_in_place, write_folder
 from clipcap_ext.hub.client import HubClient
-from clipcap_ext.hub.image_to_text import fetch_image_to_text
 from clipcap_ext.hub.listing import Listing
+from clipcap_ext.hub.repository import fetch_repository
 from clipcap_ext.hub.store import Store, Wanted
 
 OUR_FILES = (
@@ -64,15 +64,15 @@ class Download:
 
     def __call__(self, name: str, revision: str = "") -> Path:
         """Make the model of that name ready; returns its folder. A name MODEL/TAG is a CLIP of open_clip's,
-        alone; hf:OWNER/NAME is an image-to-text model as transformers saves it.
+        alone; hf:OWNER/NAME is an image-to-text model as transformers saves it, or a tagger.
 
         revision: ask the Hub where that is now, and pin it; else what was pinned, else the model's own.
         Raises DownloadError, Cancelled, ModelNotFound, or CheckpointError for weights that cannot be used.
         """
-        store, repo = Store(self.models_dir, self.client), repo_of(name) or _image_to_text_repo(name)
+        store, repo = Store(self.models_dir, self.client), repo_of(name) or _known_repo(name)
         if repo:
             with store.alone(f"{model_name(repo)}.model"):
-                return fetch_image_to_text(store, repo, revision, self.say)
+                return fetch_repository(store, repo, revision, self.say)
         if "/" in name and not Path(name).exists():
             model, _, tag = name.partition("/")
             return self._encoder(EncoderConfig(model, tag))
@@ -187,9 +187,9 @@ class Download:
         return store.ensure(Wanted(hub_repo(encoder), name, (OPEN_CLIP_FILE,)))[OPEN_CLIP_FILE].parent
 
 
-def _image_to_text_repo(name: str) -> str:
-    """The repository of a known image-to-text model, empty for any other name."""
-    model = find_published(name, KNOWN_MODELS)
+def _known_repo(name: str) -> str:
+    """The repository of a known image-to-text model or tagger, empty for any other name."""
+    model = find_published(name, OF_OTHERS)
     return model.repo if model is not None else ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.engine.catalog import is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.clip.sources import download_size, find_clip
-from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
+from clipcap_ext.engine.folder_kinds import problem_to_fetch
 from clipcap_ext.errors import UsageError
 from clipcap_ext.hub.client import HubClient, Progress
 from clipcap_ext.hub.download import Download

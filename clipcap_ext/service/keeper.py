@@ -105,7 +105,8 @@ class Keeper:
 
 
 def _weight_bytes(captioner: Any) -> int:
-    """Bytes of every torch module a captioner holds, itself or one level down."""
+    """Bytes of every torch module a captioner holds, itself or one level down, and of what is none and says
+    so, as a tagger's model."""
     import torch
 
     parts = [*vars(captioner).values()]
@@ -116,4 +117,4 @@ def _weight_bytes(captioner: Any) -> int:
         for module in modules.values()
         for tensor in module.parameters()
     }
-    return sum(sizes.values())
+    return sum(sizes.values()) + sum(getattr(part, "weight_bytes", 0) for part in parts)

@@ -13,7 +13,7 @@ from clipcap_ext.engine.catalog import ModelEntry, find_encoder_folder, is_ready
 from clipcap_ext.engine.checkpoint.config import CARD_FILE
 from clipcap_ext.engine.checkpoint.places import BUNDLED, PHOTOS
 from clipcap_ext.engine.front_matter import split_card
-from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
+from clipcap_ext.engine.published.published_models import OF_A_REPOSITORY
 from clipcap_ext.errors import CaptionError
 
 MEMORY_BYTES = 4  # of a weight on a CPU
@@ -133,8 +133,8 @@ def scores_of(entry: ModelEntry) -> str:
 
 
 def _of_transformers(entry: ModelEntry) -> Mapping[str, Any]:
-    """What is known of the architecture of a folder as transformers saves it; nothing of our own kinds."""
-    return entry.config.model if entry.config is not None and entry.config.kind == IMAGE_TO_TEXT else {}
+    """What is known of the architecture of another's model; nothing of our own kinds."""
+    return entry.config.model if entry.config is not None and entry.config.kind in OF_A_REPOSITORY else {}
 
 
 def _trained(entry: ModelEntry, name: str) -> str:

@@ -62,11 +62,24 @@ class CandidateItem(BaseModel):
     )
 
 
+class KeywordItem(BaseModel):
+    """A keyword that the model guessed from, or a tag."""
+
+    text: str = Field(..., title="Text")
+    facet: str = Field(
+        ..., title="Facet", description="What it tells of: subject, scene; general, character."
+    )
+    similarity: float = Field(..., title="Similarity", description="To the picture; a tag's probability.")
+
+
 class CaptionItem(BaseModel):
     """What the model says of one picture."""
 
     caption: str = Field(..., title="Caption", description="Empty where there is a problem.")
     candidates: list[CandidateItem] = Field(..., title="Candidates", description="Best first.")
+    keywords: list[KeywordItem] = Field(
+        default=[], title="Keywords", description="What the model saw, if it tells."
+    )
     problem: str = Field(
         default="", title="Problem", description="Why this picture of several could not be read."
     )
@@ -126,7 +139,9 @@ class ModelItem(BaseModel):
 
     name: str = Field(..., title="Name")
     kind: str = Field(
-        ..., title="Kind", description="clipcap, sbg, merge-rnn, transformers; empty if it cannot be read."
+        ...,
+        title="Kind",
+        description="clipcap, sbg, merge-rnn, transformers, tagger; empty if it cannot be read.",
     )
     size: int = Field(..., title="Bytes on disk")
     problem: str = Field(..., title="Problem", description="Empty if it can be used.")
@@ -260,8 +275,12 @@ def caption_item(caption: Caption) -> CaptionItem:
         )
         for candidate in caption.candidates
     ]
+    keywords = [
+        KeywordItem(text=one.text, facet=one.facet, similarity=round(one.similarity, DIGITS))
+        for one in caption.keywords
+    ]
     not_sure = doubt_text(caption.doubt) if caption.doubt else ""
-    return CaptionItem(caption=caption.text, candidates=candidates, not_sure=not_sure)
+    return CaptionItem(caption=caption.text, candidates=candidates, keywords=keywords, not_sure=not_sure)
 
 
 def problem_item(error: ImageError) -> CaptionItem:

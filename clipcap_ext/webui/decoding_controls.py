@@ -83,7 +83,8 @@ class DecodingForm:
         """The controls that change something now; the others are to be greyed out."""
         table = DecodingOptions.table()
         names = {name for name, option in table.items() if self.strategy in option.acts_in} - self.lacking
-        return frozenset({STRATEGY} | names - ({"rank_by", "diversity"} if self.candidates() == 1 else set()))
+        chooses = {STRATEGY} if {name for name in table if table[name].chooses} - self.lacking else set()
+        return frozenset(chooses | names - ({"rank_by", "diversity"} if self.candidates() == 1 else set()))
 
     def options(self, one: bool = False) -> DecodingOptions:
         """The options; a random seed is drawn here, so that it can be shown. `one`: only the best caption is

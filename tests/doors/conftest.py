@@ -20,7 +20,10 @@ from miniatures import small_libraries
 from package import ROOT, Installed, build_wheel, install, libraries
 from person import Person
 from small_repositories import published_files, small_clip
+from tiny_tagger import write_tagger
 from warmth import warm_python
+
+TAGGER = "SmilingWolf/wd-vit-tagger-v3"
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +52,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
     folder = tmp_path_factory.mktemp("published")
     _, weights = small_clip(768, folder)
     clip = {"open_clip_model.safetensors": weights}
-    with FakeHub({**published_files(folder), VIT_L: clip}) as made:
+    tagger = {path.name: path.read_bytes() for path in write_tagger(folder / "tagger").iterdir()}
+    with FakeHub({**published_files(folder), VIT_L: clip, TAGGER: tagger}) as made:
         yield made
 
 

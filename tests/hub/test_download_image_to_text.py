@@ -25,7 +25,7 @@ from clipcap_ext.engine.image_to_text.describing import check_config, problem_to
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.models_json import FORMAT, read_own_models
 from clipcap_ext.errors import CheckpointError
-from clipcap_ext.hub import image_to_text
+from clipcap_ext.hub import repository
 
 ASKED, REPO, NAME = "hf:someone/tiny-git", "someone/tiny-git", "someone--tiny-git"
 NOT_TAKEN = {
@@ -221,13 +221,13 @@ def test_altered_files_are_never_put_in_place(
         hub.behaviour.wrong_bytes = 99
         return check_config(*words)
 
-    monkeypatch.setattr(image_to_text, "check_config", right_so_far)
+    monkeypatch.setattr(repository, "check_config", right_so_far)
     hub.behaviour.wrong_bytes = 0 if config_is_right else 99
     hub.lfs = (".safetensors", ".json", ".txt", ".md")  # every file by its SHA-256
     code, _, said = terminal("download", ASKED)
     assert code == 1 and "SHA-256" in said
     assert not (default_folder / NAME).exists()
-    monkeypatch.setattr(image_to_text, "check_config", check_config)
+    monkeypatch.setattr(repository, "check_config", check_config)
     hub.behaviour.wrong_bytes = 0
     assert terminal("download", ASKED)[0] == 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
+from clipcap_ext.engine.folder_kinds import OF_OTHERS
 from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.errors import Cancelled, DownloadError, UsageError
 from clipcap_ext.hub.client import HubClient, HubFailure
@@ -106,7 +106,7 @@ def test_what_can_be_fetched_says_how_much(home: Path, tiny_folder: Path) -> Non
     models = home / "models"
     downloads = Downloads(models)
     sizes = dict(downloads.fetchable())
-    assert set(sizes) == {model.name for model in (*PUBLISHED, *KNOWN_MODELS) if model.repo}
+    assert set(sizes) == {model.name for model in (*PUBLISHED, *OF_OTHERS) if model.repo}
     assert sizes[PAPER] == 651_000_000 + 4 * 427_616_513  # its weights, and CLIP's, which is not here either
     shutil.copytree(tiny_folder / "tiny-clipcap", models / "mine")
     said = json.loads((models / "mine" / "config.json").read_text())

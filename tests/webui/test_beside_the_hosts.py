@@ -16,6 +16,7 @@ BESIDE = {
     "tests/webui/test_panes.py": ("gradio3", "gradio4", "gradio6"),
     "tests/webui/test_visible_words.py": ("gradio3", "gradio4", "gradio6"),
     "tests/webui/test_image_to_text_panes.py": ("gradio3", "gradio4", "gradio6"),
+    "tests/webui/test_tagger_panes.py": ("gradio3", "gradio4", "gradio6"),
     "tests/hub/test_download_and_caption.py": ("gradio3", "gradio4", "gradio6"),
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
+from clipcap_ext.engine.folder_kinds import OF_OTHERS
 from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.webui.settings import settings
 from clipcap_ext.webui.words import FOLDER, OWN, Words, languages
@@ -54,7 +54,7 @@ def of_the_decoding_table() -> set[str]:
 
 def of_the_published() -> set[str]:
     """What the cards of the models to fetch say of them."""
-    return {text for model in (*PUBLISHED, *KNOWN_MODELS) for text in (model.purpose, model.terms) if text}
+    return {text for model in (*PUBLISHED, *OF_OTHERS) for text in (model.purpose, model.terms) if text}
 
 
 def on_the_hosts_pages() -> set[str]:

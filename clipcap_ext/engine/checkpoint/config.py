@@ -37,10 +37,10 @@ class EncoderConfig:
 class CheckpointConfig:
     """All a checkpoint needs to be rebuilt and all a reader needs to trust it.
 
-    kind: clipcap, sbg, merge-rnn or transformers. model: the architecture, in that kind's own words. encoder:
-    None where the model looks at pictures itself. decoding: DecodingOptions that differ from the defaults.
-    training: preset, data, terms, settings, departures. scores: rows of {signature, values}. doubt: the rule
-    of engine/doubt.py, and how it was found.
+    kind: clipcap, sbg, merge-rnn, transformers or tagger. model: the architecture, in that kind's own words.
+    encoder: None where the model looks at pictures itself. decoding: DecodingOptions that differ from the
+    defaults. training: preset, data, terms, settings, departures. scores: rows of {signature, values}. doubt:
+    the rule of engine/doubt.py, and how it was found.
     """
 
     kind: str

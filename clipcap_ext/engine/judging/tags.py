@@ -21,11 +21,14 @@ def check_form(form: str) -> None:
 def in_form(caption: str, keywords: Sequence[str] = (), form: str = SENTENCE) -> str:
     """A caption in one of FORMS; its tags are `keywords`, where the model has any, else its own words of
     meaning. No word is said twice, in the singular or the plural: of "soccer ball" behind "a ball" nothing is
-    left, of "red ball" and "red hat" the hat alone is. A sentence without any keyword stays as it is."""
+    left, of "red ball" and "red hat" the hat alone is. A sentence without any keyword stays as it is.
+    Keywords that stand in the caption with commas between, as a tagger's do, are its tags to the letter."""
     check_form(form)
     sentence = plain_caption(caption)
     if form == SENTENCE:
         return sentence
+    if keywords and set(keywords) <= {part.strip() for part in sentence.split(",")}:
+        return ", ".join(keywords) if form == TAGS else sentence.rstrip(" ,")
     tags = list(keywords) or (own_tags(sentence) if form == TAGS else [])
     if form == TAGS:
         return ", ".join(_fresh(tags, ())) or sentence

@@ -16,7 +16,8 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.hub_name import PREFIX, model_name
 from clipcap_ext.errors import UsageError
 
-IMAGE_TO_TEXT = "transformers"
+IMAGE_TO_TEXT, TAGGER = "transformers", "tagger"
+OF_A_REPOSITORY = (IMAGE_TO_TEXT, TAGGER)  # kinds whose folder is a repository's files, and named as that
 GPT2_REPO = "openai-community/gpt2"
 FLICKR_LICENCE = "non-commercial research"
 FLICKR_TERMS = (
@@ -34,7 +35,7 @@ TOKENIZER_FILES = {
 class PublishedModel:
     """A captioner that is published somewhere.
 
-    kind: clipcap, sbg, or transformers, an image-to-text model that is named as its repository.
+    kind: clipcap, sbg, or one of OF_A_REPOSITORY.
     repo: the Hub repository, empty if the file has to be fetched by hand. file: its weights there, empty if
     the repository holds a checkpoint folder of ours, or a transformers GPT-2 (kind sbg) at its root or in one
     folder.
@@ -63,12 +64,12 @@ class PublishedModel:
     weights: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind == IMAGE_TO_TEXT and self.name != model_name(self.repo):
+        if self.kind in OF_A_REPOSITORY and self.name != model_name(self.repo):
             raise UsageError(
-                f"{self.name}: a model of kind {IMAGE_TO_TEXT} needs no entry. Fetch it: "
+                f"{self.name}: a model of kind {self.kind} needs no entry. Fetch it: "
                 f"python -m clipcap_ext download {PREFIX}{self.repo or 'OWNER/NAME'}"
             )
-        if self.kind not in ("clipcap", "sbg", IMAGE_TO_TEXT):
+        if self.kind not in ("clipcap", "sbg", *OF_A_REPOSITORY):
             raise UsageError(f"{self.name}: kind is clipcap or sbg, not {self.kind!r}.")
         DecodingOptions().with_changes(**self.decoding)
 

@@ -11,7 +11,7 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.checkpoint.config import CARD_FILE, CONFIG_FILE, read_config
 from clipcap_ext.engine.front_matter import with_scores
-from clipcap_ext.engine.published.published_models import IMAGE_TO_TEXT
+from clipcap_ext.engine.published.published_models import OF_A_REPOSITORY
 from clipcap_ext.errors import UsageError
 from clipcap_ext.files import write_whole
 
@@ -19,9 +19,9 @@ from clipcap_ext.files import write_whole
 def recordable_folder(model: str) -> Path:
     """The folder of a model, to write scores into; UsageError for one whose config.json is not ours."""
     entry = find_model(model)
-    if entry.config is not None and entry.config.kind == IMAGE_TO_TEXT:
+    if entry.config is not None and entry.config.kind in OF_A_REPOSITORY:
         raise UsageError(
-            f"--record: {entry.name} is a folder as transformers saves it, whose {CONFIG_FILE} has no place "
+            f"--record: {entry.name} is a folder as its authors publish it, whose {CONFIG_FILE} has no place "
             "for scores: write them with --out."
         )
     return entry.folder

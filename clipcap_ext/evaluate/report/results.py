@@ -21,7 +21,7 @@ DIGITS = 10
 LIBRARIES = ("torch", "transformers", "open_clip_torch", "numpy", "pycocoevalcap")
 MODEL_FILES = (
     "config.json", "open_clip_config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer.json",
-    "words.json", "labels.json", "concepts.json", "concepts.safetensors",
+    "words.json", "labels.json", "concepts.json", "concepts.safetensors", "model.onnx", "selected_tags.csv",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from clipcap_ext.engine.catalog import ModelEntry
-from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
+from clipcap_ext.engine.folder_kinds import problem_to_fetch
 from clipcap_ext.engine.published.published_models import PublishedModel
 from clipcap_ext.service.folder_window import window_command
 from clipcap_ext.service.model_facts import (

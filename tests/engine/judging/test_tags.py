@@ -36,6 +36,9 @@ tags = st.lists(st.lists(words, min_size=1, max_size=3).map(" ".join), max_size=
         ("of the .", (), TAGS, "of the"),
         ("", SEEN, BOTH, "woman, snow, street, night"),
         (" .", (), BOTH, ""),
+        ("long hair, red hair, ...", ("long hair", "red hair", "..."), TAGS, "long hair, red hair, ..."),
+        ("long hair, red hair, ._.", ("long hair", "red hair", "._."), BOTH, "long hair, red hair, ._."),
+        ("long hair, red hair, solo", ("long hair", "red hair"), TAGS, "long hair, red hair"),
     ],
 )  # fmt: skip
 def test_forms(caption: str, keywords: tuple[str, ...], form: str, text: str) -> None:

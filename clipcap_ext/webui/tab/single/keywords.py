@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from clipcap_ext.caption import DecodingOptions, Keyword
+from clipcap_ext.engine.published.published_models import TAGGER
 from clipcap_ext.engine.sbg.edit import KeywordEdit, split_keywords
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.work import Result
@@ -35,7 +36,7 @@ class KeywordBox:
     @property
     def outputs(self) -> list[Any]:
         """What `keyword_updates` fills."""
-        return [self.box, self.chips, self.text]
+        return [self.box, self.chips, self.text, self.again]
 
 
 def build_keywords(context: Context) -> KeywordBox:
@@ -52,11 +53,19 @@ def build_keywords(context: Context) -> KeywordBox:
     return KeywordBox(box=box, chips=chips, text=forgotten(text), again=again)
 
 
-def keyword_updates(box: KeywordBox, keywords: Sequence[Keyword]) -> Answer:
-    """The part filled with a caption's keywords; without any, it is put away."""
+def keyword_updates(box: KeywordBox, keywords: Sequence[Keyword], guesses: bool = True) -> Answer:
+    """The part filled with a caption's keywords; without any, it is put away. guesses: the model can guess
+    again from them."""
     chips = chips_of(keywords) if keywords else ""
     text = ", ".join(keyword.text for keyword in keywords)
-    return {box.box: gr.update(visible=bool(keywords)), box.chips: chips, box.text: text}
+    again = gr.update(visible=guesses)
+    return {box.box: gr.update(visible=bool(keywords)), box.chips: chips, box.text: text, box.again: again}
+
+
+def guesses_from_keywords(context: Context, model: str) -> bool:
+    """Whether a model's keywords are what it guesses from, and not what a tagger says."""
+    entry = next((one for one in context.service.models() if one.name == model), None)
+    return entry is None or entry.config is None or entry.config.kind != TAGGER
 
 
 def chips_of(keywords: Sequence[Keyword]) -> str:

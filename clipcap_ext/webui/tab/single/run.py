@@ -26,12 +26,12 @@ from clipcap_ext.webui.tab.decoding import chosen_form
 from clipcap_ext.webui.tab.downloads import bar, problem_of
 from clipcap_ext.webui.tab.header import to_download
 from clipcap_ext.webui.tab.markup import failure, progress, state
-from clipcap_ext.webui.tab.single.keywords import guess_again, keyword_updates
+from clipcap_ext.webui.tab.single.keywords import guess_again, guesses_from_keywords, keyword_updates
 from clipcap_ext.webui.tab.single.pane import SinglePane
 from clipcap_ext.webui.tab.single.several import (
     asked_too,
     begin_several,
-    keywords_of,
+    caption_above,
     result_of_first,
     side_by_side_choices,
 )
@@ -114,16 +114,18 @@ def shown_of(
 ) -> Answer:
     """What a run of the picture of that mark gave: status, caption, candidates and keywords."""
     if isinstance(value, SideBySide):
-        result, text, keywords = result_of_first(value), value.contenders[0].text, keywords_of(value)
+        result, text, caption = result_of_first(value), value.contenders[0].text, caption_above(value)
         choices = side_by_side_choices(value)
     else:
         result, caption = value, value.captions[0]
-        text, keywords = plain_caption(caption.text), caption.keywords
+        text = plain_caption(caption.text)
         choices = candidate_choices(caption)
     box, status = pane.caption, result_status(context, result, seed)
     doubted = "clipcap_doubted" if result.captions[0].doubt is not None else ""
     shown = {box.text: text, box.candidates: choices, pane.marks.caption: marked(mark, doubted)}
-    return {**pane.idle(status, mark), **shown, **keyword_updates(pane.keywords, keywords)}
+    guesses = bool(caption.keywords) and guesses_from_keywords(context, caption.model)
+    seen = keyword_updates(pane.keywords, caption.keywords, guesses)
+    return {**pane.idle(status, mark), **shown, **seen}
 
 
 def kept(pane: SinglePane, before: str | None, history: list[str]) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from clipcap_ext.caption import DecodingOptions, Keyword
+from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.service.runs import Run
 from clipcap_ext.service.side_by_side import SideBySide, side_by_side
 from clipcap_ext.service.work import Result
@@ -65,9 +65,9 @@ def side_by_side_choices(seen: SideBySide) -> Any:
     return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
 
-def keywords_of(seen: SideBySide) -> Sequence[Keyword]:
-    """What the model above saw: those of others cannot be guessed from again."""
-    return list(seen.results.values())[-1].captions[0].keywords
+def caption_above(seen: SideBySide) -> Caption:
+    """What the model above said: the keywords of others cannot be guessed from again."""
+    return list(seen.results.values())[-1].captions[0]
 
 
 def result_of_first(seen: SideBySide) -> Result:
