@@ -45,7 +45,7 @@ class ImageToTextCaptioner:
         self.tokenizer = tokenizer
         self.default_options = default_options
         self._room = room_of(model.config)
-        self._filled = self._filling()
+        self._fill()
 
     def caption(
         self, images: Sequence[Image.Image | Prepared], options: DecodingOptions | None = None, *,
@@ -136,14 +136,14 @@ class ImageToTextCaptioner:
                 f"The picture and the words for {self.name} take {asked} places, and it has {self._room}: "
                 "ask with fewer words."
             )
-        return settings_of(options, room) | self._filled
+        return settings_of(options, room)
 
-    def _filling(self) -> dict[str, int]:
-        """What stands behind the end of a caption, where the model does not say it itself."""
-        if getattr(self._generation, "pad_token_id", None) is not None or not self._ends():
-            return {}
-        own = self.tokenizer.pad_token_id
-        return {"pad_token_id": self._ends()[0] if own is None else own}
+    def _fill(self) -> None:
+        """Say what stands behind the end of a caption, where the model does not."""
+        generation = self._generation  # transformers 4.30 gives a BLIP none
+        if generation is not None and generation.pad_token_id is None and self._ends():
+            own = self.tokenizer.pad_token_id
+            generation.pad_token_id = self._ends()[0] if own is None else own
 
     def _texts(self, written: Tensor, task: str) -> list[str]:
         names_places = self.family.prompts.of(task) == OBJECTS  # in tokens that count as special

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from clipcap_ext.engine.image_to_text.lacking import LACKING
@@ -18,7 +19,8 @@ class Family:
 
     title: as papers write it. model_class: its name in transformers. since: the first transformers with it.
     prompts: how it is asked. nested: its processor wants each picture in a list of its own. package: one
-    that its processor needs besides. converted: a repository of the same weights without code, where
+    that its processor needs besides. one_candidate: from which transformers to before which its generate
+    fails on several. converted: a repository of the same weights without code, where
     others need theirs.
     """
 
@@ -28,6 +30,7 @@ class Family:
     prompts: Prompts = SENTENCE
     nested: bool = False
     package: str = ""
+    one_candidate: tuple[str, str] = ("", "")
     converted: str = ""
 
     def too_old(self, here: str) -> str:
@@ -40,14 +43,27 @@ class Family:
     @property
     def lacking(self) -> dict[str, str]:
         """The decoding options that it does not have, and why."""
-        return {**LACKING, **self.prompts.lacking}
+        return {**LACKING, **self.prompts.lacking, **self._failing()}
+
+    def _failing(self) -> dict[str, str]:
+        """The option that the installed transformers fails on, and why."""
+        try:
+            here = version("transformers")
+        except PackageNotFoundError:
+            return {}
+        first, mended = self.one_candidate
+        if not mended or not version_numbers(first) <= version_numbers(here) < version_numbers(mended):
+            return {}
+        return {"num_candidates": f"transformers {here} gives one caption of a {self.title} alone"}
 
 
 FAMILIES: Mapping[str, Family] = {  # by config.json's model_type
     "blip": Family("BLIP", "BlipForConditionalGeneration", "4.26"),
     "git": Family("GIT", "GitForCausalLM", "4.26"),
     "vision-encoder-decoder": Family("ViT-GPT2 and its like", "VisionEncoderDecoderModel", "4.12"),
-    "blip-2": Family("BLIP-2", "Blip2ForConditionalGeneration", "4.27", CONTINUED),
+    "blip-2": Family(
+        "BLIP-2", "Blip2ForConditionalGeneration", "4.27", CONTINUED, one_candidate=("4.46", "4.57")
+    ),
     "florence2": Family(
         "Florence-2", "Florence2ForConditionalGeneration", "4.56", FLORENCE,
         converted="florence-community/Florence-2-base",

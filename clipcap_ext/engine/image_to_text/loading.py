@@ -77,9 +77,11 @@ def _in(dtype: torch.dtype) -> dict[str, Any]:
     """What makes transformers read weights in a dtype, and none of them twice where it can do so."""
     import transformers
 
-    if version_numbers(transformers.__version__) >= (4, 56):
+    here = version_numbers(transformers.__version__)
+    if here >= (4, 56):
         return {"dtype": dtype}
-    return {"torch_dtype": dtype, "low_cpu_mem_usage": find_spec("accelerate") is not None}
+    spares = here >= (4, 46) and find_spec("accelerate") is not None  # 4.30 leaves parts of a BLIP empty so
+    return {"torch_dtype": dtype, "low_cpu_mem_usage": spares}
 
 
 @contextmanager
