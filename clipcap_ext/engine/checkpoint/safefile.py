@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from clipcap_ext.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
+HALF = "torch.float16"
 AT_ONCE = 16  # tensors converted before the pages of the file that they came from are let go
 
 
@@ -61,9 +62,13 @@ def read_words(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def read_float32(path: Path) -> dict[str, Tensor]:
+def read_float32(path: Path, later: Callable[[str], bool] = lambda name: False) -> dict[str, Tensor]:
     """As read_safetensors, floats as float32: what is float32 there stays mapped, of what is converted only
-    a few tensors are in memory twice at a time."""
+    a few tensors are in memory twice at a time.
+
+    later: of which names the float16 stay as they are, mapped; they are only looked at, for a CheckpointError
+    where a number is not finite.
+    """
     from safetensors import safe_open
 
     state: dict[str, Tensor] = {}
@@ -74,8 +79,17 @@ def read_float32(path: Path) -> dict[str, Tensor]:
             with safe_open(str(path), framework="pt") as file:
                 for name in names[start : start + AT_ONCE]:
                     tensor = file.get_tensor(name)
-                    state[name] = tensor.float() if tensor.is_floating_point() else tensor
-    return state
+                    if later(name) and str(tensor.dtype) == HALF:
+                        _check_finite(name, tensor)
+                    else:
+                        state[name] = tensor.float() if tensor.is_floating_point() else tensor
+        with safe_open(str(path), framework="pt") as file:  # anew: the pages that were looked at are let go
+            return state | {name: file.get_tensor(name) for name in names if name not in state}
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
+    if not bool(tensor.isfinite().all()):
+        raise ValueError(f"{name} holds values that are not finite")
 
 
 @contextmanager

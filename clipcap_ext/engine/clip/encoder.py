@@ -61,13 +61,14 @@ class ClipEncoder:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The weights' dtype."""
-        return next(self._clip.parameters()).dtype
+        """What it reckons in; text weights may still be as their file holds them."""
+        return next(getattr(self._clip, "visual", self._clip).parameters()).dtype
 
     @cached_property
     def clip_dim(self) -> int:
         """Length of a vector in CLIP space."""
-        return len(self.encode_text(["a"])[0])
+        projection = getattr(self._clip, "text_projection", None)
+        return projection.shape[1] if isinstance(projection, Tensor) else len(self.encode_text(["a"])[0])
 
     @property
     def cosine_scale(self) -> float:
@@ -88,6 +89,8 @@ class ClipEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of weights, preprocessing and normalisation: the same digest, the same features."""
+        with self._reading:
+            self._spread_texts()
         digest = hashlib.sha256(repr((self.preprocess, self.config.normalize)).encode())
         digest.update(repr(self.concept_words).encode() if self._concepts else b"")
         states = [self._clip.state_dict(), self._concepts.state_dict() if self._concepts else {}]
@@ -137,8 +140,17 @@ class ClipEncoder:
         """Texts -> (B, clip_dim), always of unit norm; a text longer than the context is cut at its end."""
         tokens = self._tokens(texts).to(self.device)  # (B, context_length)
         with self._reading:
+            self._spread_texts()
             features = encode_tokens(self._clip, tokens)
         return nn.functional.normalize(features.float(), dim=-1)
+
+    @torch.inference_mode(False)
+    def _spread_texts(self) -> None:
+        """Bring weights that are still as their file holds them to the dtype of the image tower's."""
+        dtype = self.dtype
+        for parameter in self._clip.parameters():
+            if parameter.dtype != dtype:
+                parameter.data = parameter.data.to(dtype)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ClipEncoder:
         """Move the weights in place; returns self."""

@@ -135,8 +135,9 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
     text_cfg = expect(model_cfg.get("text_cfg"), dict, f"{path}, text_cfg", CheckpointError)
     weights = folder / WEIGHTS_FILE
     clip = fill_tower(
-        lambda: _clip(model_cfg), read_float32(weights), str(weights), "Copy or download the encoder again."
-    )
+        lambda: _clip(model_cfg), read_float32(weights, later=_is_of_texts), str(weights),
+        "Copy or download the encoder again.",
+    )  # fmt: skip
     clip.visual.to(memory_format=torch.channels_last)  # convolutions run nearly twice as fast on a CPU
     context_length = text_cfg.get("context_length", 77)
     expect(context_length, int, f"{path}, context_length", CheckpointError)
@@ -146,6 +147,11 @@ def _from_folder(folder: Path, config: EncoderConfig) -> ClipEncoder:
         concepts.to(memory_format=torch.channels_last)
     tokens = ClipTokens(context_length, bpe)
     return ClipEncoder(clip, Preprocess.from_dict(preprocess_cfg), tokens, config, concepts, weights)
+
+
+def _is_of_texts(name: str) -> bool:
+    """Whether a weight is one that no picture needs: the encoder spreads it when the first text is read."""
+    return not name.startswith("visual.")
 
 
 def _from_open_clip(config: EncoderConfig, folders: Sequence[Path]) -> ClipEncoder:

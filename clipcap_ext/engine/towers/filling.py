@@ -25,7 +25,8 @@ def fill_tower(build: Callable[[], Model], state: Mapping[str, Tensor], where: s
 
     Every float that the model saves must be given, and nothing that it lacks; of whole numbers it only counts
     with in training, so these may be left out. CheckpointError, which ends with `advice`, says what is
-    missing, extra, of another shape or not finite.
+    missing, extra, of another shape or not finite; float16, which are spread later, were looked at as they
+    were read.
     """
     model = _empty(build)
     _check(model, state, where, advice)
@@ -56,13 +57,13 @@ def _check(model: nn.Module, state: Mapping[str, Tensor], where: str, advice: st
         raise CheckpointError(
             f"{where} does not fit: missing {lacks}, not wanted {extra}, of another shape {other}. {advice}"
         )
-    broken = next((name for name, tensor in state.items() if not _is_finite(tensor)), "")
+    broken = next((name for name, tensor in state.items() if not _is_sound(tensor)), "")
     if broken:
         raise CheckpointError(f"{where} holds values that are not finite ({broken}). {advice}")
 
 
-def _is_finite(tensor: Tensor) -> bool:
-    if not tensor.is_floating_point() or not tensor.numel():
+def _is_sound(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or tensor.dtype == torch.float16 or not tensor.numel():
         return True
     low, high = tensor.aminmax()
     return bool(low.isfinite() and high.isfinite())
