@@ -137,6 +137,7 @@ class FakeHost:
             api=False, nowebui=False, api_auth=None, auth=None, hide_ui_dir_config=False
         )
         self.opts, self.state = Options(), State(with_id=family == "SD.Next")
+        self.opts.postprocessing_existing_caption_action = "Ignore"
         self._common(folder)
         makers = (self._a1111, self._forge, self._reforge, self._sdnext)
         dict(zip(FAMILIES, makers, strict=True))[family]()

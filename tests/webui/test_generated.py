@@ -148,6 +148,15 @@ def test_extras_on_a_host_without_captions_writes_infotext(program: FakeHost) ->
     assert pp.info == {KEY: caption_of(RED)}
 
 
+def test_extras_writes_infotext_where_the_host_has_captions_and_writes_none(program: FakeHost) -> None:
+    del program.opts.postprocessing_existing_caption_action  # Forge Neo has PostprocessedImage.caption alone
+    script, pp = extras(), SimpleNamespace(image=RED, info={}, caption=None)
+    with program.queue_lock:
+        script.process(pp, enable=True, model="")
+    assert pp.info == {KEY: caption_of(RED)}
+    assert pp.caption is None
+
+
 def test_extras_reports_a_failure(program: FakeHost) -> None:
     script, pp = extras(), SimpleNamespace(image=RED, caption=None, info={})
     with program.queue_lock:

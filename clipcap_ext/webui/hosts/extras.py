@@ -1,4 +1,4 @@
-"""The Extras postprocessor that captions: the host writes it beside the image where it knows captions."""
+"""The Extras postprocessor that captions: the host writes it beside the image where it writes captions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from modules import scripts_postprocessing
 from clipcap_ext.errors import Cancelled, CaptionError
 
 NAME = "ClipCap caption"
+WRITTEN = "postprocessing_existing_caption_action"  # the setting of the hosts that write `pp.caption`
 
 
 class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
@@ -26,7 +27,7 @@ class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
         return {"enable": enable, "model": model}
 
     def process(self, pp: Any, enable: bool = False, model: str = "", **_: Any) -> None:
-        """Add to `pp.caption`, or to the infotext of a host that knows no captions."""
+        """Add to `pp.caption`, or to the infotext of a host that writes no captions."""
         if not enable:
             return
         from clipcap_ext.webui.hosts.extension import caption_inside, service
@@ -40,7 +41,15 @@ class ExtrasCaption(scripts_postprocessing.ScriptPostprocessing):
             return
         if not text:
             return
-        if hasattr(pp, "caption"):
+        if writes_captions(pp):
             pp.caption = ", ".join(part for part in (pp.caption, text) if part)
         else:
             pp.info[NAME] = text
+
+
+def writes_captions(pp: Any) -> bool:
+    """Whether the host writes the caption of `pp` to a file. Forge Neo still has the attribute of the hosts
+    that do, and nobody who reads it."""
+    from modules import shared
+
+    return hasattr(pp, "caption") and hasattr(shared.opts, WRITTEN)
