@@ -18,12 +18,14 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Maker:
-    """Where pictures are made: a tab, its button, its gallery; `picture` takes one to work on."""
+    """Where pictures are made: a tab, its button, its gallery; `picture` takes one to work on, and `numbers`
+    are typed into the sliders named, for a picture that a CPU has time for."""
 
     tab: str
     button: str
     gallery: str
     picture: str = ""
+    numbers: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +50,24 @@ TXT2IMG = Target(name="txt2img", tab="txt2img", prompt="#txt2img_prompt textarea
 IMAGE_PROMPT = "#img2img_prompt textarea"
 IMG2IMG = Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2img_image img")
 INPAINT = Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture="#img2maskimg :is(img, canvas)")
+FORGE_TARGETS = (
+    TXT2IMG,
+    Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
+    Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
+)
 MAKER = Maker(
     tab="txt2img", button="#txt2img_generate", gallery="#txt2img_gallery",
+    numbers={"#txt2img_steps": 1, "#txt2img_width": 128, "#txt2img_height": 128},
 )  # fmt: skip
 EXTRAS = Maker(
     tab="Extras", button="#extras_generate", gallery="#extras_gallery",
     picture="#extras_image",
 )  # fmt: skip
-A1111_FLAGS = (
+FLAGS = (
     "--skip-torch-cuda-test", "--skip-python-version-check", "--skip-version-check", "--api",
-    "--no-download-sd-model",
+    "--skip-prepare-environment",
 )  # fmt: skip
+A1111_FLAGS = (*FLAGS, "--no-download-sd-model")
 
 KINDS = {
     "sdnext": Kind(
@@ -86,27 +95,23 @@ KINDS = {
         title="AUTOMATIC1111", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
         extras=EXTRAS,
         command=(
-            "launch.py", *A1111_FLAGS, "--no-half", "--disable-nan-check", "--opt-sdp-no-mem-attention",
-            "--use-cpu", "all", "--port", "{port}",
+            "launch.py", *A1111_FLAGS, "--no-half", "--disable-nan-check",
+            "--opt-sdp-no-mem-attention", "--use-cpu", "all", "--port", "{port}",
         ),
     ),
     "reforge": Kind(
         title="reForge", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
         extras=EXTRAS,
         command=(
-            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "launch.py", *A1111_FLAGS, "--always-cpu", "--all-in-fp32",
             "--disable-nan-check", "--port", "{port}",
         ),
     ),
     "forge": Kind(
         title="Forge", ready="Startup time", txt2img=MAKER, extras=EXTRAS,
-        targets=(
-            TXT2IMG,
-            Target(name="img2img", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
-            Target(name="inpaint", tab="img2img", prompt=IMAGE_PROMPT, picture=".forge-image"),
-        ),
+        targets=FORGE_TARGETS,
         command=(
-            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "launch.py", *A1111_FLAGS, "--always-cpu", "--all-in-fp32",
             "--port", "{port}",
         ),
     ),
@@ -114,7 +119,14 @@ KINDS = {
         title="Forge Classic", ready="Startup time", targets=(TXT2IMG, IMG2IMG, INPAINT), txt2img=MAKER,
         extras=EXTRAS,
         command=(
-            "launch.py", *A1111_FLAGS, "--skip-prepare-environment", "--always-cpu", "--all-in-fp32",
+            "launch.py", *A1111_FLAGS, "--always-cpu", "--all-in-fp32",
+            "--port", "{port}",
+        ),
+    ),
+    "neo": Kind(
+        title="Forge Neo", ready="Startup time", txt2img=MAKER, extras=EXTRAS, targets=FORGE_TARGETS,
+        command=(
+            "launch.py", *FLAGS, "--cpu", "--force-fp32",
             "--port", "{port}",
         ),
     ),

@@ -137,6 +137,8 @@ def generated_caption(page: HostPage) -> str:
     fold = f"[id*={name}][id$=clipcap_accordion]"
     if not page.there(fold):
         raise NotThere("the host admits no such script to this tab")
+    for slider, number in maker.numbers.items():
+        page.set_number(slider, number)
     if page.kind.scripts:
         page.tab(page.kind.scripts)
     page.switch_on(fold)

@@ -15,12 +15,14 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "webui" / "browser"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import artist
 import steps
 from driver import Browser
-from kinds import KINDS, Kind
+from kinds import KINDS, Kind, Target
 from outcomes import NotThere, Outcome, Walked, read, table
 from program import laid_into, running, versions
 from webui_page import HostPage
@@ -54,6 +56,7 @@ def steps_of(kind: Kind) -> Iterator[tuple[str, steps.Step]]:
     for target in kind.targets:
         yield f"send to {target.name}", steps.send_to(target)
         yield f"undo send to {target.name}", steps.undo_of(target)
+    yield from artists_walk(kind.targets[0])
     yield "Extras caption", steps.extras
     yield "button at the Extras gallery", steps.gallery_button("extras")
     yield "caption of a generated picture", steps.generated_caption
@@ -61,6 +64,14 @@ def steps_of(kind: Kind) -> Iterator[tuple[str, steps.Step]]:
     yield "interrogate button", steps.interrogate
     yield "REST", steps.rest
     yield "Reload UI", steps.reload_ui
+
+
+def artists_walk(target: Target) -> Iterator[tuple[str, steps.Step]]:
+    """What an artist does with one picture before its caption leaves our tab."""
+    yield "doubt about a black picture", artist.doubt
+    yield "candidates of two models", artist.two_models
+    yield "a word dropped by a click", artist.dropped_word
+    yield "sentence and tags appended, and undo", artist.send_mixed(target)
 
 
 def take(page: HostPage, said: str, step: steps.Step) -> Outcome:

@@ -110,6 +110,16 @@ class HostPage:
         )
         self.browser.run(script, selector, text)
 
+    def set_number(self, selector: str, number: int) -> None:
+        """Type a number into the box of a slider."""
+        script = (
+            "const box = document.querySelector(arguments[0] + ' input[type=number]');"
+            "box.value = arguments[1];"
+            "for (const kind of ['input', 'change', 'blur'])"
+            " box.dispatchEvent(new Event(kind, {bubbles: true}))"
+        )
+        self.browser.run(script, selector, str(number))
+
     def give(self, selector: str, file: Path) -> None:
         """Give a file to the picture box of that selector."""
         self.browser.send(f"{selector} input[type=file]", str(file))

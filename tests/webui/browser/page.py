@@ -221,3 +221,16 @@ class Page:
         labels = "[...document.querySelectorAll('#clipcap_candidates label')]"
         script = f"return {labels}.map((one) => one.innerText.trim())"
         return self.browser.run(script)
+
+    def judged(self, caption: str, seconds: float = 60) -> list[str]:
+        """The words of the caption in the box, once they are judged, each with what is left without it."""
+        fresh = "document.querySelector('#clipcap_judged .clipcap_judged:not(.clipcap_outdated)')"
+        of = f"return {fresh}?.dataset.clipcapOf"
+        wait_for(lambda: self.browser.run(of) == caption, f"the judgement of {caption}", seconds)
+        words = "[...document.querySelectorAll('#clipcap_judged [data-clipcap-without]')]"
+        return self.browser.run(f"return {words}.map((word) => word.dataset.clipcapWithout)")
+
+    def drop_word(self, place: int) -> None:
+        """Click a word of the judged caption."""
+        words = "document.querySelectorAll('#clipcap_judged [data-clipcap-without]')"
+        self.browser.run(f"{words}[arguments[0]].click()", place)
