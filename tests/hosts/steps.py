@@ -109,7 +109,7 @@ def made_with_caption(page: HostPage, maker: Maker) -> str:
 
 
 def gallery_button(of: str) -> Step:
-    """The button beside a gallery brings its picture into our tab."""
+    """The button beside a gallery brings its picture into our tab, in place of the one that is there."""
 
     def step(page: HostPage) -> str:
         maker = page.kind.extras if of == "extras" else page.kind.txt2img
@@ -117,9 +117,11 @@ def gallery_button(of: str) -> Step:
         if not page.pictures(maker.gallery):
             raise NotThere("no picture was made to send")
         name = maker.gallery.removeprefix("#").removesuffix("_gallery")
+        before = page.pictures("#clipcap_image")
         page.press(f"#{name}_send_to_clipcap")
         page.shows("#clipcap_root")
-        wait_for(lambda: page.ours.enabled("run"), "the picture in our tab", 30)
+        wait_for(lambda: page.pictures("#clipcap_image") not in ([], before), "its picture in our tab", 60)
+        wait_for(lambda: page.ours.enabled("run"), "Caption to be enabled", 60)
         return page.ours.text("status")
 
     return step
@@ -150,7 +152,11 @@ def interrogate(page: HostPage) -> str:
     if page.browser.run("return document.getElementById('clipcap_interrogate') === null"):
         raise NotThere("the host has a button of its own")
     target = next(target for target in page.kind.targets if target.name == "img2img")
-    page.tab(target.tab)
+    page.open_ours()
+    page.ours.put("image", [PHOTO])
+    page.ours.write("caption", KEPT)
+    page.ours.press(f"send_{target.name}")
+    page.shows(target.picture)
     page.write(target.prompt, "")
     page.press("#clipcap_interrogate")
     return wait_for(lambda: page.value(target.prompt), "words in the prompt", SLOW)

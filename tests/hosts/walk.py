@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -28,8 +28,9 @@ from program import laid_into, running, versions
 from webui_page import HostPage
 
 
-def walk(name: str, folder: Path, python: Path, out: Path) -> Walked:
-    """Start the host, take every step, leave `name`.json, a log and a picture a step in `out`."""
+def walk(name: str, folder: Path, python: Path, out: Path, only: Sequence[str] = ()) -> Walked:
+    """Start the host, take every step (or those in whose names is one of `only`), leave `name`.json, a log
+    and a picture a step in `out`."""
     kind = KINDS[name]
     out.mkdir(parents=True, exist_ok=True)
     with laid_into(folder), running(kind, folder, python, out / f"{name}.log") as address:
@@ -39,6 +40,8 @@ def walk(name: str, folder: Path, python: Path, out: Path) -> Walked:
             page.open()
             outcomes = []
             for number, (said, step) in enumerate(steps_of(kind)):
+                if only and not any(part in said for part in only):
+                    continue
                 outcomes.append(take(page, said, step))
                 browser.screenshot(out / f"{name}-{number:02}.png")
                 print(outcomes[-1], flush=True)
@@ -94,8 +97,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="the host's checkout")
     parser.add_argument("--python", type=Path, required=True, help="the interpreter with its requirements")
     parser.add_argument("--out", type=Path, default=Path("walked"), help="for tables, logs and screenshots")
+    parser.add_argument("--only", nargs="+", default=(), help="parts of the names of the steps to take")
     told = parser.parse_args()
-    walked = walk(told.host, told.folder.absolute(), told.python.absolute(), told.out.absolute())
+    places = (told.folder.absolute(), told.python.absolute(), told.out.absolute())
+    walked = walk(told.host, *places, told.only)
     text = table(read(path) for path in sorted(told.out.glob("*.json")))
     (told.out / "hosts.md").write_text(text, encoding="utf-8")
     return int(any(outcome.state == "failed" for outcome in walked.outcomes))
