@@ -80,29 +80,32 @@ BEAMS = {"num_beams": 5}
 
 PUBLISHED: tuple[PublishedModel, ...] = (
     PublishedModel(
-        "clipcap-flickr8k-gradient", "The paper's ClipCap, trained on Flickr8k with clipped gradients",
+        "clipcap-flickr8k-gradient",
+        "Short sentences on photos of people and dogs: the paper's ClipCap (Flickr8k, clipped gradients)",
         repo="Anshler/clip-prefix", file="flickr8k_gradient.pt", encoder=VIT_L, training={"data": "flickr8k"},
         licence=FLICKR_LICENCE, terms=FLICKR_TERMS, size=651_000_000,
     ),
     PublishedModel(
-        "sbg-flickr8k", "The paper's selective blind guessing: captions from keywords that CLIP finds",
+        "sbg-flickr8k",
+        "Short sentences from keywords that CLIP finds; you can change them: the paper's blind guessing",
         repo="Anshler/selective-blind-guessing", kind="sbg", encoder=VIT_L, training={"data": "flickr8k"},
         decoding={"temperature": 1.0, "top_k": 50, "num_candidates": 5, "rank_by": "similarity", "seed": 0},
         licence=FLICKR_LICENCE, terms=FLICKR_TERMS, size=497_760_000,
     ),
     PublishedModel(
-        "clipcap-coco", "CLIP_prefix_caption's COCO model: MLP mapper, GPT-2 trained along", encoder=VIT_B,
-        decoding=BEAMS, training={"data": "coco"}, licence="mit", size=636_000_000,
+        "clipcap-coco",
+        "Sentences on everyday photos: CLIP_prefix_caption's COCO model (MLP mapper, GPT-2 trained along)",
+        encoder=VIT_B, decoding=BEAMS, training={"data": "coco"}, licence="mit", size=636_000_000,
     ),
     PublishedModel(
         "clipcap-conceptual",
-        "CLIP_prefix_caption's Conceptual Captions model: MLP mapper, GPT-2 trained along",
+        "Captions as under pictures on the web: CLIP_prefix_caption's Conceptual Captions model (MLP mapper)",
         encoder=VIT_B, decoding=BEAMS, training={"data": "conceptual-captions"}, licence="mit",
         size=636_000_000,
     ),
     PublishedModel(
         "clipcap-coco-transformer",
-        "CLIP_prefix_caption's COCO model with a transformer mapper and GPT-2 as it was",
+        "Sentences on everyday photos, a smaller file: CLIP_prefix_caption's COCO model (transformer mapper)",
         encoder=RN50X4, decoding=BEAMS, training={"data": "coco"}, licence="mit", size=230_000_000, gpt2=True,
     ),
 )  # fmt: skip
