@@ -322,10 +322,10 @@ function clipcap_checked() {
     setTimeout(() => clipcap_find("judged")?.querySelector(".clipcap_judged") && clipcap_worded(), 100);
 }
 
-// Each candidate begins with its similarity; draw it as a bar, relative to the best.
+// Each candidate begins with its similarity, score or likelihood; draw it as a bar, relative to the best.
 function clipcap_bars() {
     const labels = Array.from(clipcap_find("candidates")?.querySelectorAll("label") || []);
-    const numbers = labels.map((label) => Number((label.textContent.match(/^\s*(-?\d\.\d\d)/) || [])[1]));
+    const numbers = labels.map((label) => Number((label.textContent.match(/^\s*(-?\d\.\d\d|\d+(?=%))/) || [])[1]));
     const best = Math.max(...numbers.filter((number) => !Number.isNaN(number)), 0);
     labels.forEach((label, place) => {
         const share = best > 0 && numbers[place] > 0 ? numbers[place] / best : 0;
