@@ -23,7 +23,7 @@ from clipcap_ext.__main__ import main
 from clipcap_ext.batch.folder import FolderTask, Plan, note_of, plan_folder
 from clipcap_ext.batch.run import run_plan
 from clipcap_ext.batch.wording import Wording
-from clipcap_ext.caption import Candidate, Caption, Doubt
+from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Doubt
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.service.asker import Asker
 from clipcap_ext.service.downloads import Downloads
@@ -38,6 +38,7 @@ from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
 from clipcap_ext.webui.tab.binding import Answer
 from clipcap_ext.webui.tab.compat import Unreadable, able
 from clipcap_ext.webui.tab.context import Context
+from clipcap_ext.webui.tab.decoding import build_control
 from clipcap_ext.webui.tab.folder.asked import Asked
 from clipcap_ext.webui.tab.folder.looking import look
 from clipcap_ext.webui.tab.folder.pane import build_folder
@@ -377,3 +378,11 @@ def test_the_list_says_here_or_how_much_is_to_be_fetched(context: Context) -> No
     assert states[MODEL] == states["tiny-flickr8k"] == "here"
     assert states["clipcap-flickr8k-gradient"].endswith((" MB", " GB"))
     assert "clipcap-coco" not in states, "nobody can download it here"
+
+
+def test_a_list_that_takes_other_words_offers_the_tasks_by_what_they_are_sent_as(context: Context) -> None:
+    option = DecodingOptions.table()["task"]
+    with gr.Blocks():
+        shown = build_control(context.words, "task", option.control, "sentence")
+    values = [one[1] if isinstance(one, tuple) else one for one in shown.choices]
+    assert values == list(option.control.names)

@@ -17,6 +17,8 @@ pytest.importorskip("gradio", reason="no gradio here; test_beside_the_hosts.py r
 import gradio as gr
 
 from clipcap_ext.batch.sidecar import FORMATS
+from clipcap_ext.caption import TASKS
+from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.service.host import HostComponents
@@ -24,6 +26,7 @@ from clipcap_ext.service.model_facts import licence_of, purpose_of, sample_of, s
 from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.webui.tab import build
+from clipcap_ext.webui.tab.compat import MAJOR
 from clipcap_ext.webui.tab.ids import HIDDEN
 from clipcap_ext.webui.words import Words
 
@@ -72,13 +75,14 @@ def texts_of(component: Any) -> Iterator[str]:
 
 def names(host: SendingHost) -> list[str]:
     """What is no word of ours, long ones first."""
-    said = [str(host.models_dir), "https://huggingface.co", ".pt", *FORMATS, *TITLES.values()]
+    said = list(TASKS) if MAJOR < 4 else []  # its lists show the values themselves
+    said += [str(host.models_dir), "https://huggingface.co", ".pt", *FORMATS, *TITLES.values()]
     for entry in CaptionService(host).models():
         sample = sample_of(entry)
         said += [entry.name, str(entry.folder), licence_of(entry), terms_of(entry), purpose_of(entry)]
         said += [scores_of(entry), sample.caption if sample else ""]
     for model in (*PUBLISHED, *KNOWN_MODELS):
-        said += [model.name, model.licence]
+        said += [model.name, model.licence, problem_to_fetch(model)]  # errors are in English everywhere
     return sorted(filter(None, said), key=len, reverse=True)
 
 

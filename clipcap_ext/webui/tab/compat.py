@@ -3,6 +3,7 @@ version."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ def forgotten(component: Any) -> Any:
     good."""
     component.do_not_save_to_config = True
     return component
+
+
+def listed(choices: Sequence[tuple[str, str]]) -> list[Any]:
+    """The choices of a list, (what is shown, its value) each. Gradio 3's takes no such pairs and shows the
+    values."""
+    return list(choices) if MAJOR >= 4 else [value for _, value in choices]
 
 
 def hidden_text(name: str) -> gr.Textbox:

@@ -14,7 +14,7 @@ from clipcap_ext.decoding_option import STRATEGIES, Control
 from clipcap_ext.engine.catalog import ModelEntry
 from clipcap_ext.webui.decoding_controls import STRATEGY, DecodingForm, rows
 from clipcap_ext.webui.tab.binding import Answer, follow, on
-from clipcap_ext.webui.tab.compat import QUICK, forgotten
+from clipcap_ext.webui.tab.compat import QUICK, forgotten, listed
 from clipcap_ext.webui.tab.context import Context
 from clipcap_ext.webui.tab.ids import elem_id
 from clipcap_ext.webui.words import Words
@@ -41,7 +41,7 @@ def build_control(words: Words, name: str, control: Control, start: Any) -> Any:
     if control.names:
         choices = [(words(text), value) for value, text in control.names.items()]
         if control.own_words:
-            return gr.Dropdown(choices, value=start, allow_custom_value=True, **looks)
+            return gr.Dropdown(listed(choices), value=start, allow_custom_value=True, **looks)
         return gr.Radio(choices, value=start, **looks)
     if control.low is None or control.high is None:
         return gr.Number(start, precision=0, **looks)

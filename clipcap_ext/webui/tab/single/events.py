@@ -114,15 +114,18 @@ def _wire_caption(context: Context, pane: SinglePane) -> None:
     def changed(text: str | None, history: list[str]) -> Answer:
         text = text or ""
         return {
-            box.tokens: token_count(context.words, count_tokens(text)),
             box.undo: able(any(earlier != text for earlier in history)),
             **dict.fromkeys([box.copy, *sends], able(bool(text.strip()))),
         }
 
+    def counted(text: str | None) -> Answer:
+        return {box.tokens: token_count(context.words, count_tokens(text or ""))}
+
     def undo(text: str | None, history: list[str]) -> Answer:
         return dict(zip(boxes, undone(history, text), strict=True))
 
-    follow(box.text.change, changed, both, [box.tokens, box.undo, box.copy, *sends])
+    follow(box.text.change, changed, both, [box.undo, box.copy, *sends])
+    follow(box.text.change, counted, {"text": box.text}, [box.tokens])  # the first count loads a vocabulary
     follow(box.candidates.input, take, {"chosen": box.candidates, **both}, boxes)
     on(box.undo.click, undo, both, boxes, **QUICK)
     on(pane.found.use.click, take, {"chosen": pane.found.text, **both}, boxes, **QUICK)
