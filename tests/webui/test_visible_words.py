@@ -18,9 +18,8 @@ import gradio as gr
 
 from clipcap_ext.batch.sidecar import FORMATS
 from clipcap_ext.caption import TASKS
-from clipcap_ext.engine.image_to_text.describing import problem_to_fetch
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
-from clipcap_ext.engine.published.published_models import PUBLISHED
+from clipcap_ext.engine.catalog import list_to_fetch
+from clipcap_ext.engine.folder_kinds import problem_to_fetch
 from clipcap_ext.service.host import HostComponents
 from clipcap_ext.service.model_facts import licence_of, purpose_of, sample_of, scores_of, terms_of
 from clipcap_ext.service.service import CaptionService
@@ -81,7 +80,7 @@ def names(host: SendingHost) -> list[str]:
         sample = sample_of(entry)
         said += [entry.name, str(entry.folder), licence_of(entry), terms_of(entry), purpose_of(entry)]
         said += [scores_of(entry), sample.caption if sample else ""]
-    for model in (*PUBLISHED, *KNOWN_MODELS):
+    for model in list_to_fetch(folders=[host.models_dir]):
         said += [model.name, model.licence, problem_to_fetch(model)]  # errors are in English everywhere
     return sorted(filter(None, said), key=len, reverse=True)
 
