@@ -83,10 +83,9 @@ def test_a_task_is_asked_where_the_model_has_tasks(asked_folder: Path) -> None:
         asking = {**ASKING, "task": task}
         picture = tiny_images(1)[0]
         last_of(caption_picture(context, pane, picture, Shown(), "my-chat", "", [], asking, Asker()))
-        said[task] = context.service.caption(
-            picture, "my-chat", chosen_form(context, "my-chat", asking).options()
-        )
-    assert said["sentence"].text != said["What is in it?"].text
+        options = chosen_form(context, "my-chat", asking).options()
+        said[task] = context.service.caption([picture], "my-chat", options).captions[0].text
+    assert said["sentence"] != said["What is in it?"]
 
 
 def test_another_task_may_be_longer_unless_somebody_says_how_long(context: Context) -> None:
