@@ -56,7 +56,7 @@ lint: setup  ## check style and types
 	@$(PY) -m mypy
 
 benchmarks: setup  ## measure speed and memory, and write benchmarks/README.md (on a quiet machine)
-	@for name in decoding training_step streaming loading "bundled clipcap_ext/examples"; do \
+	@for name in decoding training_step streaming loading fast_start "bundled clipcap_ext/examples"; do \
 		set -- $$name; PYTHONPATH=. $(PY) benchmarks/$$1.py $$2 || exit 1; done
 
 clean:  ## remove the links and what tests leave behind (not the cached environments)
