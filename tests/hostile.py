@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from published import published_mlp, save
 
-HUGE = 10_000_000_000
+HUGE = 12_000_000_000
 PROTO, STOP = b"\x80\x02", b"."
 
 
@@ -184,7 +184,7 @@ def _not_plain_files(folder: Path, good: bytes) -> dict[str, str]:
     (folder / "link_to_nothing.pt").symlink_to(folder / "gone.pt")
     os.mkfifo(folder / "pipe.pt")
     return {
-        "sparse.pt": "10.0 GB", "sparse_zip.pt": "the rest is holes",
+        "sparse.pt": "12.0 GB", "sparse_zip.pt": "the rest is holes",
         "sparse.safetensors": "the rest is holes",
         "link_out.pt": "a link out of its folder", "link_to_nothing.pt": "No such file", "pipe.pt": "no file",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from clipcap_ext.__main__ import main
 from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import find_model, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.factory import load_captioner
+from clipcap_ext.engine.folder_kinds import OF_OTHERS
 from clipcap_ext.errors import CheckpointError, DownloadError, ModelNotFound
 from clipcap_ext.hub.client import HubClient
 from clipcap_ext.hub.download import Download
@@ -194,5 +195,6 @@ def test_what_is_refused_is_listed_with_the_reason(
     (models / "models.json").write_text('{"format": "clipcap-ext-models-1", "models": {"a": {"rep": "x/y"}}}')
     out = terminal("models")[1]
     refused = {one.split()[0]: one for one in out.splitlines() if "cannot be used" in one}
-    assert set(refused) == {"half", "photo", "models.json"}
+    lacking = {model.name for model in OF_OTHERS}  # where the installed transformers is too old for them
+    assert set(refused) - lacking == {"half", "photo", "models.json"}
     assert "so it is no checkpoint" in refused["half"] and "Did you mean repo?" in refused["models.json"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clipcap_ext.engine.catalog import find_model, list_models, list_to_fetch
-from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
+from clipcap_ext.engine.folder_kinds import OF_OTHERS
 from clipcap_ext.engine.published.models_json import FORMAT, read_own_models
 from clipcap_ext.engine.published.published_models import PUBLISHED
 from clipcap_ext.errors import CheckpointError
@@ -89,4 +89,4 @@ def test_a_spoilt_file_hides_no_other_model(tmp_path: Path) -> None:
     entries = list_models(folders=[tmp_path])
     assert {entry.name for entry in entries} == {entry.name for entry in list_models()} | {"models.json"}
     assert "cannot be read as JSON" in entries[-1].problem
-    assert list_to_fetch(folders=[tmp_path]) == [*PUBLISHED, *KNOWN_MODELS]
+    assert list_to_fetch(folders=[tmp_path]) == [*PUBLISHED, *OF_OTHERS]
