@@ -8,8 +8,8 @@ PYTEST_ARGS ?=
 WORKERS ?= auto
 UI_ARGS ?=
 
-# One process a core, one thread a process; the tests of one file stay in one process, for they share what is slow to make.
-RUN_TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
+# One process a core, one thread a process; what shares something slow to make stays in one process (tests/conftest.py).
+RUN_TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui screenshots test test-browser test-ui-environments test-compat test-processors lint benchmarks clean

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "transformers", "tokenizers", "open_clip_torch", "timm", "numpy", "pillow")
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+LONGEST = tuple(str(ROOT / "tests" / room) for room in ("webui/browser", "doors", "reproduce", "train"))
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
 
 
@@ -24,14 +25,24 @@ def pytest_report_header() -> str:
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs Java where there is none."""
-    if shutil.which("java"):
-        return
-    reason = "no Java runtime: METEOR and the PTB tokenizer need one (Debian: default-jre-headless)"
-    for item in items:
-        if "java" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason=reason))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs Java where there is none; keep together what shares a slow fixture, and begin with what
+    takes longest, so that no process waits at the end."""
+    if not shutil.which("java"):
+        reason = "no Java runtime: METEOR and the PTB tokenizer need one (Debian: default-jre-headless)"
+        for item in items:
+            if "java" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(_shared(item)))
+        items.sort(key=lambda item: not str(item.path).startswith(LONGEST))
+
+
+def _shared(item: pytest.Item) -> str:
+    """What the tests of one process share: a file's fixtures, or a gradio's server and browser."""
+    gradio = getattr(item, "callspec", None) and item.callspec.params.get("gradio_python")
+    return gradio or str(item.path)
 
 
 @pytest.fixture(scope="session", autouse=True)
