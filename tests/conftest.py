@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "transformers", "tokenizers", "open_clip_torch", "timm", "numpy", "pillow")
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
-LONGEST = tuple(str(ROOT / "tests" / room) for room in ("webui/browser", "doors", "reproduce", "train"))
+LONGEST = ("webui/browser", "webui/test_beside_the_hosts.py", "doors", "fuzz", "reproduce", "train")
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
 
 
@@ -36,13 +36,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             item.add_marker(pytest.mark.xdist_group(_shared(item)))
-        items.sort(key=lambda item: not str(item.path).startswith(LONGEST))
+        items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests").as_posix()))
 
 
 def _shared(item: pytest.Item) -> str:
-    """What the tests of one process share: a file's fixtures, or a gradio's server and browser."""
-    gradio = getattr(item, "callspec", None) and item.callspec.params.get("gradio_python")
-    return gradio or str(item.path)
+    """What tests of one process share: the browsers and their servers, or a file's fixtures."""
+    return "browser" if item.path.parent.name == "browser" else str(item.path)
+
+
+def _rank(path: str) -> int:
+    """The place of a file of tests in LONGEST, or behind it."""
+    return next((rank for rank, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

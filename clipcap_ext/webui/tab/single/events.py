@@ -73,7 +73,7 @@ def _wire_run(context: Context, header: Header, pane: SinglePane, inputs: dict[s
         begun := on(pane.begin.click, run, inputs, pane.outputs, "clipcap_begun", **QUIET),
         on(pane.keywords.again.click, run, edited, pane.outputs, "clipcap_beside", **QUIET),
     ):
-        on(ended.then, model_is_here, model, [pane.begin, header.facts], **QUICK)
+        follow(ended.then, model_is_here, model, [pane.begin, header.facts])  # one may be chosen now
     page_only(begun.then, "clipcap_ended")
     on(pane.stop.click, stop, {"mine": pane.mine}, **QUICK)
 
