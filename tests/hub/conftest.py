@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_hub import CONTENT, FILE, REPO, VIT_L, FakeHub, sha256
+from PIL import Image
 from small_repositories import published_files, small_clip
 
 
@@ -75,3 +76,18 @@ def models(
     folder = tmp_path / "models"
     monkeypatch.setenv("CLIPCAP_MODELS", str(folder))
     return folder
+
+
+@pytest.fixture
+def default_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where models are looked for if nobody says where, in a home of its own; see `hub`."""
+    monkeypatch.delenv("CLIPCAP_MODELS")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "xdg" / "clipcap-ext" / "models"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture on the disk."""
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.jpg")
+    return tmp_path / "a.jpg"

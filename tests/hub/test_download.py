@@ -3,17 +3,14 @@ asked."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_hub import COCO, PAPER, SBG, VIT_L, FakeHub, sha256
 from PIL import Image
+from terminal import Terminal, typed
 
-from clipcap_ext.__main__ import main
-from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import find_model, is_ready, list_models, list_to_fetch
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.engine.folder_kinds import OF_OTHERS
@@ -136,18 +133,11 @@ def test_a_bundled_model_is_not_removed(models: Path) -> None:
 
 
 @pytest.fixture
-def terminal(models: Path) -> Callable[..., tuple[int, str, str]]:
-    def run(*words: str) -> tuple[int, str, str]:
-        streams = Streams(io.StringIO(), io.StringIO())
-        code = main(words, streams)
-        return code, streams.out.getvalue(), streams.err.getvalue()
-
-    return run
+def terminal(models: Path) -> Terminal:
+    return typed
 
 
-def test_the_commands_download_list_and_remove(
-    terminal: Callable[..., tuple[int, str, str]], hub: FakeHub
-) -> None:
+def test_the_commands_download_list_and_remove(terminal: Terminal, hub: FakeHub) -> None:
     def line(name: str) -> str:
         return next(one for one in terminal("models")[1].splitlines() if one.startswith(name))
 
@@ -166,7 +156,7 @@ def test_the_commands_download_list_and_remove(
 
 
 def test_a_failed_download_tells_the_terminal_how_to_place_the_file(
-    terminal: Callable[..., tuple[int, str, str]], hub: FakeHub, models: Path
+    terminal: Terminal, hub: FakeHub, models: Path
 ) -> None:
     content = hub.repos["Anshler/clip-prefix"]["flickr8k_gradient.pt"]
     hub.behaviour.wrong_bytes = 99
@@ -175,9 +165,7 @@ def test_a_failed_download_tells_the_terminal_how_to_place_the_file(
     assert str(models / "hub" / "Anshler--clip-prefix" / "flickr8k_gradient.pt") in err
 
 
-def test_ctrl_c_says_how_to_go_on(
-    terminal: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_says_how_to_go_on(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*request: object) -> None:
         raise KeyboardInterrupt
 
@@ -186,9 +174,7 @@ def test_ctrl_c_says_how_to_go_on(
     assert code == 130 and "run the same command again to go on" in err
 
 
-def test_what_is_refused_is_listed_with_the_reason(
-    terminal: Callable[..., tuple[int, str, str]], models: Path
-) -> None:
+def test_what_is_refused_is_listed_with_the_reason(terminal: Terminal, models: Path) -> None:
     (models / "half").mkdir(parents=True)
     (models / "half" / "weights.pt").write_bytes(b"x")
     (models / "photo.pt").write_bytes(b"no weights")

@@ -4,18 +4,14 @@ not fetched."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_hub import FakeHub
-from PIL import Image
+from terminal import Terminal, typed
 from tiny_asked import has, save_asked
 
-from clipcap_ext.__main__ import main
-from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.image_to_text import describing
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
 
@@ -26,31 +22,17 @@ KINDS = [
     pytest.param(kind, marks=pytest.mark.skipif(not has(kind), reason=f"no {kind} in this transformers"))
     for kind in SHARDED
 ]
-Terminal = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def models(default_models: Path) -> Path:
     """Where models are looked for if nobody says where."""
-    monkeypatch.delenv("CLIPCAP_MODELS")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "xdg" / "clipcap-ext" / "models"
+    return default_models
 
 
 @pytest.fixture
 def terminal(models: Path) -> Terminal:
-    def run(*words: object) -> tuple[int, str, str]:
-        streams = Streams(io.StringIO(), io.StringIO())
-        code = main([str(word) for word in words], streams)
-        return code, streams.out.getvalue(), streams.err.getvalue()
-
-    return run
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.jpg")
-    return tmp_path / "a.jpg"
+    return typed
 
 
 def listed(terminal: Terminal, name: str) -> dict[str, object]:

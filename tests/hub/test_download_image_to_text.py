@@ -8,18 +8,15 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from fake_hub import FakeHub
-from PIL import Image
 from safetensors.torch import load, save
+from terminal import Terminal, typed
 
-from clipcap_ext.__main__ import main
-from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import find_model
 from clipcap_ext.engine.image_to_text.describing import check_config, problem_to_fetch
 from clipcap_ext.engine.image_to_text.known_models import KNOWN_MODELS
@@ -31,35 +28,19 @@ ASKED, REPO, NAME = "hf:someone/tiny-git", "someone/tiny-git", "someone--tiny-gi
 NOT_TAKEN = {
     "pytorch_model.bin": b"a pickle", "modeling_git.py": b"print()", "tf_model.h5": b"", "deep/x.json": b"{}",
 }  # fmt: skip
-Terminal = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def default_folder(
-    hub: FakeHub, image_to_text_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def default_folder(hub: FakeHub, image_to_text_folder: Path, default_models: Path) -> Path:
     """Where models are looked for if nobody says where; the Hub has a repository as people publish them."""
     files = {path.name: path.read_bytes() for path in (image_to_text_folder / "my-git").iterdir()}
     hub.repos = {REPO: {**files, **NOT_TAKEN, "README.md": b"---\nlicense: mit\n---\n\nA tiny GIT."}}
-    monkeypatch.delenv("CLIPCAP_MODELS")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "xdg" / "clipcap-ext" / "models"
+    return default_models
 
 
 @pytest.fixture
 def terminal(default_folder: Path) -> Terminal:
-    def run(*words: object) -> tuple[int, str, str]:
-        streams = Streams(io.StringIO(), io.StringIO())
-        code = main([str(word) for word in words], streams)
-        return code, streams.out.getvalue(), streams.err.getvalue()
-
-    return run
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    Image.linear_gradient("L").convert("RGB").save(tmp_path / "a.jpg")
-    return tmp_path / "a.jpg"
+    return typed
 
 
 def test_fetched_once_recorded_captioning_and_removed(

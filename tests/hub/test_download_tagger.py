@@ -4,18 +4,15 @@ folder."""
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_hub import FakeHub
 from PIL import Image
+from terminal import Terminal, typed
 from tiny_tagger import write_tagger
 
-from clipcap_ext.__main__ import main
-from clipcap_ext.cli.streams import Streams
 from clipcap_ext.engine.catalog import list_to_fetch
 from clipcap_ext.engine.tagger import describing
 
@@ -28,27 +25,19 @@ RUNS = pytest.mark.skipif(
     importlib.util.find_spec("onnxruntime") is None,
     reason="onnxruntime is not installed here: pip install .[taggers]",
 )
-Terminal = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def folder(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(hub: FakeHub, tmp_path: Path, default_models: Path) -> Path:
     """Where models are looked for if nobody says where; the Hub has a tagger's repository."""
     made = write_tagger(tmp_path / "made")
     hub.repos = {REPO: {**{path.name: path.read_bytes() for path in made.iterdir()}, **NOT_TAKEN}}
-    monkeypatch.delenv("CLIPCAP_MODELS")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "xdg" / "clipcap-ext" / "models" / NAME
+    return default_models / NAME
 
 
 @pytest.fixture
 def terminal(folder: Path) -> Terminal:
-    def run(*words: object) -> tuple[int, str, str]:
-        streams = Streams(io.StringIO(), io.StringIO())
-        code = main([str(word) for word in words], streams)
-        return code, streams.out.getvalue(), streams.err.getvalue()
-
-    return run
+    return typed
 
 
 @pytest.fixture

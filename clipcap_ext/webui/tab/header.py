@@ -68,7 +68,8 @@ def list_states(context: Context) -> dict[str, str]:
     """What stands behind each name in the list of models: that it is here, or how much is to be fetched."""
     sizes = dict(context.downloads.fetchable())
     here = context.words("here")
-    return {name: size_text(sizes[name]) if sizes.get(name) else here for name in offered(context)}
+    names = [*usable(context), *sizes]
+    return {name: size_text(sizes[name]) if sizes.get(name) else here for name in names}
 
 
 def facts_line(context: Context, name: str | None) -> str:
