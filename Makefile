@@ -9,7 +9,7 @@ WORKERS ?= auto
 UI_ARGS ?=
 
 # One process a core, one thread a process; what shares something slow to make stays in one process (tests/conftest.py).
-RUN_TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+RUN_TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui screenshots test test-browser test-ui-environments test-compat test-processors lint benchmarks clean

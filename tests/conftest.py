@@ -25,23 +25,33 @@ def pytest_report_header() -> str:
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs Java where there is none; keep together what shares a slow fixture, and begin with what
-    takes longest, so that no process waits at the end."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs Java where there is none; begin with what takes longest, so that no process waits at
+    last."""
     if not shutil.which("java"):
         reason = "no Java runtime: METEOR and the PTB tokenizer need one (Debian: default-jre-headless)"
         for item in items:
             if "java" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=reason))
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_shared(item)))
-        items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests").as_posix()))
+    items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests").as_posix()))
 
 
-def _shared(item: pytest.Item) -> str:
-    """What tests of one process share: the browsers and their servers, or a file's fixtures."""
-    return "browser" if item.path.parent.name == "browser" else str(item.path)
+@pytest.hookimpl(optionalhook=True)  # xdist's, which not every environment has
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Tests that share something slow to make run in one process, one after another."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Spread(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _shared(nodeid)
+
+    return Spread(config, log)
+
+
+def _shared(nodeid: str) -> str:
+    """What a test shares with others: the browsers and their servers, or its file's fixtures."""
+    file = nodeid.split("::")[0]
+    return "browser" if "webui/browser/" in file else file
 
 
 def _rank(path: str) -> int:
