@@ -64,7 +64,10 @@ class TrainConfig:
     eps: float = option(1e-8, "AdamW's epsilon.", low=0)
     clip_norm: float = option(0.0, "Largest global norm of the gradient; 0 is off.", low=0)
     ema: float = option(0.0, "Decay of averaged weights, the ones then saved; 0 is off.", low=0, high=0.99999)
-    precision: str = option("fp32", "Arithmetic of a step.", choices=("fp32", "bf16", "fp16"))
+    precision: str = option(
+        "fp32", "Arithmetic of a step; fp32 stands for bf16 where that would be imitated.",
+        choices=("fp32", "bf16", "fp16"),
+    )  # fmt: skip
     device: str = option("auto", "auto takes an accelerator if there is one.", choices=("auto", "cpu"))
     workers: int = option(1, "Threads that prepare batches while the model steps.", low=1, high=64)
     validate_images: int = option(0, "Validation images looked at after each epoch; 0 is all.", low=0)

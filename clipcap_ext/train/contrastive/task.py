@@ -24,6 +24,7 @@ from clipcap_ext.train.contrastive.module import ContrastiveModule, contrastive_
 from clipcap_ext.train.contrastive.pixels import Augmentation, Pixels
 from clipcap_ext.train.contrastive.word_start import token_table
 from clipcap_ext.train.data import load_splits, validation_subset
+from clipcap_ext.train.loop.arithmetic import step_type
 from clipcap_ext.train.loop.batches import ItemTask, pad_ids
 from clipcap_ext.train.task import RunFacts, decay_groups
 
@@ -112,7 +113,8 @@ class ContrastiveTask(ItemTask):
     def validate(self) -> dict[str, float]:
         """Loss over batches of photos with one caption each, and recall at 1, 5 and 10 both ways over all
         captions."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        half = step_type(self.config.precision, self._device)
+        with torch.autocast(self._device.type, half or torch.bfloat16, enabled=half is not None):
             images = [
                 self.module.image_features(self._on_device(self._val_pixels.plain(part)))
                 for part in self._chunks()

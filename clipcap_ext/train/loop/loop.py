@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clipcap_ext.ahead import prepare_ahead
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
+from clipcap_ext.train.loop.arithmetic import imitated, step_type
 from clipcap_ext.train.loop.batches import share
 from clipcap_ext.train.loop.places import BEST, LAST
 from clipcap_ext.train.loop.run_log import Record, clock
@@ -26,8 +27,6 @@ from clipcap_ext.train.task import Batch, RunFacts, Task
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Trainer(Generic[Batch]):
@@ -41,10 +40,9 @@ class Trainer(Generic[Batch]):
         """`stop` is asked after every step; once true the state is saved and the run ends early."""
         self.task, self.config, self._out, self._accelerator = task, task.config, out, accelerator
         self._preset, self._departures, self._say, self._stop = preset, departures, say, stop
-        if self.config.precision == "fp16" and accelerator.device.type != "cuda":
-            raise UsageError(
-                f"precision=fp16 needs a GPU, here is {accelerator.device.type}: take bf16 or fp32."
-            )
+        self._dtype = step_type(self.config.precision, accelerator.device)
+        if instead := imitated(self.config.precision, accelerator.device):
+            say(instead)
         self._parts = self.config.accumulate * accelerator.num_processes
         if self.config.batch_size % self._parts:
             raise UsageError(
@@ -57,7 +55,6 @@ class Trainer(Generic[Batch]):
             task.parameter_groups(), betas=(self.config.beta1, self.config.beta2), eps=self.config.eps
         )
         self._highest = [group["lr"] for group in self.optimizer.param_groups]
-        self._dtype = DTYPES.get(self.config.precision)  # of autocast; None is float32 throughout
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype is torch.float16)
         self.average = WeightAverage(self.module, self.config.ema) if self.config.ema else None
         self.progress = Progress()
