@@ -396,6 +396,26 @@ function clipcap_ended() {
 
 function clipcap_pictured(values) {
     clipcap_shown = clipcap_mark_of(values.image);
+    clipcap_told();
+}
+
+// The box may show another picture some frames before gradio tells of it: nothing is said of that one yet.
+let clipcap_source = "";
+let clipcap_untold = 0;
+
+function clipcap_swapped() {
+    const source = clipcap_find("image").querySelector("img")?.src || "";
+    if (source !== clipcap_source) {
+        clipcap_source = source;
+        clearTimeout(clipcap_untold);
+        clipcap_untold = setTimeout(clipcap_told, 500); // or gradio told of it before
+        clipcap_compare();
+    }
+}
+
+function clipcap_told() {
+    clearTimeout(clipcap_untold);
+    clipcap_untold = 0;
     clipcap_compare();
 }
 
@@ -406,7 +426,7 @@ function clipcap_marked(name) {
 
 function clipcap_others() {
     const caption = clipcap_marked("caption_of");
-    const others = caption !== "" && caption !== clipcap_shown ? ["caption"] : [];
+    const others = caption !== "" && (caption !== clipcap_shown || clipcap_untold) ? ["caption"] : [];
     return clipcap_marked("status_of") === clipcap_shown ? others : [...others, "status"];
 }
 
@@ -475,6 +495,8 @@ function clipcap_start() {
         const change = { childList: true, subtree: true, characterData: true };
         new MutationObserver(clipcap_compare).observe(clipcap_find(name), change);
     }
+    const pictures = { childList: true, subtree: true, attributeFilter: ["src"] };
+    new MutationObserver(clipcap_swapped).observe(clipcap_find("image"), pictures);
     new MutationObserver(clipcap_mark_list).observe(clipcap_find("model"), { childList: true, subtree: true });
     new MutationObserver(clipcap_reach).observe(clipcap_find("root"), { childList: true, subtree: true });
     clipcap_reach();
