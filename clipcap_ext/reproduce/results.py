@@ -7,8 +7,8 @@ them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,19 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics.stored import restored
 from clipcap_ext.reproduce.commands import DATA, completing, making
-from clipcap_ext.reproduce.paper import PaperRow, read_tables
+from clipcap_ext.reproduce.pairs import pairs
+from clipcap_ext.reproduce.paper import PaperRow, PaperTable, read_tables
 from clipcap_ext.reproduce.parts import foreign_parts, missing_parts, wrong_parts
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import Recipe, recipes
-from clipcap_ext.reproduce.scores import PROTOCOLS, read_scores
-from clipcap_ext.reproduce.stand_in import ENCODERS, stand_in
+from clipcap_ext.reproduce.scored import Made, made_of
+from clipcap_ext.reproduce.scores import PROTOCOLS
 from clipcap_ext.reproduce.states import NEEDS, NOT_RUN, SAME_CODE, SMOKE, listed, state_of
 from clipcap_ext.reproduce.weights import is_finished, published_here
 
 FORMAT = "clipcap-ext-reproduce-1"
 DIGITS = 4
 LENGTHS = (6, 8, 10, 12, 14)  # the last word of each bin but the last, which has no end
-_SMOKE_AND_SEED = r"(?P<smoke>-smoke-\w+)?-seed(?P<seed>\d+)\.json"
 
 
 def assemble(out: Path, data: Mapping[str, Path] | None = None) -> dict[str, Any]:
@@ -40,18 +40,24 @@ def assemble(out: Path, data: Mapping[str, Path] | None = None) -> dict[str, Any
     return {
         "format": FORMAT, "version": __version__, "bootstrap": vars(Bootstrap()),
         "tables": {
-            name: {
-                "title": table.title, "source": table.source, "images": table.images,
-                "rows": [_row(recipe, out, (data or {}).get(name)) for recipe in recipes(name)],
-            }
+            name: _table(table, recipes(name), out, (data or {}).get(name))
             for name, table in read_tables().items()
         },
     }  # fmt: skip
 
 
-def _row(recipe: Recipe, out: Path, data: Path | None) -> dict[str, Any]:
+def _table(table: PaperTable, rows: list[Recipe], out: Path, data: Path | None) -> dict[str, Any]:
+    made = {recipe.row.name: made_of(recipe, out) for recipe in rows}
+    return {
+        "title": table.title, "source": table.source, "images": table.images,
+        "rows": [_row(recipe, made[recipe.row.name], out, data) for recipe in rows],
+        "pairs": pairs(list(chain.from_iterable(made.values()))),
+    }  # fmt: skip
+
+
+def _row(recipe: Recipe, kinds: Sequence[Made], out: Path, data: Path | None) -> dict[str, Any]:
     row = recipe.row
-    made = [*_found(recipe, out, False), *_found(recipe, out, True)]
+    made = [attempt(kind.runs, kind.recipe, kind.stand_in) for kind in kinds]
     if not made or made[0]["stand_in"] or made[0].get("smoke"):
         made.insert(0, open_row(recipe, out, data))
     return {
@@ -84,20 +90,6 @@ def missing_for(recipe: Recipe, places: Places) -> list[str]:
     if recipe.run == "sbg" and not places.labels(recipe.table.name).is_file():
         lacking.append("SBG's label bank")
     return lacking
-
-
-def _found(recipe: Recipe, out: Path, kind: bool) -> Iterator[dict[str, Any]]:
-    """What the scored runs say: the run in earnest first, then each smoke run."""
-    if kind and recipe.table.name not in ENCODERS:
-        return
-    recipe = stand_in(recipe) if kind else recipe
-    some = Places(out, kind).scores(recipe, 0)
-    by_kind: dict[str, dict[int, Path]] = {}
-    for path in some.parent.glob(some.name.replace("-seed0", "*-seed*")):
-        if found := re.fullmatch(some.name.replace("-seed0.json", _SMOKE_AND_SEED), path.name):
-            by_kind.setdefault(found["smoke"] or "", {})[int(found["seed"])] = path
-    for paths in (by_kind[smoke] for smoke in sorted(by_kind)):
-        yield attempt([read_scores(paths[seed]) for seed in sorted(paths)], recipe, kind)
 
 
 def attempt(runs: Sequence[Mapping[str, Any]], recipe: Recipe, kind: bool) -> dict[str, Any]:

@@ -64,11 +64,11 @@ def _difference(
     mixed = mixed - first.corpus_value((1 - swaps) @ first.rows + swaps @ second.rows)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Difference(
-        name, first.value, second.value, (float(low), float(high)), _p_value(drawn - drawn.mean(), gap),
-        _p_value(mixed, gap),
+        name, first.value, second.value, (float(low), float(high)), p_value(drawn - drawn.mean(), gap),
+        p_value(mixed, gap),
     )  # fmt: skip
 
 
-def _p_value(chance: np.ndarray, gap: float) -> float:
+def p_value(chance: np.ndarray, gap: float) -> float:
     """How often chance alone goes as far as `gap`; numbers that differ by rounding alone count as equal."""
     return float((np.sum(np.abs(chance) >= abs(gap) - 1e-12) + 1) / (len(chance) + 1))

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clipcap_ext.metrics.known import DEFAULT_METRICS, METRICS, keys_of
+from clipcap_ext.reproduce.report.budget import passes_of
+from clipcap_ext.reproduce.report.differences import differences_section
 from clipcap_ext.reproduce.report.gap import gap_paragraph
+from clipcap_ext.reproduce.report.numbers import line, number, signed
 from clipcap_ext.reproduce.report.stand_in_words import what_differs
 
 HEAD = """# Results
@@ -49,6 +52,7 @@ def _table(table: Row, plots: list[str]) -> Iterator[str]:
     if any(attempt["subset"] for _, attempt in made):
         yield from (SUBSET, "")
     if made:
+        yield from differences_section(table)
         yield from _both_protocols(made, columns)
         yield from _making(made)
         yield from what_differs(made)
@@ -81,14 +85,14 @@ def _by_domain(name: str) -> tuple[int, str]:
 
 def _figures(table: Row, columns: list[str]) -> Iterator[str]:
     """The paper's figures, ours under the same protocol, and the difference."""
-    yield _line(["row", "figures", *columns, "state"])
-    yield _line(["---"] * (len(columns) + 3))
+    yield line(["row", "figures", *columns, "state"])
+    yield line(["---"] * (len(columns) + 3))
     for row in table["rows"]:
         lacking = [attempt for attempt in row["attempts"] if "protocols" not in attempt]
         state = f"{lacking[0]['state']} {lacking[0]['needs']}".strip() if lacking else ""
-        paper = [_number(row["paper"].get(name)) for name in columns]
+        paper = [number(row["paper"].get(name)) for name in columns]
         protocol = f"the paper's ({row['protocol']} protocol)" if row["paper"] else "the paper has none"
-        yield _line([f"**{row['label']}**", protocol, *paper, state])
+        yield line([f"**{row['label']}**", protocol, *paper, state])
         for attempt in row["attempts"]:
             if "protocols" in attempt:
                 yield from _own_figures(row, attempt, columns, table["images"])
@@ -98,9 +102,9 @@ def _own_figures(row: Row, attempt: Row, columns: list[str], images: int | None)
     values = attempt["protocols"][row["protocol"]]["values"]
     subset = f", subset: {attempt['data']['images']} of {images} test photos" if attempt["subset"] else ""
     state = f"{attempt['state']}{subset}"
-    yield _line(["", _ours(attempt), *[_with_interval(values.get(name)) for name in columns], state])
+    yield line(["", _ours(attempt), *[_with_interval(values.get(name)) for name in columns], state])
     if row["paper"]:
-        yield _line(["", "difference", *[_difference(values.get(name)) for name in columns], ""])
+        yield line(["", "difference", *[_difference(values.get(name)) for name in columns], ""])
 
 
 def _ours(attempt: Row) -> str:
@@ -111,13 +115,13 @@ def _ours(attempt: Row) -> str:
 def _both_protocols(made: list[tuple[Row, Row]], columns: list[str]) -> Iterator[str]:
     rows = [row["name"] for row, _ in made]
     yield from ("Our captions, each scored both ways:", "")
-    yield _line(["row", "protocol", *columns])
-    yield _line(["---"] * (len(columns) + 2))
+    yield line(["row", "protocol", *columns])
+    yield line(["---"] * (len(columns) + 2))
     for row, attempt in made:
         for protocol, scored in attempt["protocols"].items():
-            cells = [_number(scored["values"].get(name, {}).get("value")) for name in columns]
+            cells = [number(scored["values"].get(name, {}).get("value")) for name in columns]
             label = f"{row['label']} ({_ours(attempt)})" if rows.count(row["name"]) > 1 else row["label"]
-            yield _line([label if protocol == "paper" else "", protocol, *cells])
+            yield line([label if protocol == "paper" else "", protocol, *cells])
     yield ""
 
 
@@ -127,16 +131,18 @@ def _making(made: list[tuple[Row, Row]]) -> Iterator[str]:
         "work):",
         "",
     )
-    yield _line(
-        ["row", "instead of the paper's parts", "preset", "seeds", "CIDEr-D a seed", "hours a training", "on"]
-    )
-    yield _line(["---"] * 7)
+    yield line(
+        ["row", "instead of the paper's parts", "preset", "passes", "seeds", "CIDEr-D a seed",
+         "hours a training", "on"]
+    )  # fmt: skip
+    yield line(["---"] * 8)
     for row, attempt in made:
         seeds = attempt["protocols"]["standard"]["values"]["CIDEr-D"]["seeds"]
         hours = f"{attempt['hours']:.2f}" if attempt["hours"] is not None else "published weights"
         cells = [row["label"], attempt["stands_in"] or "nothing", f"`{attempt['preset']}`"]
-        cells += [", ".join(map(str, attempt["seeds"])), " ".join(map(_number, seeds)), hours]
-        yield _line([*cells, "; ".join(attempt["hardware"])])
+        cells += [str(passes_of(attempt) or "")]
+        cells += [", ".join(map(str, attempt["seeds"])), " ".join(map(number, seeds)), hours]
+        yield line([*cells, "; ".join(attempt["hardware"])])
     yield ""
     signatures: dict[str, list[str]] = {}
     for row, attempt in made:
@@ -168,26 +174,14 @@ def _open_rows(table: Row) -> Iterator[str]:
         yield from ("To complete the open rows:", "", "```", *dict.fromkeys(commands), "```", "")
 
 
-def _line(cells: list[str]) -> str:
-    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"
-
-
-def _number(value: float | None) -> str:
-    """Three digits without the leading zero, as in the papers."""
-    if value is None:
-        return ""
-    text = f"{abs(value):.3f}"
-    return ("−" if round(value, 3) < 0 else "") + (text[1:] if text.startswith("0") else text)
-
-
 def _with_interval(figures: Row | None) -> str:
     if figures is None:
         return ""
     low, high = figures["interval"]
-    return f"{_number(figures['value'])} ({_number(low)}-{_number(high)})"
+    return f"{number(figures['value'])} ({number(low)}-{number(high)})"
 
 
 def _difference(figures: Row | None) -> str:
     if figures is None or "difference" not in figures:
         return ""
-    return ("+" if round(figures["difference"], 3) > 0 else "") + _number(figures["difference"])
+    return signed(figures["difference"])

@@ -5,33 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clipcap_ext.reproduce.report.budget import budget_said, settings_of
+
 Row = Mapping[str, Any]
 
 
 def what_differs(made: list[tuple[Row, Row]]) -> Iterator[str]:
     """A list of what stands in, nothing if nothing does."""
-    attempts = {row["name"]: attempt for row, attempt in made if attempt["stand_in"]}
-    if attempts:
+    standing_in = [(row, attempt) for row, attempt in made if attempt["stand_in"]]
+    if standing_in:
         yield from ("What differs from the paper in the stand-in rows:", "")
-        yield from (f"- {text}" for text in _said(attempts))
+        yield from (f"- {text}" for text in _said(standing_in))
         yield ""
 
 
-def _said(attempts: Mapping[str, Row]) -> Iterator[str]:
-    first = next(iter(attempts.values()))
-    settings = dict(text.split("=", 1) for text in first["assignments"])
-    yield _encoder(first["stands_in"].partition(" and ")[0], bool(settings["encoder_weights"]))
+def _said(made: list[tuple[Row, Row]]) -> Iterator[str]:
+    attempts = {row["name"]: attempt for row, attempt in made}
+    first = made[0][1]
+    published = bool(settings_of(first)["encoder_weights"])
+    yield _encoder(first["stands_in"].partition(" and ")[0], published)
     yield from _language_model(attempts)
-    yield (
-        f"The budget is small and the same for every row: {_passes(settings['epochs'])} over the training "
-        f"captions, about {settings['batch_size']} captions a step, the learning rate falling to zero; "
-        "scored is the epoch of the best validation loss."
-    )
+    yield from budget_said(made)
     if "frozen" in attempts:
         yield (
-            "The frozen GPT-2 is that of our gradient-clipping row of the same seed. It has learnt these "
-            "captions already, and the transformer mapper is trained on top of that budget; ClipCap froze "
-            "GPT-2 as published."
+            "The frozen GPT-2 is that of a gradient-clipping training of the same seed and of as many passes "
+            "as the frozen row's. It has learnt these captions already, and the transformer mapper is "
+            "trained on top of that budget; ClipCap froze GPT-2 as published."
         )
     if any(name.startswith("sbg-") for name in attempts):
         yield (
@@ -39,10 +38,6 @@ def _said(attempts: Mapping[str, Row]) -> Iterator[str]:
             "their prompt, an image an item, rather than blocks of 480 tokens. Sampling is the paper's: "
             "top-k 50, temperature 1."
         )
-
-
-def _passes(epochs: str) -> str:
-    return "one pass" if epochs == "1" else f"{epochs} passes"
 
 
 def _encoder(name: str, published: bool) -> str:
