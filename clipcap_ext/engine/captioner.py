@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` from Python 3.11 on
 
 LIKELIHOOD = 7.0  # of a mean log-probability in a score; chosen on Flickr8k's development photos
-DECODED_ROWS = 64  # beams and candidates decoded side by side: more are no faster on a CPU, and need memory
+DECODED_ROWS = 64  # beams and candidates decoded side by side: more are no faster on a CPU, and need memory,
+SMALL = 20_000_000  # but for a model of fewer parameters than this, where three times as many save a fifth
 Model = TypeVar("Model", bound=nn.Module)
 Tokenizer = TypeVar("Tokenizer", bound=Vocabulary)
 
@@ -85,12 +86,18 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
     def caption_looked(
         self, looked: Sequence[Looked], options: DecodingOptions | None = None, *, score: bool = False
     ) -> list[Caption]:
-        """The other half, for any number of pictures: DECODED_ROWS beams or candidates together."""
+        """The other half, for any number of pictures: `decoded_rows` beams or candidates together."""
         chosen = options or self.default_options
         chosen.check_without(OWN_KINDS_LACK)
-        width = max(1, DECODED_ROWS // max(chosen.num_beams, chosen.num_candidates))
+        width = max(1, self.decoded_rows // max(chosen.num_beams, chosen.num_candidates))
         parts = [looked[start : start + width] for start in range(0, len(looked), width)]
         return [caption for part in parts for caption in self._caption_part(part, options, score)]
+
+    @property
+    def decoded_rows(self) -> int:
+        """How many beams and candidates are decoded side by side."""
+        parameters = sum(weights.numel() for weights in self.model.parameters())
+        return 3 * DECODED_ROWS if parameters < SMALL else DECODED_ROWS
 
     def _caption_part(
         self, looked: Sequence[Looked], options: DecodingOptions | None, score: bool

@@ -8,7 +8,11 @@ group is the plain search, so that the first candidate is the same with and with
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +20,14 @@ from torch import Tensor
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.likeliest import highest
 from clipcap_ext.engine.decoding.stepper import Decoded, TokenStepper
+
+
+class _Choice(NamedTuple):
+    """A token that a beam may go on with, and the sum of its log-probabilities then."""
+
+    parent: int
+    token: int
+    total: float
 
 
 @dataclass
@@ -48,31 +60,18 @@ class _Search:
             return False
         return self.finished[-1][0] >= self.score(max(self.sums), len(self.histories[0]))
 
-    def advance(
-        self, logprobs: Tensor, stop_ids: Tensor, unwanted: Tensor | None = None
-    ) -> tuple[list[int], list[int]]:
-        """Extend by one token: logprobs (beams, V), `unwanted` (V,) taken from them in the choice alone.
-        Returns, for each living beam, its parent beam and its token."""
-        totals = torch.tensor(self.sums, dtype=torch.float64)[:, None] + logprobs.double()  # (beams, V)
-        wanted = totals.clone() if unwanted is None else totals - unwanted
-        for _, parent, token in _top(wanted, self.width):
-            if token in stop_ids:
-                self.finish((*self.histories[parent], token), totals[parent, token].item())
-        # A stop that is not among the best `width` is forgotten, and no place is lost to a stop: the search
-        # goes on with as many living beams as before.
-        wanted[:, stop_ids] = -torch.inf
-        living = [(parent, token) for _, parent, token in _top(wanted, self.width)]
-        self.histories = [(*self.histories[parent], token) for parent, token in living]
-        self.sums = [totals[parent, token].item() for parent, token in living]
-        return [parent for parent, _ in living], [token for _, token in living]
+    def advance(self, likeliest: Sequence[_Choice], living: Sequence[_Choice], stops: frozenset[int]) -> None:
+        """Extend by one token: the best choices, of which those that stop are finished, and the best that do
+        not stop.
 
-
-def _top(totals: Tensor, count: int) -> list[tuple[float, int, int]]:
-    """The `count` best finite (total, beam, token) of totals (beams, V); of equals the earlier beam, the
-    lower id."""
-    values, places = highest(totals.view(1, -1), count)
-    pairs = zip(values[0].tolist(), places[0].tolist(), strict=True)
-    return [(total, *divmod(place, totals.shape[1])) for total, place in pairs if total > float("-inf")]
+        A stop that is not among the best `width` is forgotten, and no place is lost to a stop: the search
+        goes on with as many living beams as before.
+        """
+        for parent, token, total in likeliest:
+            if token in stops:
+                self.finish((*self.histories[parent], token), total)
+        self.histories = [(*self.histories[choice.parent], choice.token) for choice in living]
+        self.sums = [choice.total for choice in living]
 
 
 def beam_search(
@@ -89,29 +88,83 @@ def beam_search(
     if len(widths) > 1:
         stepper.select(first)
     for step in range(steps):
-        logprobs = logits.log_softmax(-1)
-        unwanted = _Unwanted(options.diversity, stop_ids, logprobs.shape[1])
-        rows: list[int] = []
-        tokens: list[int] = []
-        still: list[_Search] = []
-        start = 0
-        for search in going:
-            width = len(search.histories)
-            theirs = logprobs[start : start + width]
-            parents, chosen = search.advance(theirs, stop_ids, unwanted.before(search))
-            unwanted.add(search, chosen)
-            if chosen and not search.is_done():
-                still.append(search)
-                rows += [start + parent for parent in parents]
-                tokens += chosen
-            start += width
-        going = still
+        starts = list(accumulate((len(search.histories) for search in going[:-1]), initial=0))
+        moves = _advance(going, starts, logits.log_softmax(-1), stop_ids, options.diversity)
+        alive = [
+            (search, start, living)
+            for search, start, living in zip(going, starts, moves, strict=True)
+            if living and not search.is_done()
+        ]
+        going = [search for search, _, _ in alive]
         if not going or step + 1 == steps:
             break
-        stepper.select(torch.tensor(rows))
-        logits = stepper.step(torch.tensor(tokens))
+        stepper.select(torch.tensor([start + one.parent for _, start, living in alive for one in living]))
+        logits = stepper.step(torch.tensor([one.token for _, _, living in alive for one in living]))
     wanted = options.num_candidates if len(widths) == 1 else 1
     return [_best(plain, wanted) + _others(others) for plain, *others in searches]
+
+
+def _advance(
+    going: Sequence[_Search], starts: Sequence[int], logprobs: Tensor, stop_ids: Tensor, diversity: float
+) -> list[list[_Choice]]:
+    """Extend every search by one token: logprobs (beams of all, V), each search's from its start on. Returns
+    each one's living beams."""
+    unwanted = _Unwanted(diversity, stop_ids, logprobs.shape[1])
+    stops = frozenset(stop_ids.tolist())
+    moves: list[list[_Choice]] = [[] for _ in going]
+    for places in _together(going):
+        some, first = [going[place] for place in places], torch.tensor([starts[place] for place in places])
+        rows = first[:, None] + torch.arange(len(some[0].histories))
+        choices = _choices(some, logprobs[rows], stop_ids, [unwanted.before(search) for search in some])
+        for place, (likeliest, living) in zip(places, choices, strict=True):
+            going[place].advance(likeliest, living, stops)
+            unwanted.add(going[place], [choice.token for choice in living])
+            moves[place] = living
+    return moves
+
+
+def _together(searches: Sequence[_Search]) -> list[list[int]]:
+    """Which searches are asked together: as many beams, and of an image one, after those before it."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    before: Counter[int] = Counter()
+    for place, search in enumerate(searches):
+        groups.setdefault((before[search.image], search.width, len(search.histories)), []).append(place)
+        before[search.image] += 1
+    return [groups[key] for key in sorted(groups)]
+
+
+def _choices(
+    searches: Sequence[_Search], logprobs: Tensor, stop_ids: Tensor, unwanted: Sequence[Tensor | None]
+) -> list[tuple[list[_Choice], list[_Choice]]]:
+    """Each search's best choices, and the best that do not stop: logprobs (searches, beams, V), which are
+    changed; `unwanted` (V,) is taken from a search's in the choice alone."""
+    count = searches[0].width
+    sums = torch.tensor([search.sums for search in searches], dtype=torch.float64)
+    less = None
+    if any(one is not None for one in unwanted):
+        none = torch.zeros(logprobs.shape[2], dtype=torch.float64)
+        less = torch.stack([none if one is None else one for one in unwanted])
+    likeliest = _best_of(sums, logprobs, less, count)
+    logprobs[:, :, stop_ids] = -torch.inf
+    return list(zip(likeliest, _best_of(sums, logprobs, less, count), strict=True))
+
+
+def _best_of(sums: Tensor, logprobs: Tensor, less: Tensor | None, count: int) -> list[list[_Choice]]:
+    """The `count` best finite choices of each search: sums (n, beams) before logprobs (n, beams, V), less (n,
+    V); of equals the earlier beam, the lower id."""
+    searches, beams = logprobs.shape[:2]
+    wanted = logprobs if less is None else logprobs.double() - less[:, None]
+    _, ids = highest(wanted.flatten(0, 1), count)  # no beam has more of the best than this
+    ids = ids.view(searches, beams, -1)
+    totals = sums[:, :, None] + logprobs.gather(2, ids).double()
+    taken = totals if less is None else totals - less[:, None].expand(-1, beams, -1).gather(2, ids)
+    order = taken.flatten(1).argsort(dim=1, descending=True, stable=True)[:, :count]
+    found = [part.flatten(1).gather(1, order).tolist() for part in (ids, totals)]
+    parents = (order // ids.shape[2]).tolist()
+    return [
+        [_Choice(*choice) for choice in zip(*theirs, strict=True) if choice[2] > float("-inf")]
+        for theirs in zip(parents, *found, strict=True)
+    ]
 
 
 class _Unwanted:

@@ -15,9 +15,10 @@ def highest(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     vocabulary = logits.shape[-1]
     if not 0 < top_k < vocabulary:
         return logits.sort(dim=-1, descending=True, stable=True)
-    values, ids = logits.topk(top_k, dim=-1)
-    wide = int((logits >= values[:, -1:]).sum(-1).max())  # more than top_k where equals straddle the cut
-    if wide > top_k:
+    values, ids = logits.topk(top_k + 1, dim=-1)
+    ids = ids[:, :top_k]
+    if (values[:, -1] == values[:, -2]).any():  # equals straddle the cut
+        wide = int((logits >= values[:, -2:-1]).sum(-1).max())
         ids = logits.topk(wide, dim=-1).indices
     ids = ids.sort(dim=-1).values
     ordered, places = logits.gather(1, ids).sort(dim=-1, descending=True, stable=True)

@@ -66,9 +66,9 @@ def test_asking_for_fewer_candidates_gives_the_best_of_the_same_ones(seed: int) 
         assert found == [group[:count] for group in every]
 
 
-@pytest.mark.parametrize("batch", [1, 8])
-def test_full_size_model_decodes_as_without_a_cache(batch: int) -> None:
+def test_full_size_model_decodes_as_without_a_cache() -> None:
     """GPT-2 small, prefix of 10, 768-d features: the published architecture, random weights."""
+    batch = 4
     torch.manual_seed(0)
     model = ClipCapModel(ClipCapConfig(clip_dim=768, prefix_length=10, gpt2=GPT2_SMALL)).eval()
     features = torch.nn.functional.normalize(torch.randn(batch, 768), dim=-1)
@@ -77,7 +77,7 @@ def test_full_size_model_decodes_as_without_a_cache(batch: int) -> None:
     beams = DecodingOptions(max_new_tokens=5, num_beams=3)
     greedy = decode_ids(model.language, prefix, STOPS, DecodingOptions(max_new_tokens=10), keys=["x"] * batch)
     found = decode_ids(model.language, prefix, STOPS, beams, keys=["x"] * batch)
-    for image in {0, batch // 2, batch - 1}:  # a naive decode of each takes seconds
+    for image in (0, batch - 1):  # a naive decode of each takes seconds
         assert greedy[image][0].ids == naive_greedy(model.gpt2, prefix[image], 10)[0]
         assert found[image][0].ids == naive_beams(model.gpt2, prefix[image], beams)[0]
 
