@@ -50,10 +50,17 @@ class Preprocess:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """A PIL image of any size -> (3, size, size) float32."""
-        pixels = np.asarray(self.resize(image.convert("RGB")), dtype=np.float32) / 255.0  # (size, size, 3)
-        mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
+        pixels = np.asarray(self.resize(image if image.mode == "RGB" else image.convert("RGB")))
         # by numpy, which keeps to the thread it is called in: several prepare pictures beside the encoder
-        return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
+        made = np.empty((3, self.size, self.size), dtype=np.float32)
+        for channel, standardised in enumerate(self._standardised()):
+            np.take(standardised, pixels[:, :, channel], out=made[channel], mode="clip")
+        return torch.from_numpy(made)
+
+    def _standardised(self) -> np.ndarray:
+        """(3, 256): what each byte of each channel becomes."""
+        mean, std = (np.array(values, dtype=np.float32)[:, None] for values in (self.mean, self.std))
+        return (np.arange(256, dtype=np.float32) / np.float32(255.0) - mean) / std
 
     def resize(self, image: Image.Image) -> Image.Image:
         """The picture as CLIP sees it: size x size pixels."""
