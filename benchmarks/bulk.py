@@ -1,7 +1,7 @@
 """Many picture files to features and to captions, against the encoder's own rate on pixels that are there
 
-The bundled model, and ViT-B/32 before GPT-2 small with random weights. `as before` reads in one thread and
-prepares pictures in the encoder's; both ways see the same files in turns.
+The bundled model, and ViT-B/32 before GPT-2 small with random weights. Files are read by threads while the
+encoder works, or in turns with it; every way sees the same files, one way after another.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from benchmarks.decoding import CAPTION_TOKENS, Numbers
 from benchmarks.measure import publish, seconds, table
 from benchmarks.precision import clear_model
 from clipcap_ext import load_captioner
-from clipcap_ext.batch import captioning as batch
 from clipcap_ext.batch.captioning import BATCH_SIZE, caption_files
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions
 from clipcap_ext.captioning import Captioner, Captioning
@@ -83,23 +81,15 @@ def write_photos(folder: Path, count: int) -> list[Path]:
     return made
 
 
-def steps(captioner: Captioner, say: bool) -> Captioning:
+def steps(captioner: Captioner, say: bool, in_turns: bool) -> Captioning:
     """The captioner's steps, its words or only what it sees."""
 
     def nothing(looked: Sequence[object]) -> list[Caption]:
         return [NOTHING] * len(looked)
 
-    return Captioning(captioner.look, captioner.caption_looked if say else nothing, captioner.prepare)
-
-
-@contextmanager
-def as_before() -> Iterator[None]:
-    """One thread reads, and nothing is prepared by it."""
-    threads, batch.THREADS = batch.THREADS, 1
-    try:
-        yield
-    finally:
-        batch.THREADS = threads
+    return Captioning(
+        captioner.look, captioner.caption_looked if say else nothing, captioner.prepare, in_turns
+    )
 
 
 def rates(captioner: Captioner, files: Sequence[Path], rounds: int) -> dict[str, float]:
@@ -111,18 +101,15 @@ def rates(captioner: Captioner, files: Sequence[Path], rounds: int) -> dict[str,
         for _ in range(0, len(files), BATCH_SIZE):
             encoder.encode_image(pixels)
 
-    def through(say: bool) -> None:
-        done = list(caption_files(files, steps(captioner, say)))
+    def through(say: bool, in_turns: bool) -> None:
+        done = list(caption_files(files, steps(captioner, say, in_turns)))
         assert all(one.caption is not None for one in done), done[0].problem
 
-    def before() -> None:
-        made = steps(captioner, False)
-        with as_before():
-            list(caption_files(files, Captioning(made.look, made.say)))
-
     ways: dict[str, Callable[[], None]] = {
-        "encoder alone": alone, "files to features, as before": before,
-        "files to features": partial(through, False), "files to captions": partial(through, True),
+        "encoder alone": alone, "files to features, read meanwhile": partial(through, False, False),
+        "files to features, in turns": partial(through, False, True),
+        "files to captions, read meanwhile": partial(through, True, False),
+        "files to captions, in turns": partial(through, True, True),
     }  # fmt: skip
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 1):

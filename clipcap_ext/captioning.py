@@ -43,11 +43,13 @@ class Captioning:
 
     look: pictures, or what `prepare` made of them, to what is seen of each; say: what was seen, of any number
     of pictures, to their captions. `prepare` is called by threads that work ahead, and needs no turn.
+    in_turns: those threads rest while it looks and says, for it takes every core (see ahead.py).
     """
 
     look: Callable[[Sequence[Any]], Sequence[Any]]
     say: Callable[[Sequence[Any]], Sequence[Caption]]
     prepare: Callable[[Image.Image], Any] = _as_it_is
+    in_turns: bool = False
 
 
 class Encoder(Protocol):

@@ -24,6 +24,7 @@ class MeanColours:
     encodes."""
 
     fingerprint, clip_dim, config = "mean-colours", 12, EncoderConfig("mean-colours", "")
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         self.encoded = 0

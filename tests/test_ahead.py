@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipcap_ext.ahead import prepare_ahead
+from clipcap_ext.ahead import batches_ahead, prepare_ahead, takes_every_core
 
 
 def test_the_order_is_kept_and_errors_are_passed_on() -> None:
@@ -26,12 +28,39 @@ def test_the_order_is_kept_and_errors_are_passed_on() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 4), st.integers(0, 6), st.integers(1, 9))
+@given(
+    st.lists(st.integers(0, 5), max_size=20), st.integers(1, 4), st.integers(0, 6), st.integers(1, 9),
+    st.booleans(),
+)  # fmt: skip
 def test_every_item_comes_once_whatever_the_bounds(
-    weights: list[int], workers: int, ahead: int, heavy: int
+    weights: list[int], workers: int, ahead: int, heavy: int, in_turns: bool
 ) -> None:
-    made = prepare_ahead(weights, lambda one: one, workers, ahead=ahead, weight=float, heavy=heavy)
+    made = prepare_ahead(
+        weights, lambda one: one, workers, ahead=ahead, weight=float, heavy=heavy, in_turns=in_turns
+    )
     assert list(made) == weights
+    batches = batches_ahead(weights, lambda one: one, workers, in_turns=in_turns, weight=float, heavy=heavy)
+    assert list(batches) == [weights[start : start + workers] for start in range(0, len(weights), workers)]
+
+
+def test_in_turns_nothing_is_prepared_while_the_caller_works() -> None:
+    begun: list[int] = []
+    batches = batches_ahead(range(20), lambda i: begun.append(i) or i, 4, in_turns=True)
+    for start in range(0, 20, 4):
+        assert next(batches) == list(range(start, start + 4))
+        time.sleep(0.05)  # a model at work
+        assert len(begun) == start + 4
+    meanwhile = batches_ahead(range(20), lambda i: begun.append(i) or i, 4, in_turns=False)
+    next(meanwhile)
+    wait_for(lambda: len(begun) > 24)
+    meanwhile.close()
+
+
+def test_only_a_model_on_all_cores_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    for device, threads, all_of_them in (("cpu", 2, True), ("cpu", 1, False), ("cuda:0", 2, False)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert takes_every_core(torch.device(device)) is all_of_them
 
 
 def test_no_more_is_begun_than_asked_for() -> None:

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clipcap_ext.ahead import THREADS, prepare_ahead
+from clipcap_ext.ahead import batches_ahead
 from clipcap_ext.caption import Caption
 from clipcap_ext.captioning import Captioning
 from clipcap_ext.errors import Cancelled, CaptionError, ImageError
@@ -83,12 +82,12 @@ def _batches(
     paths: Sequence[Path], captioning: Captioning, batch_size: int, stopped: Callable[[], bool]
 ) -> Iterator[list[_Opened]]:
     """The pictures, read and made ready in threads ahead of the encoder; none is asked for once `stopped`."""
-    ahead = prepare_ahead(
-        paths, lambda path: _opened(path, captioning), THREADS, ahead=batch_size + THREADS,
+    ahead = batches_ahead(
+        paths, lambda path: _opened(path, captioning), batch_size, in_turns=captioning.in_turns,
         weight=_pixels, heavy=PIXELS_AHEAD, stopped=stopped,
     )  # fmt: skip
-    with closing(ahead) as opened:
-        while batch := list(islice(opened, batch_size)):
+    with closing(ahead) as batches:
+        for batch in batches:
             if stopped():
                 return
             yield batch

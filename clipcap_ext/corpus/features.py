@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipcap_ext.ahead import THREADS, prepare_ahead
+from clipcap_ext.ahead import THREADS, batches_ahead, takes_every_core
 from clipcap_ext.corpus.augmentation import Augmentation
 from clipcap_ext.corpus.examples import Corpus, Example, Problem
 from clipcap_ext.corpus.feature_store import FeatureStore
@@ -159,9 +159,10 @@ def _decode_ahead(
         lacking = [(view, key) for view, key in enumerate(image.keys) if key not in store]
         return image, {key: encoder.preprocess(view_of(picture, key, view)) for view, key in lacking}
 
-    with closing(prepare_ahead(images, look, THREADS, ahead=2 * batch_size)) as decoded:
-        while batch := list(islice(decoded, batch_size)):
-            yield batch
+    with closing(
+        batches_ahead(images, look, batch_size, in_turns=takes_every_core(encoder.device))
+    ) as batches:
+        yield from batches
 
 
 def view_of(picture: Image.Image, key: str, view: int) -> Image.Image:

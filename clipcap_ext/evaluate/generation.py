@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from itertools import islice
 
-from clipcap_ext.ahead import THREADS, prepare_ahead
+from clipcap_ext.ahead import batches_ahead, takes_every_core
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Captioner, Looked, Prepared
 from clipcap_ext.corpus import Example, Problem
@@ -30,11 +29,12 @@ def caption_examples(
     problems: list[Problem] = []
     waiting: dict[str, Looked] = {}  # encoded already: captions are decoded WIDE together, which is faster
     done = 0
-    ahead = prepare_ahead(
-        examples, lambda example: _prepared(example, captioner, options), THREADS, ahead=batch_size + THREADS
-    )
-    with closing(ahead) as prepared:
-        while batch := list(islice(prepared, batch_size)):
+    ahead = batches_ahead(
+        examples, lambda example: _prepared(example, captioner, options), batch_size,
+        in_turns=takes_every_core(captioner.encoder.device),
+    )  # fmt: skip
+    with closing(ahead) as batches:
+        for batch in batches:
             done += len(batch)
             problems += [problem for _, problem in batch if isinstance(problem, Problem)]
             good = [(example, image) for example, image in batch if isinstance(image, Prepared)]

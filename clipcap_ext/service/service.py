@@ -13,10 +13,9 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from clipcap_ext.ahead import THREADS, prepare_ahead
+from clipcap_ext.ahead import batches_ahead, takes_every_core
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Prepared
 from clipcap_ext.engine.catalog import ModelEntry, find_model, list_models
@@ -33,11 +32,12 @@ BATCH_SIZE = 8
 
 def _ahead(
     work: Work, images: Sequence[Image.Image], options: DecodingOptions | None
-) -> Generator[Image.Image | Prepared, None, None]:
-    """The pictures, made ready in threads while those before them are captioned."""
-    return prepare_ahead(
-        images, lambda image: work.prepare(image, options), THREADS, ahead=BATCH_SIZE + THREADS
-    )
+) -> Generator[list[Image.Image | Prepared], None, None]:
+    """The pictures, BATCH_SIZE at a time, made ready in threads ahead of the model."""
+    return batches_ahead(
+        images, lambda image: work.prepare(image, options), BATCH_SIZE,
+        in_turns=takes_every_core(work.keeper.host.device),
+    )  # fmt: skip
 
 
 class CaptionService:
@@ -79,8 +79,7 @@ class CaptionService:
         ):
             for start in range(0, max(len(images), 1), BATCH_SIZE):
                 own_keys = None if keys is None else keys[start : start + BATCH_SIZE]
-                part = list(islice(ready, BATCH_SIZE))
-                results.append(work.caption(part, options, keys=own_keys, score=score))
+                results.append(work.caption(next(ready, []), options, keys=own_keys, score=score))
                 for caption in results[-1].captions:
                     work.step(caption.text)
         captions = tuple(caption for result in results for caption in result.captions)

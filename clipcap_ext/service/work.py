@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from clipcap_ext.ahead import takes_every_core
 from clipcap_ext.caption import Caption, DecodingOptions
 from clipcap_ext.captioning import Captioner, Captioning, Prepared
 from clipcap_ext.errors import Cancelled, CaptionError, UsageError
@@ -132,6 +133,7 @@ class Work:
                 lambda captioner: captioner.caption_looked(looked, self._asked(captioner, options))
             )[0],
             lambda image: self.prepare(image, options),
+            in_turns=takes_every_core(self.keeper.host.device),
         )
 
     def prepare(self, image: Image.Image, options: DecodingOptions | None = None) -> Image.Image | Prepared:
