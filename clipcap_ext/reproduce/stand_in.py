@@ -1,4 +1,4 @@
-"""What stands in where CLIP and GPT-2 are not to be had: a small encoder and a small GPT-2 from scratch, one
+"""What stands in where CLIP and GPT-2 are not to be had: a small encoder, a small GPT-2 from scratch, a small
 budget.
 
 The stand-in GPT-2 is a folder like the real one's: random weights, and GPT-2's own BPE cut to its first
@@ -16,11 +16,14 @@ from pathlib import Path
 from clipcap_ext.engine.checkpoint.places import BUNDLED
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.files import write_folder
-from clipcap_ext.reproduce.recipes import Recipe
+from clipcap_ext.reproduce.recipes import Recipe, recipes
 
 SIZES = {"n_layer": 3, "n_head": 6, "n_embd": 192, "n_positions": 256}
 VOCABULARY = 4000
 EPOCHS = {"flickr8k": 2, "flickr30k": 1}
+LONGER = dict.fromkeys(  # the rows whose differences are asked for
+    [("flickr8k", "original"), ("flickr8k", "gradient"), ("flickr8k", "custom-tokenizer")], 3
+)
 BATCH = 128
 BPE_FILES = ("vocab.json", "merges.txt")
 END_OF_TEXT = "<|endoftext|>"
@@ -50,30 +53,37 @@ _SBG = (
 
 def stand_in(recipe: Recipe) -> Recipe:
     """The same row with what can be had here; UsageError for a table that has none."""
+    return _with_passes(recipe, LONGER.get((recipe.table.name, recipe.run), 0))
+
+
+def learnt_alike(recipe: Recipe) -> Recipe:
+    """The training whose GPT-2 the frozen row keeps: gradient clipping, of as many passes as `recipe`, in a
+    folder of its own where the row itself is trained longer."""
+    (other,) = recipes(recipe.table.name, "gradient")
+    itself, short = stand_in(other), _with_passes(other, 0)
+    if itself == short:
+        return itself
+    return replace(short, run=f"{other.run}-{EPOCHS[other.table.name]}-passes")
+
+
+def _with_passes(recipe: Recipe, longer: int) -> Recipe:
+    """longer: the passes of a row that is trained longer than its table's others, else 0."""
     if recipe.table.name not in ENCODERS:
         raise UsageError(
             f"The table {recipe.table.name} has no stand-in: its photos are more than a small model reads."
         )
     encoder, weights = ENCODERS[recipe.table.name]
     batch = f"batch_size={BATCH // 5}" if recipe.run == "sbg" else f"batch_size={BATCH}"  # SBG counts photos
-    views = ("views=3",) if not weights and recipe.run != "merge-rnn" else ()
+    # rows trained longer read each photo as it is, as the paper's do
+    views = () if weights or longer or recipe.run == "merge-rnn" else ("views=3",)
     own = {"sbg": _SBG, "merge-rnn": ("lr=2e-3",), "frozen": _FROZEN}.get(recipe.run, _CLIPCAP)
     learnt = (f"vocab_size={VOCABULARY}",) if recipe.run == "custom-tokenizer" else ()
-    epochs = f"epochs={EPOCHS[recipe.table.name]}"
     changes = (
-        *_BUDGET,
-        epochs,
-        f"encoder={encoder}",
-        f"encoder_weights={weights}",
-        batch,
-        *views,
-        *own,
-        *learnt,
-    )
+        *_BUDGET, f"epochs={longer or EPOCHS[recipe.table.name]}", f"encoder={encoder}",
+        f"encoder_weights={weights}", batch, *views, *own, *learnt,
+    )  # fmt: skip
     about = SAID[encoder] if recipe.run == "merge-rnn" else f"{SAID[encoder]} and a small GPT-2 from scratch"
-    return replace(
-        recipe, assignments=changes, published="", substitute=about, scheme="karpathy", preset=recipe.preset
-    )
+    return replace(recipe, assignments=changes, published="", substitute=about, scheme="karpathy")
 
 
 def stand_in_labels() -> Path:

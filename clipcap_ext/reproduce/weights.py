@@ -18,8 +18,8 @@ from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.files import write_json
 from clipcap_ext.reproduce.parts import LANGUAGE_MODEL, Part, checksum, encoder_part, gpt2_part, wrong_parts
 from clipcap_ext.reproduce.places import Places
-from clipcap_ext.reproduce.recipes import Recipe, recipes
-from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2
+from clipcap_ext.reproduce.recipes import Recipe
+from clipcap_ext.reproduce.stand_in import learnt_alike, stand_in_labels, write_gpt2
 
 Say = Callable[[str], None]
 PARTS = "parts.json"
@@ -101,8 +101,7 @@ class Workshop:
         if value == "gpt2":
             return f"{name}={write_gpt2(self.places.gpt2(seed), self._bpe(), seed)}"
         if value == "gradient":
-            (other,) = recipes(recipe.table.name, "gradient")
-            return f"{name}={self.weights(stand_in(other), seed).model}"
+            return f"{name}={self.weights(learnt_alike(recipe), seed).model}"
         if value == "labels":
             return f"{name}={self._labels(recipe)}"
         return assignment

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
 from clipcap_ext.metrics import score
 from clipcap_ext.metrics.stored import restored, stored
+from clipcap_ext.reproduce import stand_in as stand_in_module
 from clipcap_ext.reproduce.paper import read_tables
-from clipcap_ext.reproduce.recipes import recipes
+from clipcap_ext.reproduce.recipes import Recipe, recipes
 from clipcap_ext.reproduce.results import together
-from clipcap_ext.reproduce.stand_in import ENCODERS, cut_bpe, stand_in
+from clipcap_ext.reproduce.stand_in import ENCODERS, EPOCHS, LONGER, cut_bpe, learnt_alike, stand_in
 from clipcap_ext.train.presets import find_preset
 from clipcap_ext.train.run import resolve
 
@@ -105,20 +107,40 @@ def test_every_recipe_is_one_the_trainer_takes(table: str, kind: str, tmp_path: 
         return
     for recipe in recipes(table):
         made = stand_in(recipe) if kind == "stand-in" else recipe
-        config = resolve(
-            find_preset(made.preset), None, [text.replace("=@", "=/") for text in made.assignments]
-        )
+        config = resolved(made)
         assert made.scheme == ("karpathy" if kind == "stand-in" else recipe.scheme)
         assert config.split == made.scheme or table in ("conceptual", "nocaps")
 
 
-def test_the_stand_ins_of_a_table_have_one_budget() -> None:
-    seen = set()
+@pytest.fixture
+def real_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they were when this file was read: other tests of the folder make them small for good."""
+    monkeypatch.setattr(stand_in_module, "LONGER", LONGER)
+    monkeypatch.setattr(stand_in_module, "EPOCHS", EPOCHS)
+
+
+def test_the_stand_ins_of_a_table_have_one_budget_but_for_the_longer(real_budgets: None) -> None:
+    seen: dict[bool, set[tuple[Any, ...]]] = {True: set(), False: set()}
     for recipe in map(stand_in, recipes("flickr8k")):
-        config = resolve(
-            find_preset(recipe.preset), None, [text.replace("=@", "=/") for text in recipe.assignments]
-        )
+        config = resolved(recipe)
         captions = config.batch_size * (5 if recipe.run == "sbg" else 1)
         assert 120 <= captions <= 128
-        seen.add((config.epochs, config.split, config.schedule, config.encoder, config.patience))
-    assert len(seen) == 1
+        budget = (config.epochs, config.split, config.schedule, config.encoder, config.patience)
+        seen[("flickr8k", recipe.run) in LONGER].add(budget)
+    assert {len(budgets) for budgets in seen.values()} == {1}
+    (longer,), (usual,) = seen[True], seen[False]
+    assert longer[0] > usual[0] == EPOCHS["flickr8k"] and longer[1:] == usual[1:]
+
+
+def test_the_frozen_row_keeps_a_gpt2_of_its_own_budget(real_budgets: None) -> None:
+    for table in EPOCHS:
+        (frozen,), (gradient,) = recipes(table, "frozen"), recipes(table, "gradient")
+        source = learnt_alike(stand_in(frozen))
+        assert resolved(source).epochs == resolved(stand_in(frozen)).epochs
+        assert source.preset == gradient.preset
+        assert (source.run == gradient.run) == (source == stand_in(gradient))  # else it would be overwritten
+
+
+def resolved(recipe: Recipe) -> Any:
+    assignments = [text.replace("=@", "=/") for text in recipe.assignments]
+    return resolve(find_preset(recipe.preset), None, assignments)

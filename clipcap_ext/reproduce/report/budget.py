@@ -37,7 +37,7 @@ def _grouped(made: Sequence[tuple[Row, Row]], say: Callable[[Row], str]) -> str:
     """What is said of every row, or of which: what is true of the most comes last, as of the others."""
     rows: dict[str, list[str]] = {}
     for row, attempt in made:
-        rows.setdefault(say(attempt), []).append(row["label"])
+        rows.setdefault(say(attempt), []).append(f"`{row['name']}`")
     *few, usual = sorted(rows, key=lambda words: len(rows[words]))
     told = [f"{words} for {listed(rows[words])}" for words in few]
     return "; ".join([*told, f"{usual} for {'the others' if few else 'every row'}"])

@@ -65,7 +65,9 @@ def _said(pairs: Sequence[Row]) -> str:
         "Of every two rows that were made alike, the second's figure less the first's: the paper's "
         "difference, and ours on the same photos by the same protocol, with the 95% interval and the "
         "two-sided p of a bootstrap that draws images, the same for both rows, and seeds where a row has "
-        f"several. {held} Each p is of its comparison alone, however many there are."
+        f"several. {held} Each p is of its comparison alone, however many there are. The papers give their "
+        "figures without intervals, so a word is of the sign alone, and a small "
+        "difference of theirs may be chance."
     )
 
 
