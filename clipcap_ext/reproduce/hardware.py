@@ -12,7 +12,8 @@ def hardware() -> str:
     """Such as `Intel(R) Xeon(R) Processor, 2 cores`."""
     import torch
 
-    parts = [f"{_cpu()}, {_cores()} cores"]
+    cores = _cores()
+    parts = [f"{_cpu()}, {cores} core{'s' if cores > 1 else ''}"]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name(0))
     return "; ".join(parts)
