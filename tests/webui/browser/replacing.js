@@ -66,8 +66,11 @@ function replacing(pictures) {
                 if (now.width && now.caption && said[now.width] !== now.caption) {
                     its.wrong.push([now.width, now.caption]);
                 }
-                requestAnimationFrame(look);
+                if (its.watching) {
+                    requestAnimationFrame(look);
+                }
             };
+            its.watching = true;
             requestAnimationFrame(look);
         },
     };

@@ -107,7 +107,7 @@ def test_no_caption_stands_under_another_picture(page: Page, wide: dict[int, byt
         page.browser.run("window.replacing.done = false; setTimeout(() => window.replacing.done = true, 700)")
         wait_for(lambda: page.browser.run("return window.replacing.done"), "late answers")
         settle(page, said)  # a late answer may blank the status for a moment, and must leave the page right
-    wrong = page.browser.run("return window.replacing.wrong")
+    wrong = page.browser.run("window.replacing.watching = false; return window.replacing.wrong")
     frames = page.browser.run("return window.replacing.frames")
     assert wrong == [], f"{len(wrong)} of {frames} frames showed another picture's caption"
     gradios = ("AbortError", "iframe-resizer")  # an upload that an X cut off; see conftest.py
