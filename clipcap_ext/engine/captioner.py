@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` from Python 3.11 on
 
 LIKELIHOOD = 7.0  # of a mean log-probability in a score; chosen on Flickr8k's development photos
-DECODED_ROWS = 64  # beams and candidates decoded side by side: more are no faster on a CPU, and need memory,
-SMALL = 20_000_000  # but for a model of fewer parameters than this, where three times as many save a fifth
+DECODED_ROWS = 64  # beams and candidates decoded side by side: more are no faster on a CPU, and need memory
+SMALL = 20_000_000  # parameters of a model to which that does not apply: three times as many save a fifth
 Model = TypeVar("Model", bound=nn.Module)
 Tokenizer = TypeVar("Tokenizer", bound=Vocabulary)
 

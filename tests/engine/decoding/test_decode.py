@@ -68,18 +68,21 @@ def test_asking_for_fewer_candidates_gives_the_best_of_the_same_ones(seed: int) 
 
 def test_full_size_model_decodes_as_without_a_cache() -> None:
     """GPT-2 small, prefix of 10, 768-d features: the published architecture, random weights."""
-    batch = 4
+    batch = 8
     torch.manual_seed(0)
     model = ClipCapModel(ClipCapConfig(clip_dim=768, prefix_length=10, gpt2=GPT2_SMALL)).eval()
     features = torch.nn.functional.normalize(torch.randn(batch, 768), dim=-1)
     with torch.inference_mode():
         prefix = model.prefix_embeds(features)
-    beams = DecodingOptions(max_new_tokens=5, num_beams=3)
-    greedy = decode_ids(model.language, prefix, STOPS, DecodingOptions(max_new_tokens=10), keys=["x"] * batch)
+    short, beams = DecodingOptions(max_new_tokens=10), DecodingOptions(max_new_tokens=5, num_beams=3)
+    greedy = decode_ids(model.language, prefix, STOPS, short, keys=["x"] * batch)
     found = decode_ids(model.language, prefix, STOPS, beams, keys=["x"] * batch)
-    for image in (0, batch - 1):  # a naive decode of each takes seconds
+    for image in (0, batch // 2, batch - 1):  # a naive decode of each takes seconds
         assert greedy[image][0].ids == naive_greedy(model.gpt2, prefix[image], 10)[0]
         assert found[image][0].ids == naive_beams(model.gpt2, prefix[image], beams)[0]
+    for options, together in ((short, greedy), (beams, found)):
+        alone = decode_ids(model.language, prefix[:1], STOPS, options, keys=["x"])
+        assert alone[0][0].ids == together[0][0].ids
 
 
 @pytest.mark.parametrize("options", [GREEDY, BEAMS, SAMPLES], ids=["greedy", "beams", "samples"])
