@@ -14,23 +14,78 @@ from torch.nn import functional
 from clipcap_ext.engine.towers.filling import empty_embedding
 
 DROPOUTS = {"embd_pdrop": 0.1, "attn_pdrop": 0.1, "resid_pdrop": 0.1}  # where the sizes do not say
-Past = tuple[
-    tuple[Tensor, Tensor], ...
-]  # keys and values of each layer, each (rows, heads, T, n_embd / heads)
+ROOM = 16  # tokens for which a layer's memory has room whenever it is made anew
+
+
+class LayerMemory:
+    """Keys and values of one layer, each (rows, heads, tokens, n_embd / heads), with room for more, so that a
+    token is written behind the others instead of all of them being copied."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Tensor, Tensor] | None = None
+        self.tokens = 0
+
+    def with_new(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep the keys and values of new tokens; those of all so far."""
+        before, self.tokens = self.tokens, self.tokens + keys.shape[2]
+        if torch.is_grad_enabled():  # what is differentiated may not be written over
+            self._held = self._joined(keys, values, before)
+            return self._held
+        if self._held is None or self._held[0].shape[2] < self.tokens:
+            self._held = (self._with_room(keys, 0, before), self._with_room(values, 1, before))
+        for held, new in zip(self._held, (keys, values), strict=True):
+            held[:, :, before : self.tokens] = new
+        return self._held[0][:, :, : self.tokens], self._held[1][:, :, : self.tokens]
+
+    def select(self, rows: Tensor) -> None:
+        """Keep, repeat or reorder rows."""
+        if self._held is not None:
+            keys, values = self._held
+            self._held = (keys.index_select(0, rows), values.index_select(0, rows))
+
+    def _joined(self, keys: Tensor, values: Tensor, before: int) -> tuple[Tensor, Tensor]:
+        if self._held is None:
+            return keys, values
+        old_keys, old_values = (held[:, :, :before] for held in self._held)
+        return torch.cat((old_keys, keys), dim=2), torch.cat((old_values, values), dim=2)
+
+    def _with_room(self, new: Tensor, which: int, before: int) -> Tensor:
+        rows, heads, _, width = new.shape
+        wider = new.new_empty(rows, heads, self.tokens + ROOM, width)
+        if self._held is not None:
+            wider[:, :, :before] = self._held[which][:, :, :before]
+        return wider
+
+
+class Memory:
+    """The key-value cache of all layers. It is written on: what was read behind it once is in it."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = [LayerMemory() for _ in range(layers)]
+
+    @property
+    def tokens(self) -> int:
+        """How many it holds."""
+        return self.layers[0].tokens
+
+    def reorder_cache(self, rows: Tensor) -> None:
+        """Keep, repeat or reorder rows, by the name that transformers' caches have for it."""
+        for layer in self.layers:
+            layer.select(rows)
 
 
 class Read(NamedTuple):
     """Hidden states (rows, T, n_embd), and the cache, None where none was to be kept."""
 
     last_hidden_state: Tensor
-    past_key_values: Past | None
+    past_key_values: Memory | None
 
 
 class Said(NamedTuple):
     """Logits (rows, T, V), and the cache, None where none was to be kept."""
 
     logits: Tensor
-    past_key_values: Past | None
+    past_key_values: Memory | None
 
 
 class Conv1D(nn.Module):
@@ -55,22 +110,20 @@ class Attention(nn.Module):
         self.c_attn, self.c_proj = Conv1D(width, 3 * width), Conv1D(width, width)
         self.resid_dropout = nn.Dropout(dropouts["resid_pdrop"])
 
-    def forward(
-        self, hidden: Tensor, past: tuple[Tensor, Tensor] | None, mask: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, hidden: Tensor, memory: LayerMemory | None, mask: Tensor | None) -> Tensor:
         """hidden (rows, T, width), mask (rows or 1, 1, T, all so far) or None where the first tokens are read
-        -> the same shape, and the cache with these tokens in it."""
+        -> the same shape; the tokens are then in the memory, too."""
         rows, length, width = hidden.shape
         parts = self.c_attn(hidden).view(rows, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (rows, heads, T, width of a head)
-        if past is not None:
-            key, value = torch.cat((past[0], key), dim=2), torch.cat((past[1], value), dim=2)
+        if memory is not None:
+            key, value = memory.with_new(key, value)
         dropout = self.dropout if self.training else 0.0
         seen = functional.scaled_dot_product_attention(
             query, key, value, mask, dropout, is_causal=mask is None and length > 1
         )
         seen = self.c_proj(seen.transpose(1, 2).reshape(rows, length, width))
-        return self.resid_dropout(seen), (key, value)
+        return self.resid_dropout(seen)
 
 
 class Mlp(nn.Module):
@@ -96,13 +149,10 @@ class Block(nn.Module):
         self.attn = Attention(width, heads, dropouts)
         self.mlp = Mlp(width, dropouts["resid_pdrop"])
 
-    def forward(
-        self, hidden: Tensor, past: tuple[Tensor, Tensor] | None, mask: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, hidden: Tensor, memory: LayerMemory | None, mask: Tensor | None) -> Tensor:
         """As Attention.forward."""
-        seen, kept = self.attn(self.ln_1(hidden), past, mask)
-        hidden = hidden + seen
-        return hidden + self.mlp(self.ln_2(hidden)), kept
+        hidden = hidden + self.attn(self.ln_1(hidden), memory, mask)
+        return hidden + self.mlp(self.ln_2(hidden))
 
 
 class Body(nn.Module):
@@ -120,23 +170,21 @@ class Body(nn.Module):
 
     def forward(
         self, input_ids: Tensor | None = None, *, inputs_embeds: Tensor | None = None,
-        past_key_values: Past | None = None, attention_mask: Tensor | None = None,
+        past_key_values: Memory | None = None, attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None, use_cache: bool = True,
     ) -> Read:  # fmt: skip
         """input_ids (rows, T) or inputs_embeds (rows, T, n_embd), behind the cache where there is one;
         attention_mask (rows, all so far), 1 for what is read; position_ids (rows or 1, T)."""
         embeds = self.wte(input_ids) if inputs_embeds is None else inputs_embeds
-        before = 0 if past_key_values is None else past_key_values[0][0].shape[2]
+        memory = Memory(len(self.h)) if past_key_values is None and use_cache else past_key_values
+        before = 0 if memory is None else memory.tokens
         if position_ids is None:
             position_ids = torch.arange(before, before + embeds.shape[1], device=embeds.device).unsqueeze(0)
         mask = _mask(attention_mask, before, embeds.shape[1], embeds.device)
         hidden = self.drop(embeds + self.wpe(position_ids))
-        kept = []
         for number, block in enumerate(self.h):
-            past = None if past_key_values is None else past_key_values[number]
-            hidden, own = block(hidden, past, mask)
-            kept.append(own)
-        return Read(self.ln_f(hidden), tuple(kept) if use_cache else None)
+            hidden = block(hidden, None if memory is None else memory.layers[number], mask)
+        return Read(self.ln_f(hidden), memory if use_cache else None)
 
 
 class OwnGpt2(nn.Module):

@@ -9,6 +9,9 @@ from __future__ import annotations
 from functools import cached_property, partial
 from pathlib import Path
 
+from torch import Tensor, nn
+from torch.nn import functional
+
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import Gpt2
@@ -20,7 +23,6 @@ from clipcap_ext.engine.precision.kept import kept_maker
 from clipcap_ext.engine.precision.kept_files import WORDS
 from clipcap_ext.engine.precision.processor import quick_in_int8
 from clipcap_ext.engine.precision.quick import (
-    IN_INT8,
     MadeAnew,
     Maker,
     Quick,
@@ -32,6 +34,7 @@ from clipcap_ext.engine.precision.quick import (
 
 DRAFTED_AFTER = 8  # batches: only then is it likely that a draft saves what making it takes
 DRAFTED_ROWS = 8  # captions together above which drafting saves nothing
+SHORTLIST = 32  # tokens whose logits are exact in a quick copy, too
 
 
 def asks_for_quick(options: DecodingOptions, device_type: str) -> bool:
@@ -76,8 +79,7 @@ class LanguageCopies:
 
     @cached_property
     def fast(self) -> LanguageModel:
-        """In 8 bits or bfloat16, its output weights left as they are, for they choose the words; itself where
-        it is too small, or no GPT-2."""
+        """In 8 bits or bfloat16; itself where it is too small, or no GPT-2."""
         found = quick_here()
         if found is None or not isinstance(self._lm, Gpt2Language):
             return self._lm
@@ -86,13 +88,8 @@ class LanguageCopies:
 
     @cached_property
     def draft(self) -> Draft | None:
-        """All in 8 bits; None for what is no GPT-2."""
-        if not isinstance(self._lm, Gpt2Language):
-            return None
-        draft = self._copy(self._lm.module, IN_INT8)
-        head = MadeAnew(IN_INT8).linear("lm_head", self._lm.module.lm_head.weight, None)
-        draft.lm_head = head  # type: ignore[assignment]
-        return Draft(Gpt2Language(draft))
+        """What `fast` is; None where that is nothing quicker."""
+        return Draft(self.fast) if self.changes else None
 
     def _copy(self, lm: Gpt2, found: Quick) -> Gpt2:
         if self._source is None:
@@ -101,7 +98,30 @@ class LanguageCopies:
             return quick_gpt2(lm, maker)
 
 
+class ShortlistHead(nn.Module):
+    """Output weights made quick, the likeliest tokens' logits then reckoned exactly, for these choose the
+    words."""
+
+    def __init__(self, quick: nn.Module, weight: Tensor) -> None:
+        """weight (V, n_embd): the exact ones."""
+        super().__init__()
+        self.quick = quick
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden (..., n_embd) -> logits (..., V)."""
+        logits = self.quick(hidden)
+        likeliest = logits.topk(min(SHORTLIST, logits.shape[-1]), dim=-1).indices
+        exact = (functional.embedding(likeliest, self.weight) @ hidden.unsqueeze(-1)).squeeze(-1)
+        return logits.scatter_(-1, likeliest, exact)
+
+
 def quick_gpt2(lm: Gpt2, maker: Maker) -> Gpt2:
     """A copy whose wide layers are the maker's, and all else the same tensors; itself where none is wide."""
     same = shared(lm)
-    return same if replace_layers(same.transformer, partial(quick_layer, maker)) else lm
+    if not replace_layers(same.transformer, partial(quick_layer, maker)):
+        return lm
+    head = quick_layer(maker, "lm_head", lm.lm_head)
+    if head is not None:
+        same.lm_head = ShortlistHead(head, lm.lm_head.weight)  # type: ignore[assignment]
+    return same

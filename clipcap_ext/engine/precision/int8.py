@@ -1,8 +1,7 @@
 """Linear layers with 8-bit weights for a CPU, made from trained ones; nothing is calibrated or trained.
 
-Each row of what comes in is spread over 7 bits by its own least and greatest number, so what a row gives does
-not depend on the rows beside it, as it would with torch's own dynamic layer, which spreads a whole batch at
-once.
+Each row of what comes in is rounded by its own numbers, so what a row gives does not depend on the rows
+beside it, as it would with torch's own dynamic layer, which spreads a whole batch at once.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+
+from clipcap_ext.engine.precision.processor import quick_in_int8
 
 ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is in every torch since 1.3
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
@@ -25,12 +26,21 @@ def can_int8() -> bool:
     return any(engine in known for engine in ENGINES) and hasattr(torch.ops.quantized, "linear_dynamic")
 
 
+def multiplies_whole() -> bool:
+    """Whether this torch multiplies 8-bit whole numbers by this processor's own instructions for them."""
+    return quick_in_int8() and hasattr(torch, "_int_mm") and can_int8()
+
+
+def int8_linear(rounded: Mapping[str, Tensor], bias: Tensor | None) -> nn.Module:
+    """A trained linear layer in 8 bits: (..., in) -> (..., out), float32 outside; for a CPU and for reading
+    only. rounded: as `rounded_int8` gives it; bias (out,)."""
+    return (WholeLinear if multiplies_whole() else FbgemmLinear)(rounded, bias)
+
+
 class Int8Linear(nn.Module):
-    """A trained linear layer in 8 bits: (..., in) -> (..., out), float32 outside. For a CPU and for reading
-    only."""
+    """What both kinds of such a layer do alike."""
 
     scale: Tensor
-    sums: Tensor
     bias: Tensor
 
     def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
@@ -38,14 +48,51 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.out_features, self.in_features = rounded["weight"].shape
         scale = rounded["scale"]
-        self._packed = _packed(rounded["weight"], scale)
-        self.register_buffer("scale", scale, persistent=True)
-        self.register_buffer("sums", rounded["sums"])
+        self.register_buffer("scale", scale)
         self.register_buffer("bias", torch.zeros_like(scale) if bias is None else bias.detach().float())
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (..., in) -> (..., out)."""
         rows = inputs.reshape(-1, self.in_features).float()
+        return self.of_rows(rows).view(*inputs.shape[:-1], self.out_features)
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """rows (N, in) -> (N, out)."""
+        raise NotImplementedError
+
+
+class WholeLinear(Int8Linear):
+    """Whole numbers from -127 to 127 on both sides, each row by its own largest number; their products are
+    exact, so a row gives the same whatever stands beside it."""
+
+    weight: Tensor
+
+    def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
+        """See Int8Linear."""
+        super().__init__(rounded, bias)
+        self.register_buffer("weight", rounded["weight"].t())  # (in, out), a view: in the order it is read
+        self.scale = self.scale / LEVELS
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """See Int8Linear."""
+        largest = rows.abs().amax(1, keepdim=True).clamp_min_(SMALLEST)
+        whole = torch.div(rows, largest).mul_(LEVELS).round_().to(torch.int8)
+        return torch._int_mm(whole, self.weight).float().mul_(self.scale).mul_(largest).add_(self.bias)
+
+
+class FbgemmLinear(Int8Linear):
+    """FBGEMM's products, in which a row's numbers have 7 bits between its least and its greatest."""
+
+    sums: Tensor
+
+    def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
+        """See Int8Linear."""
+        super().__init__(rounded, bias)
+        self._packed = _packed(rounded["weight"], rounded["scale"])
+        self.register_buffer("sums", rounded["sums"])
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """See Int8Linear."""
         low, high = torch.aminmax(rows, dim=1, keepdim=True)
         half, middle = ((high - low) / 2).clamp_min_(SMALLEST), (high + low) / 2
         spread = rows.new_empty(len(rows) + 1, self.in_features)
@@ -53,8 +100,7 @@ class Int8Linear(nn.Module):
         spread[-1] = 1  # the last row holds the ends of the range, so every batch is quantized alike
         spread[-1, 0] = -1
         out = torch.ops.quantized.linear_dynamic(spread, self._packed, True)[:-1]
-        out = out.mul_(half).addcmul_(middle, self.sums).add_(self.bias)
-        return out.view(*inputs.shape[:-1], self.out_features)
+        return out.mul_(half).addcmul_(middle, self.sums).add_(self.bias)
 
 
 def rounded_int8(weight: Tensor) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.precision import bf16, int8
 from clipcap_ext.engine.precision.bf16 import Bf16Linear, rounded_bf16
-from clipcap_ext.engine.precision.int8 import Int8Linear, can_int8, rounded_int8
+from clipcap_ext.engine.precision.int8 import can_int8, int8_linear, rounded_int8
 from clipcap_ext.engine.precision.processor import quick_in_bf16
 
 NARROWEST = 512  # inputs of a layer: below, it takes longer than it saves
@@ -32,7 +32,7 @@ class Quick:
     kept: Mapping[str, torch.dtype]
 
 
-IN_INT8 = Quick("int8", rounded_int8, Int8Linear, int8.KEPT)
+IN_INT8 = Quick("int8", rounded_int8, int8_linear, int8.KEPT)
 IN_BF16 = Quick("bf16", rounded_bf16, Bf16Linear, bf16.KEPT)
 
 
