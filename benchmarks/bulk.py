@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.decoding import CAPTION_TOKENS, Numbers
+from benchmarks.decoding import CAPTION_TOKENS, Numbers, as_loaded
 from benchmarks.measure import publish, seconds, table
 from benchmarks.precision import clear_model
 from clipcap_ext import load_captioner
@@ -34,6 +34,7 @@ from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
 
 BUNDLED, RANDOM = "tiny-flickr8k", "ViT-B-32"
+THREE_BEAMS = DecodingOptions(num_beams=3)
 NOTHING = Caption("", "", (Candidate("", 0.0),))
 TINY_CLIP = {
     "embed_dim": 768,
@@ -59,7 +60,7 @@ def random_captioner(
 ) -> Any:
     """Such an encoder before a random GPT-2 small, which always says as many tokens as a caption has."""
     encoder = random_encoder(name, small).to(device, dtype)
-    model = clear_model(small).to(device=device, dtype=dtype)
+    model = as_loaded(clear_model(small)).to(device=device, dtype=dtype)
     options = DecodingOptions(max_new_tokens=CAPTION_TOKENS)
     return ClipCapCaptioner("random", encoder, model, Numbers(), options)
 
@@ -130,6 +131,10 @@ def main() -> None:
     captioners: dict[str, Captioner] = {}
     if arguments.only != RANDOM:
         captioners[BUNDLED] = load_captioner(BUNDLED)
+        quick = load_captioner(BUNDLED)
+        assert isinstance(quick, ClipCapCaptioner)
+        quick.default_options = THREE_BEAMS
+        captioners[f"{BUNDLED}, 3 beams"] = quick
     if arguments.only != BUNDLED:
         captioners[f"{RANDOM}, GPT-2 small"] = random_captioner(RANDOM, arguments.small)
     rows = []

@@ -20,7 +20,8 @@ from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
-from clipcap_ext.engine.language.gpt2 import Gpt2, is_gpt2
+from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, Gpt2, empty_gpt2, is_gpt2
+from clipcap_ext.engine.language.gpt2_language import Gpt2Language
 
 CAPTION_TOKENS, PUBLISHED_STEPS, TOP_P = 13, 67, 0.8
 
@@ -36,6 +37,18 @@ class Numbers(BpeTokenizer):
 
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(map(str, ids))
+
+
+def as_loaded(model: ClipCapModel) -> ClipCapModel:
+    """The model with its GPT-2 as a checkpoint's is, around the same tensors."""
+    gpt2 = model.language.module
+    assert is_gpt2(gpt2)
+    own = empty_gpt2({name: getattr(gpt2.config, name) for name in GPT2_SMALL}).eval()
+    own.transformer.load_state_dict(dict(gpt2.transformer.named_parameters()), assign=True)
+    own.lm_head = gpt2.lm_head
+    model.language = Gpt2Language(own)
+    model.add_module("gpt2", own)
+    return model
 
 
 @torch.inference_mode()
@@ -77,6 +90,7 @@ def main() -> None:
         embeds = model.prefix_embeds(functional.normalize(torch.randn(16, 768), dim=-1))
     gpt2 = model.language.module
     assert is_gpt2(gpt2)
+    model = as_loaded(model)
     naive = [published_loop(gpt2, embeds[row : row + 1], CAPTION_TOKENS) for row in range(2)]
     assert cached(model, embeds)[:2] == naive, "cached and naive decoding disagree"
     took = medians(

@@ -24,7 +24,7 @@ from PIL import Image
 from torch.nn import functional
 
 from benchmarks.bulk import random_captioner, random_encoder, random_pixels, write_photos
-from benchmarks.decoding import CAPTION_TOKENS, Numbers
+from benchmarks.decoding import CAPTION_TOKENS, Numbers, as_loaded
 from benchmarks.measure import Card, publish, table
 from benchmarks.precision import SMALL, clear_model
 from benchmarks.training_step import BATCH, Steps, batches
@@ -219,7 +219,7 @@ def _caption_all(files: list[Path], steps: Captioning, size: int) -> None:
 
 def speed_of_tokens(card: Card) -> Iterator[Row]:
     """Tokens a second of GPT-2 small, and the most that reading its weights once a step would allow."""
-    model = clear_model(card.dry).to(card.device, card.half)
+    model = as_loaded(clear_model(card.dry)).to(card.device, card.half)
     numbers = torch.zeros(2**20 if card.dry else 2**28, device=card.device)
     bandwidth = 2 * numbers.nbytes / card.seconds(numbers.clone)
     weights = sum(one.nbytes for one in model.language.module.parameters())

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.decoding import CAPTION_TOKENS, PUBLISHED_STEPS, Numbers, published_loop
+from benchmarks.decoding import CAPTION_TOKENS, PUBLISHED_STEPS, Numbers, as_loaded, published_loop
 from benchmarks.measure import publish, table
 from clipcap_ext.caption import DecodingOptions
 from clipcap_ext.captioning import Captioner, Looked
@@ -27,8 +27,7 @@ from clipcap_ext.engine.clip.quick_tower import quick_tower
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.drafting import Draft
-from clipcap_ext.engine.language.gpt2 import GPT2_SMALL, Gpt2, empty_gpt2, is_gpt2
-from clipcap_ext.engine.language.gpt2_language import Gpt2Language
+from clipcap_ext.engine.language.gpt2 import is_gpt2
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import copies, quick
 from clipcap_ext.engine.precision.quick import IN_INT8, MadeAnew
@@ -61,15 +60,6 @@ def clear_model(small: bool) -> ClipCapModel:
     return model
 
 
-def as_loaded(gpt2: Gpt2) -> Gpt2Language:
-    """The same GPT-2 as a checkpoint's is, around the same tensors."""
-    sizes = {name: getattr(gpt2.config, name) for name in GPT2_SMALL}
-    own = empty_gpt2(sizes).eval()
-    own.lm_head = gpt2.lm_head
-    own.transformer.load_state_dict(dict(gpt2.transformer.named_parameters()), assign=True)
-    return Gpt2Language(own)
-
-
 def captions(lm: LanguageModel, embeds: Tensor, draft: Draft | None = None, **options: int) -> list[str]:
     """What `lm` says behind embeds (B, P, n_embd)."""
     wanted = DecodingOptions(max_new_tokens=CAPTION_TOKENS, **options)  # type: ignore[arg-type]
@@ -81,7 +71,7 @@ def decoding_rows(model: ClipCapModel, rounds: int) -> Iterator[list[object]]:
     """Milliseconds a caption, and times as fast as the published loop."""
     gpt2 = model.language.module
     assert is_gpt2(gpt2)
-    lm = as_loaded(gpt2)
+    lm = as_loaded(model).language
     held = copies.LanguageCopies(lm)
     with torch.inference_mode():
         embeds = model.prefix_embeds(functional.normalize(torch.randn(64, 768), dim=-1))

@@ -16,6 +16,7 @@ TASKS = {"sentence": "A sentence", "detailed": "In detail", "tags": "Tags"}  # t
 UNDERSCORES = {"spaces": "As spaces", "kept": "Kept"}  # underscores, and its words
 RANKINGS = {  # rank_by, and its words
     "logprob": "Likelihood", "similarity": "Similarity to the picture", "both": "Both together",
+    "consensus": "Both, and consensus",
 }  # fmt: skip
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
 MEASURES = ("evidence", "similarity", "logprob")
@@ -124,7 +125,7 @@ class DecodingOptions:
     )  # fmt: skip
     rank_by: str = decoding_option(
         "logprob",
-        "Order of the candidates: logprob, similarity to ask CLIP, or both together.",
+        "Order of the candidates: logprob, similarity (asks CLIP), both, or consensus: both, and agreement.",
         Control("Order by", "What puts one candidate before another.", names=RANKINGS),
         acts_in=("beams", "sampling"),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from clipcap_ext.engine.checkpoint.fingerprint import pixel_key
 from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
+from clipcap_ext.engine.consensus import AGREEMENT, agreements, sampling_beside
 from clipcap_ext.engine.doubt import DoubtRule
 from clipcap_ext.engine.own_kinds import OWN_KINDS_LACK
 from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_quick
@@ -89,7 +90,9 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """The other half, for any number of pictures: `decoded_rows` beams or candidates together."""
         chosen = options or self.default_options
         chosen.check_without(OWN_KINDS_LACK)
-        width = max(1, self.decoded_rows // max(chosen.num_beams, chosen.num_candidates))
+        samples = sampling_beside(chosen)
+        rows = max(chosen.num_beams, chosen.num_candidates, samples.num_candidates if samples else 0)
+        width = max(1, self.decoded_rows // rows)
         parts = [looked[start : start + width] for start in range(0, len(looked), width)]
         return [caption for part in parts for caption in self._caption_part(part, options, score)]
 
@@ -153,15 +156,23 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         return self
 
     def make_captions(
-        self, features: Tensor, decoded: Sequence[Sequence[Candidate]], options: DecodingOptions
-    ) -> list[Caption]:
+        self, features: Tensor, decoded: Sequence[Sequence[Candidate]], options: DecodingOptions,
+        beside: Sequence[Sequence[Candidate]] | None = None,
+    ) -> list[Caption]:  # fmt: skip
         """The captions of what was decoded from features (B, clip_dim): each text once, ranked as the options
-        say."""
+        say; beside: what else was said of each image, where that counts."""
         groups = [keep_distinct(group) for group in decoded]
         if options.rank_by != "logprob":
             groups = rank_by_similarity(self.encoder, features, groups)
+        scale = self.encoder.cosine_scale
         if options.rank_by == "both":
-            groups = [rank_by_both(group, self.encoder.cosine_scale) for group in groups]
+            groups = [rank_by_both(group, scale) for group in groups]
+        if options.rank_by == "consensus":
+            heard = beside or [()] * len(groups)
+            groups = [
+                rank_by_both(group, scale, consensus_credits(group, more))
+                for group, more in zip(groups, heard, strict=True)
+            ]
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
 
     def _scored(self, features: Tensor, captions: Sequence[Caption]) -> list[Caption]:
@@ -221,6 +232,13 @@ def rank_by_both(
         nats = LIKELIHOOD * candidate.avg_logprob + (credits[place] if credits else 0.0)
         scored.append(replace(candidate, score=candidate.similarity + nats / cosine_scale))
     return sorted(scored, key=lambda candidate: -(candidate.score or 0.0))
+
+
+def consensus_credits(group: Sequence[Candidate], beside: Sequence[Candidate]) -> list[float]:
+    """What each candidate's score gains (nats) by agreeing with the others and with what was said beside."""
+    texts = [candidate.text for candidate in group]
+    others = [*texts, *(candidate.text for candidate in beside)]
+    return [AGREEMENT * agreement for agreement in agreements(texts, others)]
 
 
 def _ranked(group: Sequence[Candidate], similarities: np.ndarray) -> list[Candidate]:

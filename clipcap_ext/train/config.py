@@ -65,7 +65,7 @@ class TrainConfig:
     clip_norm: float = option(0.0, "Largest global norm of the gradient; 0 is off.", low=0)
     ema: float = option(0.0, "Decay of averaged weights, the ones then saved; 0 is off.", low=0, high=0.99999)
     precision: str = option(
-        "fp32", "Arithmetic of a step; fp32 stands for bf16 where that would be imitated.",
+        "fp32", "Arithmetic of a step; fp32 stands for bf16 where that is no faster.",
         choices=("fp32", "bf16", "fp16"),
     )  # fmt: skip
     device: str = option("auto", "auto takes an accelerator if there is one.", choices=("auto", "cpu"))

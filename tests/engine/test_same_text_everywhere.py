@@ -28,6 +28,7 @@ OPTIONS = {
     "ranked": DecodingOptions(
         max_new_tokens=12, temperature=0.5, num_candidates=3, rank_by="similarity", seed=1
     ),
+    "agreed": DecodingOptions(max_new_tokens=12, num_beams=3, num_candidates=3, rank_by="consensus"),
 }
 Said = list[list[tuple[str, float]]]  # a row an image, a pair a candidate
 

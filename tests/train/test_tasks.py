@@ -117,7 +117,7 @@ def test_the_same_again_is_the_same(
     )
 
 
-def test_bf16_that_would_be_imitated_is_float32(
+def test_bf16_that_would_be_slower_is_float32(
     tmp_path: Path, plain_captioning: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On two cores with AVX2 a step in imitated bf16 takes eleven times as long as one in float32."""

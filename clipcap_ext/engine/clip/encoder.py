@@ -73,7 +73,7 @@ class ClipEncoder:
     @property
     def cosine_scale(self) -> float:
         """What its training multiplied cosines of images and texts by."""
-        return math.exp(float(self._clip.logit_scale))
+        return math.exp(float(self._clip.logit_scale.detach()))
 
     @property
     def concept_table(self) -> ConceptTable | None:

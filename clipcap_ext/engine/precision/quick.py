@@ -37,7 +37,7 @@ IN_BF16 = Quick("bf16", rounded_bf16, Bf16Linear, bf16.KEPT)
 
 
 def quick_here() -> Quick | None:
-    """8 bits, where torch has none for this processor bfloat16, and where that would be imitated nothing."""
+    """8 bits, where torch has none for this processor bfloat16, and where that is no faster nothing."""
     if can_int8():
         return IN_INT8
     return IN_BF16 if quick_in_bf16() else None

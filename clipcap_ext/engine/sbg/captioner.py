@@ -16,11 +16,18 @@ from torch import Tensor
 
 from clipcap_ext.caption import Candidate, Caption, DecodingOptions, Keyword
 from clipcap_ext.caption_text import clean_caption
-from clipcap_ext.engine.captioner import FeatureCaptioner, keep_distinct, rank_by_both, rank_by_similarity
+from clipcap_ext.engine.captioner import (
+    FeatureCaptioner,
+    consensus_credits,
+    keep_distinct,
+    rank_by_both,
+    rank_by_similarity,
+)
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
+from clipcap_ext.engine.consensus import sampling_beside
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.stepper import Stepper
 from clipcap_ext.engine.language.gpt2 import Gpt2
@@ -91,23 +98,31 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
             return []
         room = self._room(options)
         chosen = [self.fit(self.resolve(features[i], given), room) for i, given in enumerate(keywords)]
-        embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in chosen])
-        lm, draft = self.copies.pair(options, rows)
-        stepper = self._evident.stepper(chosen) if self._evident else Stepper
-        decoded = decode(
-            lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft
-        )
-        groups = [keep_distinct([_cut(candidate) for candidate in group]) for group in decoded]
+        groups = [keep_distinct(group) for group in self._decoded(chosen, keys, options)]
+        samples = sampling_beside(options)
+        beside = self._decoded(chosen, [""] * rows, samples) if samples else [[] for _ in range(rows)]
         near = rank_by_similarity(self.encoder, features, groups)
         scale = self.encoder.cosine_scale
         ranked = [
-            ranked_as_asked(group, prompted, options.rank_by, scale)
-            for group, prompted in zip(near, chosen, strict=True)
+            ranked_as_asked(group, prompted, options.rank_by, scale, more)
+            for group, prompted, more in zip(near, chosen, beside, strict=True)
         ]
         return [
             Caption(group[0].text, self.name, tuple(group), prompted)
             for group, prompted in zip(ranked, chosen, strict=True)
         ]
+
+    def _decoded(
+        self, keywords: Sequence[Sequence[Keyword]], keys: Sequence[str], options: DecodingOptions
+    ) -> list[list[Candidate]]:
+        """What GPT-2 writes behind each prompt of keywords."""
+        embeds, mask = self.prompt_embeds([format_prompt(prompted) for prompted in keywords])
+        lm, draft = self.copies.pair(options, len(keywords))
+        stepper = self._evident.stepper(keywords) if self._evident else Stepper
+        decoded = decode(
+            lm, embeds, self.tokenizer, options, keys=keys, attention_mask=mask, stepper=stepper, draft=draft
+        )
+        return [[_cut(candidate) for candidate in group] for group in decoded]
 
     def edit_keywords(self, features: Tensor, edit: KeywordEdit) -> tuple[Keyword | str, ...]:
         """The keywords chosen for one image of features (1, clip_dim), with a person's changes."""
@@ -170,14 +185,19 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
 
 
 def ranked_as_asked(
-    group: Sequence[Candidate], keywords: Sequence[Keyword], rank_by: str, cosine_scale: float
-) -> list[Candidate]:
-    """Candidates that come nearest to the image first, in the order that `rank_by` asks for."""
+    group: Sequence[Candidate], keywords: Sequence[Keyword], rank_by: str, cosine_scale: float,
+    beside: Sequence[Candidate] = (),
+) -> list[Candidate]:  # fmt: skip
+    """Candidates that come nearest to the image first, in the order that `rank_by` asks for; beside: what was
+    said beside them."""
     if rank_by == "logprob":
         return sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True)
+    credits = [CREDIT * evident_said(candidate, keywords) for candidate in group]
     if rank_by == "both":
-        credits = [CREDIT * evident_said(candidate, keywords) for candidate in group]
         return rank_by_both(group, cosine_scale, credits)
+    if rank_by == "consensus":
+        agreed = consensus_credits(group, beside)
+        return rank_by_both(group, cosine_scale, [sum(pair) for pair in zip(credits, agreed, strict=True)])
     return put_evident_first(group, keywords)
 
 

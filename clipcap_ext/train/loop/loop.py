@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clipcap_ext.ahead import prepare_ahead
 from clipcap_ext.errors import CaptionError, CheckpointError, UsageError
-from clipcap_ext.train.loop.arithmetic import imitated, step_type
+from clipcap_ext.train.loop.arithmetic import slower_than_float32, step_type
 from clipcap_ext.train.loop.batches import share
 from clipcap_ext.train.loop.places import BEST, LAST
 from clipcap_ext.train.loop.run_log import Record, clock
@@ -41,7 +41,7 @@ class Trainer(Generic[Batch]):
         self.task, self.config, self._out, self._accelerator = task, task.config, out, accelerator
         self._preset, self._departures, self._say, self._stop = preset, departures, say, stop
         self._dtype = step_type(self.config.precision, accelerator.device)
-        if instead := imitated(self.config.precision, accelerator.device):
+        if instead := slower_than_float32(self.config.precision, accelerator.device):
             say(instead)
         self._parts = self.config.accumulate * accelerator.num_processes
         if self.config.batch_size % self._parts:

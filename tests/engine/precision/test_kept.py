@@ -33,7 +33,7 @@ def models(
     monkeypatch.setattr(quick, "NARROWEST", 1)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(quick, "can_int8", lambda: request.param == "int8")
-    monkeypatch.setattr(processor, "instructions", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset({"amx_bf16"}))
     for name in ("tiny-clip", "tiny-clipcap"):
         shutil.copytree(tiny_folder / name, tmp_path / "models" / name)
     return tmp_path / "models"

@@ -32,8 +32,11 @@ def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def processor_of(monkeypatch: pytest.MonkeyPatch, *, int8: bool, instructions: set[str]) -> None:
+def processor_of(
+    monkeypatch: pytest.MonkeyPatch, *, int8: bool, instructions: set[str], maker: str = "AuthenticAMD"
+) -> None:
     """Pretend that torch has 8 bits here or not, and what the processor has."""
+    monkeypatch.setattr(processor, "maker", lambda: maker)
     for room in (copies, quick):
         monkeypatch.setattr(room, "can_int8", lambda: int8)
     monkeypatch.setattr(processor, "instructions", lambda: frozenset(instructions))
@@ -135,6 +138,41 @@ def test_where_only_bfloat16_is_faster_the_result_says_bf16(
     ]
     monkeypatch.setattr(quick, "NARROWEST", 512)
     assert service(tiny_folder).caption(images, "tiny-clipcap", FAST).dtype == "fp32 (too small for bf16)"
+
+
+@pytest.mark.parametrize(
+    ("maker", "instructions", "sooner"),
+    [
+        ("AuthenticAMD", {"avx512_bf16"}, True),
+        (" GenuineIntel", {"avx512_bf16"}, False),  # they take longer than those for float32
+        ("GenuineIntel", {"avx512_bf16", "amx_bf16"}, True),
+        ("Intel64 Family 6 Model 143 Stepping 8, GenuineIntel", {"avx512_bf16"}, False),
+        ("AuthenticAMD", {"avx512f"}, False),
+    ],
+)
+def test_bfloat16_is_taken_where_it_is_sooner(
+    monkeypatch: pytest.MonkeyPatch, maker: str, instructions: set[str], sooner: bool
+) -> None:
+    processor_of(monkeypatch, int8=False, instructions=instructions, maker=maker)
+    assert processor.quick_in_bf16() is sooner
+
+
+def test_linux_says_who_made_the_processor_and_what_it_can_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = (
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512_vnni\n\nvendor_id\t: Other\n"
+    )
+    (tmp_path / "cpuinfo").write_text(told)
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    try:
+        processor.maker.cache_clear()
+        processor.instructions.cache_clear()
+        assert processor.maker().strip() == processor.INTEL
+        assert processor.instructions() == {"fpu", "avx2", "avx512_vnni"}
+    finally:
+        processor.maker.cache_clear()
+        processor.instructions.cache_clear()
 
 
 def test_a_device_of_another_kind_says_that_it_knows_nothing_faster(tiny_folder: Path) -> None:

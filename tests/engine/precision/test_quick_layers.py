@@ -10,12 +10,25 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from clipcap_ext.engine.clip.quick_tower import QuickAttention
-from clipcap_ext.engine.precision import quick
-from clipcap_ext.engine.precision.int8 import can_int8
-from clipcap_ext.engine.precision.quick import IN_BF16, IN_INT8, MadeAnew, Quick, quick_layer, replace_layers
+from clipcap_ext.engine.precision import int8, processor, quick
+from clipcap_ext.engine.precision.copies import SHORTLIST, ShortlistHead
+from clipcap_ext.engine.precision.int8 import (
+    FbgemmLinear,
+    WholeLinear,
+    can_int8,
+    int8_linear,
+    multiplies_whole,
+    rounded_int8,
+)
+from clipcap_ext.engine.precision.quick import IN_BF16, MadeAnew, Quick, quick_layer, replace_layers
 
 needs_int8 = pytest.mark.skipif(not can_int8(), reason="this torch has no 8-bit layers")
-KINDS = [pytest.param(IN_INT8, marks=needs_int8, id="int8"), pytest.param(IN_BF16, id="bf16")]
+needs_vnni = pytest.mark.skipif(not multiplies_whole(), reason="this processor multiplies no whole numbers")
+IN_8_BITS = [
+    pytest.param(Quick("int8", rounded_int8, FbgemmLinear, int8.KEPT), marks=needs_int8, id="fbgemm"),
+    pytest.param(Quick("int8", rounded_int8, WholeLinear, int8.KEPT), marks=needs_vnni, id="whole"),
+]
+KINDS = [*IN_8_BITS, pytest.param(IN_BF16, id="bf16")]
 
 
 @pytest.fixture(autouse=True)
@@ -48,24 +61,48 @@ def test_it_is_near_the_trained_layer(kind: Quick, rows: int, shift: float) -> N
     assert not torch.equal(found, layer(inputs))
 
 
-@needs_int8
 @torch.inference_mode()
-def test_a_row_is_reckoned_by_itself_whatever_stands_beside_it() -> None:
-    layer = made(IN_INT8, numbers(24, 64), numbers(24))
+@pytest.mark.parametrize("kind", IN_8_BITS)
+def test_a_row_is_reckoned_by_itself_whatever_stands_beside_it(kind: Quick) -> None:
+    layer = made(kind, numbers(24, 64), numbers(24))
     inputs = numbers(33, 64, seed=2) * torch.logspace(-3, 3, 33)[:, None]  # rows of very different sizes
     together = layer(inputs)
     for row in range(33):
         assert torch.equal(layer(inputs[row : row + 1])[0], together[row])
 
 
-@needs_int8
 @torch.inference_mode()
-def test_rows_whose_numbers_are_all_one_are_no_trouble() -> None:
+@pytest.mark.parametrize("kind", IN_8_BITS)
+def test_rows_whose_numbers_are_all_one_are_no_trouble(kind: Quick) -> None:
     torch.manual_seed(1)
     layer = nn.Linear(32, 8)
     same = torch.stack([torch.zeros(32), torch.full((32,), 2.5), torch.full((32,), -1e-30)])
-    found = made(IN_INT8, layer.weight, layer.bias)(same)
+    found = made(kind, layer.weight, layer.bias)(same)
     torch.testing.assert_close(found, layer(same), atol=0.02, rtol=0.02)
+
+
+@needs_int8
+@pytest.mark.parametrize(
+    ("instructions", "kind"),
+    [({"avx2"}, FbgemmLinear), ({"avx512_vnni"}, WholeLinear), ({"amx_int8"}, WholeLinear)],
+)
+def test_whole_numbers_are_multiplied_where_the_processor_does_it(
+    monkeypatch: pytest.MonkeyPatch, instruction: str, kind: type
+) -> None:
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset({instruction}))
+    assert type(int8_linear(rounded_int8(numbers(4, 8)), None)) is kind
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_likeliest_tokens_logits_are_exact_and_the_others_near(kind: Quick) -> None:
+    weight, hidden = numbers(500, 64), numbers(3, 2, 64, seed=5)
+    wanted = hidden @ weight.T  # (3, 2, 500)
+    found = ShortlistHead(made(kind, weight, None), weight)(hidden)
+    assert found.shape == wanted.shape and error(found, wanted) < 0.02 and not torch.equal(found, wanted)
+    best = wanted.topk(SHORTLIST // 2, dim=-1)
+    assert torch.equal(found.topk(SHORTLIST // 2, dim=-1).indices, best.indices)
+    torch.testing.assert_close(found.gather(-1, best.indices), best.values, atol=1e-5, rtol=1e-5)
 
 
 @torch.inference_mode()
