@@ -93,7 +93,8 @@ _TINY_SBG = SbgConfig(
     keyword_dropout=0.1,
     gpt2="scratch", n_layer=3, n_head=6, n_embd=192, n_positions=192, dropout=0.1, tokenizer="captions",
     vocab_size=5000, end_stop=True, max_tokens=40, label_smoothing=0.1, ema=0.995, precision="fp32",
-    monitor="cider", validate_images=500, save_dtype="fp16", num_beams=5, rank_by="both",
+    monitor="cider", validate_images=500, save_dtype="fp16", num_beams=8, num_candidates=8, rank_by="both",
+    no_repeat_ngram_size=3,
 )  # fmt: skip
 _MERGE_RNN = MergeConfig(
     split="karpathy", epochs=100, batch_size=50, lr=1e-3, schedule="constant", weight_decay=0.0, patience=1,

@@ -76,7 +76,7 @@ class WholeLinear(Int8Linear):
     def of_rows(self, rows: Tensor) -> Tensor:
         """See Int8Linear."""
         largest = rows.abs().amax(1, keepdim=True).clamp_min_(SMALLEST)
-        whole = torch.div(rows, largest).mul_(LEVELS).round_().to(torch.int8)
+        whole = torch.mul(rows, LEVELS / largest).round_().to(torch.int8)
         return torch._int_mm(whole, self.weight).float().mul_(self.scale).mul_(largest).add_(self.bias)
 
 

@@ -59,6 +59,7 @@ class SbgConfig(LanguageModelConfig):
     num_beams: int = decoding_copy("num_beams")
     num_candidates: int = decoding_copy("num_candidates", 5)
     rank_by: str = decoding_copy("rank_by", "similarity")
+    no_repeat_ngram_size: int = decoding_copy("no_repeat_ngram_size")
     temperature: float = decoding_copy("temperature", 1.0, low=0.01)
     top_k: int = decoding_copy("top_k", 50)
 

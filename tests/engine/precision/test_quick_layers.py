@@ -83,8 +83,7 @@ def test_rows_whose_numbers_are_all_one_are_no_trouble(kind: Quick) -> None:
 
 @needs_int8
 @pytest.mark.parametrize(
-    ("instructions", "kind"),
-    [({"avx2"}, FbgemmLinear), ({"avx512_vnni"}, WholeLinear), ({"amx_int8"}, WholeLinear)],
+    ("instruction", "kind"), [("avx2", FbgemmLinear), ("avx512_vnni", WholeLinear), ("amx_int8", WholeLinear)]
 )
 def test_whole_numbers_are_multiplied_where_the_processor_does_it(
     monkeypatch: pytest.MonkeyPatch, instruction: str, kind: type

@@ -265,6 +265,8 @@ def test_presets_are_the_papers() -> None:
         }  # fmt: skip
     tiny = find_preset("sbg-tiny").config
     assert isinstance(tiny, SbgConfig) and tiny.block == 0 and tiny.constants.concepts_boost == 2.5
-    assert tiny.decoding == {"num_beams": 5, "num_candidates": 5, "rank_by": "both"}
+    assert tiny.decoding == {
+        "num_beams": 8, "num_candidates": 8, "rank_by": "both", "no_repeat_ngram_size": 3
+    }  # fmt: skip
     alone = replace(tiny, num_beams=1, num_candidates=1, temperature=0.5)
     assert alone.decoding == {"temperature": 0.5, "top_k": 50, "seed": 0}
