@@ -34,7 +34,6 @@ from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.clipcap.captioner import ClipCapCaptioner
 
 BUNDLED, RANDOM = "tiny-flickr8k", "ViT-B-32"
-THREE_BEAMS = DecodingOptions(num_beams=3)
 NOTHING = Caption("", "", (Candidate("", 0.0),))
 TINY_CLIP = {
     "embed_dim": 768,
@@ -131,10 +130,6 @@ def main() -> None:
     captioners: dict[str, Captioner] = {}
     if arguments.only != RANDOM:
         captioners[BUNDLED] = load_captioner(BUNDLED)
-        quick = load_captioner(BUNDLED)
-        assert isinstance(quick, ClipCapCaptioner)
-        quick.default_options = THREE_BEAMS
-        captioners[f"{BUNDLED}, 3 beams"] = quick
     if arguments.only != BUNDLED:
         captioners[f"{RANDOM}, GPT-2 small"] = random_captioner(RANDOM, arguments.small)
     rows = []
