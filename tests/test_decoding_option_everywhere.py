@@ -42,8 +42,8 @@ EACH = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The tests' models are narrower than 8 bits are worth, and 8 bits too fine to change their words on every
-    processor; what is kept of them is kept elsewhere."""
+    """The tests' models are narrower than 8 bits are worth, and 8 bits too fine to change their words on
+    every processor; what is kept of them is kept elsewhere."""
     monkeypatch.setattr(quick, "NARROWEST", 1)
     monkeypatch.setattr(int8, "LEVELS", 7)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -164,14 +164,14 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         groups = [keep_distinct(group) for group in decoded]
         if options.rank_by != "logprob":
             groups = rank_by_similarity(self.encoder, features, groups)
-        scale = self.encoder.cosine_scale
-        if options.rank_by == "both":
-            groups = [rank_by_both(group, scale) for group in groups]
-        if options.rank_by == "consensus":
-            heard = beside or [()] * len(groups)
+        if options.rank_by in ("both", "consensus"):
             groups = [
-                rank_by_both(group, scale, consensus_credits(group, more))
-                for group, more in zip(groups, heard, strict=True)
+                rank_by_both(
+                    group,
+                    self.encoder.cosine_scale,
+                    consensus_credits(group, more) if options.rank_by == "consensus" else (),
+                )
+                for group, more in zip(groups, beside or [()] * len(groups), strict=True)
             ]
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
 

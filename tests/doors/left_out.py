@@ -38,7 +38,7 @@ LEFT_OUT = (
     LeftOut(r"torchrun .*", f"{FULL_SIZE}, on tars that are fetched"),
     LeftOut(r"python -m clipcap_ext\.corpus features .*", f"{FULL_SIZE}, on pictures that are fetched"),
     LeftOut(r"python -m clipcap_ext\.train (flickr8k-gradient|conceptual-captions) .*", FULL_SIZE),
-    LeftOut(r"python -m clipcap_ext\.train tiny-.* --out runs/tiny(-clip|-evidence|-[abc])?( .*)?", LONG, ONE_EPOCH),
+    LeftOut(r"python -m clipcap_ext\.train tiny-.* --out runs/tiny(-[a-z]+)?( .*)?", LONG, ONE_EPOCH),
     LeftOut(r"python -m clipcap_ext\.train sbg-tiny .*", LONG, ONE_EPOCH),
     LeftOut(r"python -m clipcap_ext\.train --resume .*", "a run of the line before, which is left out"),
     LeftOut(r"python -m clipcap_ext\.train tiny-.*", LONG),

@@ -102,6 +102,8 @@ class ShortlistHead(nn.Module):
     """Output weights made quick, the likeliest tokens' logits then reckoned exactly, for these choose the
     words."""
 
+    weight: Tensor
+
     def __init__(self, quick: nn.Module, weight: Tensor) -> None:
         """weight (V, n_embd): the exact ones."""
         super().__init__()
