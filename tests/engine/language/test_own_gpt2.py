@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from clipcap_ext.engine.language import own_gpt2
 from clipcap_ext.engine.language.gpt2 import build_gpt2, empty_gpt2
 
 SIZES = {"vocab_size": 60, "n_positions": 40, "n_embd": 32, "n_layer": 2, "n_head": 4}
@@ -59,6 +61,36 @@ def test_hidden_states_are_transformers(seed: int, length: int, rows: int, padde
         wanted = theirs.transformer(ids, past_key_values=wanted.past_key_values, **given_)
         made = ours.transformer(ids, past_key_values=made.past_key_values, **given_)
         same(made, wanted, torch.ones(rows, new, dtype=torch.bool))
+
+
+@torch.no_grad()
+def test_a_memory_that_outgrows_its_room_and_changes_its_rows_forgets_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_gpt2, "ROOM", 2)
+    theirs, ours = pair(4)
+    ids = torch.randint(0, 60, (3, 12))
+    memory = ours.transformer(ids[:, :2], use_cache=True).past_key_values
+    for step in range(2, 12):
+        if step == 6:  # one leaves, one is there twice, the order is another
+            rows = torch.tensor([2, 0, 2, 2])
+            memory.reorder_cache(rows)
+            ids = ids[rows]
+        made = ours.transformer(ids[:, step : step + 1], past_key_values=memory, use_cache=True)
+        assert made.past_key_values is memory and memory.tokens == step + 1
+    torch.testing.assert_close(
+        made.last_hidden_state[:, -1], theirs.transformer(ids).last_hidden_state[:, -1], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_what_is_read_behind_a_memory_can_be_learnt_from() -> None:
+    theirs, ours = pair(6)
+    ids = torch.randint(0, 60, (2, 5))
+    for model in (theirs, ours):
+        memory = model.transformer(ids[:, :3], use_cache=True).past_key_values
+        model.transformer(ids[:, 3:], past_key_values=memory, use_cache=True)[0].sum().backward()
+    wanted, made = (model.transformer.h[0].attn.c_attn.weight.grad for model in (theirs, ours))
+    torch.testing.assert_close(made, wanted, rtol=1e-3, atol=1e-4)
 
 
 @torch.no_grad()
