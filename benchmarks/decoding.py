@@ -39,15 +39,20 @@ class Numbers(BpeTokenizer):
         return " ".join(map(str, ids))
 
 
-def as_loaded(model: ClipCapModel) -> ClipCapModel:
-    """The model with its GPT-2 as a checkpoint's is, around the same tensors."""
-    gpt2 = model.language.module
-    assert is_gpt2(gpt2)
+def loaded(gpt2: Gpt2) -> Gpt2:
+    """The same GPT-2 as a checkpoint's is, around the same tensors."""
     own = empty_gpt2({name: getattr(gpt2.config, name) for name in GPT2_SMALL}).eval()
     own.transformer.load_state_dict(dict(gpt2.transformer.named_parameters()), assign=True)
     own.lm_head = gpt2.lm_head
-    model.language = Gpt2Language(own)
-    model.add_module("gpt2", own)
+    return own
+
+
+def as_loaded(model: ClipCapModel) -> ClipCapModel:
+    """The model with its GPT-2 as a checkpoint's is."""
+    gpt2 = model.language.module
+    assert is_gpt2(gpt2)
+    model.language = Gpt2Language(loaded(gpt2))
+    model.add_module("gpt2", model.language.module)
     return model
 
 

@@ -27,7 +27,7 @@ from clipcap_ext.engine.clip.quick_tower import quick_tower
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.drafting import Draft
-from clipcap_ext.engine.language.gpt2 import is_gpt2
+from clipcap_ext.engine.language.gpt2 import Gpt2, is_gpt2
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import copies, quick
 from clipcap_ext.engine.precision.quick import IN_INT8, MadeAnew
@@ -67,6 +67,15 @@ def captions(lm: LanguageModel, embeds: Tensor, draft: Draft | None = None, **op
     return [group[0].text for group in found]
 
 
+def generated(gpt2: Gpt2, embeds: Tensor, beams: int) -> object:
+    """The same captions by transformers' own generate."""
+    return gpt2.generate(  # type: ignore[operator]
+        inputs_embeds=embeds, max_new_tokens=CAPTION_TOKENS, min_new_tokens=CAPTION_TOKENS,
+        num_beams=beams, do_sample=False, pad_token_id=0,
+        attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long),
+    )  # fmt: skip
+
+
 def decoding_rows(model: ClipCapModel, rounds: int) -> Iterator[list[object]]:
     """Milliseconds a caption, and times as fast as the published loop."""
     gpt2 = model.language.module
@@ -89,10 +98,16 @@ def decoding_rows(model: ClipCapModel, rounds: int) -> Iterator[list[object]]:
             same = sum(one == other for one, other in zip(action(), said, strict=True))
             each = processor_seconds(action, rounds) / together
             yield [way, together, f"{1000 * each:.0f}", f"{base / each:.1f}", f"{same} of {together}"]
-    beams: dict[str, LanguageModel] = {"exact, 5 beams": lm, "fast, 5 beams": held.fast}
-    for way, one in beams.items():
-        each = processor_seconds(partial(captions, one, embeds[:1], num_beams=5), rounds)
-        yield [way, 1, f"{1000 * each:.0f}", f"{base / each:.1f}", ""]
+    for together, beams in ((1, 1), (16, 1), (1, 3), (1, 5)):
+        some, of_beams = embeds[:together], f", {beams} beams" if beams > 1 else ""
+        others: dict[str, Callable[[], object]] = {
+            "transformers' generate": partial(generated, gpt2, some, beams),
+            "exact": partial(captions, lm, some, num_beams=beams),
+            "fast, in 8 bits": partial(captions, held.fast, some, num_beams=beams),
+        }
+        for way, run in list(others.items())[: 1 if beams == 1 else 3]:
+            each = processor_seconds(run, rounds) / together
+            yield [f"{way}{of_beams}", together, f"{1000 * each:.0f}", f"{base / each:.1f}", ""]
 
 
 def tower_rows(name: str, rounds: int) -> Iterator[list[object]]:
