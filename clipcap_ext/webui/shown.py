@@ -31,12 +31,15 @@ class Shown:
     mark: str = ""  # the page's own name for the picture; see Beside
 
     def put(self, image: Image | None, status: str, mark: str = "") -> bool:
-        """Another picture, or none that can be read, is in the box, and this is what the page says of it.
+        """Another picture, or none that can be read, is in the box, and this is what the page says of it; or
+        the same one is told of again, and what was said of it stands.
 
         Whether there was a picture whose caption would be wrong beside what is there now.
         """
         before, self.key = self.key, "" if image is None else pixel_key(image)
-        self.status, self.mark = status, mark
+        if before == "" or before != self.key:
+            self.status = status
+        self.mark = mark
         self.changes += 1
         return before not in ("", self.key)
 
@@ -64,6 +67,11 @@ class Begun:
     def replaced(self) -> bool:
         """Whether there is another picture, or none, in the box by now."""
         return self.shown.changes != self.changes and self.shown.key != self.key
+
+    def ended(self, status: str) -> None:
+        """What is said of the run's picture from now on, while it is there."""
+        if not self.replaced:
+            self.shown.status = status
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from clipcap_ext.service.service import CaptionService
 from clipcap_ext.service.standalone import StandaloneHost
 from clipcap_ext.service.work import Result, Work
 from clipcap_ext.webui.decoding_controls import DecodingForm
-from clipcap_ext.webui.shown import Shown
+from clipcap_ext.webui.shown import Begun, Shown
 from clipcap_ext.webui.tab import models
 from clipcap_ext.webui.tab.batch import build_batch, caption_uploads, edited
 from clipcap_ext.webui.tab.binding import Answer
@@ -150,6 +150,30 @@ def test_no_picture_and_one_that_cannot_be_read_clear_what_was_said(
     answer = last_of([picture_changed(context, pane, gone, shown, "a dog", [])], outputs)
     assert (answer[pane.caption.text], answer[pane.caption.history]) == ("", ["a dog"])
     assert answer[pane.caption.candidates]["choices"] == [] and answer[pane.begin] == able(False)
+
+
+def test_a_picture_told_of_again_after_its_caption_keeps_what_was_said_of_it(
+    context: Context, pane: SinglePane
+) -> None:
+    """Gradio 3 may tell of a picture a second time when its caption is there already."""
+    shown, pictures = Shown(), tiny_images(2)
+    ready = picture_changed(context, pane, pictures[0], shown, None, [])[pane.status]
+    steps = caption_picture(context, pane, pictures[0], shown, MODEL, "", [], DECODING, Asker())
+    captioned = last_of(steps, pane.outputs)[pane.status]
+    assert " ms" in captioned and captioned != ready
+    again = picture_changed(context, pane, pictures[0], shown, "a dog", [])
+    assert again[pane.status] == captioned and pane.caption.text not in again
+    assert picture_changed(context, pane, pictures[1], shown, "a dog", [])[pane.status] == ready
+    assert picture_changed(context, pane, pictures[0], shown, "", [])[pane.status] == ready
+
+
+def test_a_run_whose_picture_was_replaced_says_nothing_of_the_next() -> None:
+    shown, pictures = Shown(), tiny_images(2)
+    shown.put(pictures[0], "ready")
+    begun = Begun.now(shown, pictures[0])
+    shown.put(pictures[1], "ready, too")
+    begun.ended("captioned")
+    assert shown.status == "ready, too"
 
 
 def test_a_caption_that_the_page_shows_beside_another_picture_is_cleared(

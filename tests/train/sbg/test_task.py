@@ -269,4 +269,4 @@ def test_presets_are_the_papers() -> None:
         "num_beams": 8, "num_candidates": 8, "rank_by": "both", "no_repeat_ngram_size": 3
     }  # fmt: skip
     alone = replace(tiny, num_beams=1, num_candidates=1, temperature=0.5)
-    assert alone.decoding == {"temperature": 0.5, "top_k": 50, "seed": 0}
+    assert alone.decoding == {"temperature": 0.5, "top_k": 50, "no_repeat_ngram_size": 3, "seed": 0}

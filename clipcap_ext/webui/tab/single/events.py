@@ -92,7 +92,7 @@ def picture_changed(
     another = shown.put(image if readable else None, status, told.picture) or told.stale
     prompt = prompt_of(infotext_of(image)) if readable else ""
     prompt_found = {pane.found.box: gr.update(visible=bool(prompt)), pane.found.text: prompt}
-    answer = {**pane.says(status, told.picture), pane.begin: able(readable), **prompt_found}
+    answer = {**pane.says(shown.status, told.picture), pane.begin: able(readable), **prompt_found}
     if not another:
         return answer
     return {**answer, **_cleared(pane, caption, history), pane.judging.found: nothing_found(context.words)}

@@ -79,9 +79,11 @@ def caption_picture(
             return
         yield pane.busy(progress(context.words, run, counted=False), mark)
     if run.error is not None:
-        yield pane.idle(ending(context, run.error), mark)
-        return
-    yield {**shown_of(context, pane, run.value, options.seed, mark), **kept(pane, caption, history)}
+        answer = pane.idle(ending(context, run.error), mark)
+    else:
+        answer = {**shown_of(context, pane, run.value, options.seed, mark), **kept(pane, caption, history)}
+    begun.ended(answer[pane.status])
+    yield answer
 
 
 def begin(context: Context, image: Image, model: str, options: DecodingOptions, keywords: str | None) -> Run:
