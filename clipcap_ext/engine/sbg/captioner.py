@@ -192,13 +192,13 @@ def ranked_as_asked(
     said beside them."""
     if rank_by == "logprob":
         return sorted(group, key=lambda candidate: candidate.avg_logprob, reverse=True)
+    if rank_by == "similarity":
+        return put_evident_first(group, keywords)
     credits = [CREDIT * evident_said(candidate, keywords) for candidate in group]
-    if rank_by == "both":
-        return rank_by_both(group, cosine_scale, credits)
     if rank_by == "consensus":
         agreed = consensus_credits(group, beside)
-        return rank_by_both(group, cosine_scale, [sum(pair) for pair in zip(credits, agreed, strict=True)])
-    return put_evident_first(group, keywords)
+        credits = [sum(pair) for pair in zip(credits, agreed, strict=True)]
+    return rank_by_both(group, cosine_scale, credits)
 
 
 def put_evident_first(group: Sequence[Candidate], keywords: Sequence[Keyword]) -> list[Candidate]:
