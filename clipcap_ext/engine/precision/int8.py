@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,17 @@ def can_int8() -> bool:
 
 def multiplies_whole() -> bool:
     """Whether this torch multiplies 8-bit whole numbers by this processor's own instructions for them."""
-    return quick_in_int8() and hasattr(torch, "_int_mm") and can_int8()
+    return quick_in_int8() and hasattr(torch, "_int_mm") and can_int8() and products_are_exact()
+
+
+@cache
+def products_are_exact() -> bool:
+    """Whether the largest numbers come out right: code for older processors, which torch's library may have
+    been told to take, adds them up in 16 bits."""
+    most = torch.iinfo(torch.int8).max
+    largest = torch.full((64, 64), most, dtype=torch.int8)
+    wanted = 64 * most**2
+    return all(bool((torch._int_mm(largest[:rows], largest.t()) == wanted).all()) for rows in (1, 5, 64))
 
 
 def int8_linear(rounded: Mapping[str, Tensor], bias: Tensor | None) -> nn.Module:

@@ -89,7 +89,15 @@ def test_whole_numbers_are_multiplied_where_the_processor_does_it(
     monkeypatch: pytest.MonkeyPatch, instruction: str, kind: type
 ) -> None:
     monkeypatch.setattr(processor, "instructions", lambda: frozenset({instruction}))
+    monkeypatch.setattr(int8, "products_are_exact", lambda: True)
     assert type(int8_linear(rounded_int8(numbers(4, 8)), None)) is kind
+
+
+@needs_int8
+def test_numbers_that_come_out_wrong_are_not_multiplied_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(int8, "products_are_exact", lambda: False)
+    assert type(int8_linear(rounded_int8(numbers(4, 8)), None)) is FbgemmLinear
 
 
 @torch.inference_mode()
