@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipcap_ext.errors import UsageError
 from clipcap_ext.exit_codes import DONE, FAILED, exit_code, say_aside
+from clipcap_ext.reproduce.recipes import SMOLLM2
 
 if TYPE_CHECKING:
     from clipcap_ext.reproduce.run import Request
@@ -33,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     add("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
     bpe = "folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)"
     add("--gpt2-bpe", type=Path, help=bpe)
+    lm = "folder of the language model of the rows smollm2-... (default: %(default)s)"
+    add("--lm", type=Path, default=Path(SMOLLM2), help=lm)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     dry = "say what would be done, and end as that would, and do nothing"
     add("--dry-run", action="store_true", help=dry)
@@ -74,7 +77,7 @@ def request_of(args: argparse.Namespace) -> Request:
         raise UsageError("Give --table and --data (or --render).")
     return Request(
         args.table, args.data, args.out, args.row, args.stand_in, _seeds(args.seeds), args.cache,
-        args.gpt2_bpe, args.images, args.device, args.limit, tuple(args.settings),
+        args.gpt2_bpe, args.images, args.device, args.limit, tuple(args.settings), args.lm,
     )  # fmt: skip
 
 

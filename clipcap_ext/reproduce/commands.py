@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipcap_ext.engine.published.published_models import find_published
-from clipcap_ext.reproduce.recipes import Recipe
+from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe
 
 OUT = "reproduced"
+SMOLLM2_FETCHED = f"hf download HuggingFaceTB/{SMOLLM2} --local-dir {SMOLLM2}"
 DATA = {"nocaps": "nocaps/nocaps_val_4500_captions.json"}
 
 
@@ -24,16 +25,18 @@ def making(
     return " ".join([*parts, *more])
 
 
-def completing(recipe: Recipe) -> str:
-    """What turns an open row into a reproduced one, where the network and the data set are there."""
+def completing(recipe: Recipe, stand_in: bool = False) -> str:
+    """What makes an open row, a reproduced one but for `stand_in`, where the network and the data set are."""
     before = []
     known = find_published(recipe.published) if recipe.published else None
-    if known is not None and known.repo:
+    if recipe.language != GPT2:
+        before.append(SMOLLM2_FETCHED)
+    elif known is not None and known.repo:
         before.append(f"python -m clipcap_ext download {known.name}")
     elif recipe.weights_of:
         before.append(making(recipe, False, table=recipe.weights_of))
-    elif recipe.run == "sbg":
+    elif recipe.run == "sbg" and not stand_in:
         table = recipe.table.name
         bank = f"{OUT}/labels-{table}.json"
         before.append(f"python -m clipcap_ext.labels build --data {table} --split paper --out {bank}")
-    return " && ".join([*before, making(recipe, False)])
+    return " && ".join([*before, making(recipe, stand_in)])

@@ -15,16 +15,17 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.hub_cache import cached_file
 from clipcap_ext.engine.clip.sources import OPENAI, find_clip
 from clipcap_ext.files import file_sha256
-from clipcap_ext.reproduce.recipes import Recipe
+from clipcap_ext.reproduce.recipes import GPT2, Recipe
 
 ENCODER, LANGUAGE_MODEL = "encoder", "language model"
-GPT2, GPT2_FILE = "gpt2", "model.safetensors"
+HUB_GPT2, WEIGHTS = "gpt2", "model.safetensors"
+LM_CONFIG = "config.json"
 PUBLISHED = {
     "CLIP ViT-L-14 (openai)": (
         "9ce2e8a8ebfff3793d7d375ad6d3c35cb9aebf3de7ace0fc7308accab7cd207e",  # timm's, as open_clip fetches it
         "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",  # transformers'
     ),
-    "GPT-2": ("248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",),
+    GPT2: ("248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",),
 }
 
 
@@ -60,14 +61,23 @@ def encoder_part(encoder: EncoderConfig) -> Part:
 
 def gpt2_part(folder: Path) -> Part:
     """The GPT-2 in a folder, from which a training starts."""
-    file = folder / GPT2_FILE
-    sha256 = checksum(file)
-    return Part(LANGUAGE_MODEL, "GPT-2", sha256, is_published("GPT-2", sha256))
+    sha256 = checksum(folder / WEIGHTS)
+    return Part(LANGUAGE_MODEL, GPT2, sha256, is_published(GPT2, sha256))
+
+
+def language_part(folder: Path) -> Part:
+    """Another language model's folder, by its name."""
+    return Part(LANGUAGE_MODEL, folder.name, checksum(folder / WEIGHTS))
+
+
+def is_language_folder(folder: Path) -> bool:
+    """Whether it looks like the folder of a language model."""
+    return (folder / LM_CONFIG).is_file()
 
 
 def cached_gpt2() -> Path | None:
     """GPT-2's folder in the Hub's cache on this machine, None if it is not there."""
-    file = cached_file(GPT2, GPT2_FILE)
+    file = cached_file(HUB_GPT2, WEIGHTS)
     return file.parent if file is not None else None
 
 
@@ -78,8 +88,14 @@ def missing_parts(recipe: Recipe) -> list[str]:
     encoder = find_clip(EncoderConfig(recipe.encoder, "openai"))
     return [
         *([f"CLIP {recipe.encoder} (openai)"] if encoder is None else []),
-        *(["GPT-2"] if cached_gpt2() is None else []),
+        *([recipe.language] if not _has_language(recipe) else []),
     ]
+
+
+def _has_language(recipe: Recipe) -> bool:
+    if recipe.language == GPT2:
+        return cached_gpt2() is not None
+    return is_language_folder(Path(recipe.language))
 
 
 def wrong_parts(recipe: Recipe) -> list[str]:
@@ -87,7 +103,7 @@ def wrong_parts(recipe: Recipe) -> list[str]:
     if recipe.encoder == "imagenet":
         return []
     encoder, folder = encoder_part(EncoderConfig(recipe.encoder, "openai")), cached_gpt2()
-    found = [encoder, *([gpt2_part(folder)] if folder is not None else [])]
+    found = [encoder, *([gpt2_part(folder)] if folder is not None and recipe.language == GPT2 else [])]
     return [
         f"{part.name} as published (by its checksum the one here is another)"
         for part in found

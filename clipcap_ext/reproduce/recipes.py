@@ -2,7 +2,8 @@
 missing.
 
 A value that starts with @ names something made on the way: @gpt2 (the stand-in GPT-2's folder), @labels (a
-label bank), @gradient (the checkpoint of that row's training).
+label bank), @gradient (the checkpoint of that row's training); @lm is the folder of a language model that was
+asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from clipcap_ext.reproduce.paper import PaperRow, PaperTable, find_table
 FROZEN_NOTE = "The paper has no such row for this data set; ClipCap's own paper has it for COCO."
 FROZEN = PaperRow("frozen", "ClipCap, transformer mapper, GPT-2 frozen", "paper", {}, FROZEN_NOTE)
 FLICKR = ("flickr8k", "flickr30k")
+GPT2, SMOLLM2 = "GPT-2", "SmolLM2-135M"
+OTHER_LANGUAGE = tuple(
+    PaperRow(
+        f"smollm2-{how}", f"ClipCap, MLP mapper, {SMOLLM2} {how}", "paper", {}, "The paper has no such row."
+    )
+    for how in ("frozen", "tuned")
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Recipe:
     weights_of: str = ""
     substitute: str = ""
     encoder: str = "ViT-L-14"  # OpenAI's, or `imagenet` for a CNN that a package brings
+    language: str = GPT2  # the language model it starts from
     split: str = "test"
     scheme: str = "paper"
 
@@ -57,7 +66,7 @@ def recipes(table: str, row: str | None = None) -> list[Recipe]:
 def _flickr(table: PaperTable) -> list[Recipe]:
     data = table.name
     made = []
-    for row in (*table.rows, FROZEN):
+    for row in (*table.rows, FROZEN, *(OTHER_LANGUAGE if data == "flickr8k" else ())):
         if row.name.startswith("sbg-"):
             candidates = int(row.name.removeprefix("sbg-"))
             published = "sbg-flickr8k" if data == "flickr8k" else ""
@@ -82,6 +91,10 @@ def _flickr(table: PaperTable) -> list[Recipe]:
             )  # fmt: skip
         elif row is FROZEN:
             made.append(Recipe(table, row, row.name, "coco-transformer", FROZEN_ON_FLICKR))
+        elif row in OTHER_LANGUAGE:
+            trained = "mapper" if row.name.endswith("frozen") else "all"
+            changed = ("lm=@lm", f"trained={trained}")
+            made.append(Recipe(table, row, row.name, f"{data}-gradient", changed, language=SMOLLM2))
         else:
             published = "clipcap-flickr8k-gradient" if (data, row.name) == ("flickr8k", "gradient") else ""
             made.append(Recipe(table, row, row.name, f"{data}-{row.name}", published=published))

@@ -23,7 +23,7 @@ from clipcap_ext.reproduce.pairs import pairs
 from clipcap_ext.reproduce.paper import PaperRow, PaperTable, read_tables
 from clipcap_ext.reproduce.parts import foreign_parts, missing_parts, wrong_parts
 from clipcap_ext.reproduce.places import Places
-from clipcap_ext.reproduce.recipes import Recipe, recipes
+from clipcap_ext.reproduce.recipes import GPT2, Recipe, recipes
 from clipcap_ext.reproduce.scored import Made, made_of
 from clipcap_ext.reproduce.scores import PROTOCOLS
 from clipcap_ext.reproduce.states import NEEDS, NOT_RUN, SAME_CODE, SMOKE, listed, state_of
@@ -84,7 +84,7 @@ def missing_for(recipe: Recipe, places: Places) -> list[str]:
     lacking = missing_parts(recipe)
     ready = bool(recipe.published and published_here(recipe.published))
     if ready:  # GPT-2 is in them
-        return [part for part in lacking if not part.startswith("GPT-2")]
+        return [part for part in lacking if part != GPT2]
     if recipe.weights_of and not is_finished(places.run(recipe, 0)):
         lacking.append(f"the training of the table {recipe.weights_of}")
     if recipe.run == "sbg" and not places.labels(recipe.table.name).is_file():

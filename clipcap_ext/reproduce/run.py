@@ -16,8 +16,9 @@ from clipcap_ext.errors import CaptionError, CheckpointError, CorpusError, Usage
 from clipcap_ext.evaluate.report.results import write_results
 from clipcap_ext.files import write_whole
 from clipcap_ext.reproduce.commands import completing
+from clipcap_ext.reproduce.parts import is_language_folder
 from clipcap_ext.reproduce.places import PAGE, PLOTS, RESULTS, Places
-from clipcap_ext.reproduce.recipes import Recipe, recipes
+from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
 from clipcap_ext.reproduce.report.page import results_page
 from clipcap_ext.reproduce.report.plots import table_plots
 from clipcap_ext.reproduce.results import FORMAT, assemble, missing_for
@@ -30,7 +31,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What to reproduce. cache: encoded photos; gpt2_bpe: the folder of GPT-2's vocab.json and merges.txt."""
+    """What to reproduce. cache: encoded photos; gpt2_bpe: the folder of GPT-2's vocab.json and merges.txt;
+    lm: the folder of the language model of the rows that take another than GPT-2."""
 
     table: str
     data: Path
@@ -44,6 +46,7 @@ class Request:
     device: str = "auto"
     limit: int | None = None
     settings: tuple[str, ...] = ()
+    lm: Path = Path(SMOLLM2)
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -102,10 +105,10 @@ def plan(request: Request) -> Iterator[Step]:
 
 def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> Step:
     folder = request.places.run(recipe, seed)
-    lacking = [] if request.stand_in else _lacking(request, recipe)
+    lacking = _lacking(request, recipe)
     if request.places.scores(recipe, seed).is_file():
         return Step("is there already")
-    fetched = [part for part in lacking if part == "GPT-2" and not is_offline()]
+    fetched = [part for part in lacking if part == GPT2 and not is_offline()]
     if lacking != fetched and not is_finished(folder):
         return Step(f"stays open; {NEEDS} {listed(lacking)}", True)
     if recipe.published and published_here(recipe.published):
@@ -120,11 +123,17 @@ def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> St
 
 
 def _lacking(request: Request, recipe: Recipe) -> list[str]:
-    """What is missing for a row, but for what the settings of a smoke run put in its place."""
+    """What is missing for a row, but for what the settings of a smoke run put in its place; for a stand-in
+    only another language model can be."""
+    asked = [] if recipe.language == GPT2 or is_language_folder(request.lm) else [recipe.language]
+    if request.stand_in:
+        return asked
     changed = {setting.partition("=")[0] for setting in request.settings}
-    own = [prefix for name, prefix in (("encoder", "CLIP "), ("gpt2", "GPT-2")) if name in changed]
-    lacking = missing_for(recipe, request.places)
-    return [part for part in lacking if not part.startswith(tuple(own))]
+    own = [prefix for name, prefix in (("encoder", "CLIP "), ("gpt2", GPT2)) if name in changed]
+    lacking = [
+        part for part in missing_for(recipe, request.places) if part != recipe.language or part == GPT2
+    ]
+    return [part for part in [*lacking, *asked] if not part.startswith(tuple(own))]
 
 
 def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
@@ -139,7 +148,7 @@ def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
     request.out.mkdir(parents=True, exist_ok=True)
     shop = Workshop(
         request.data, request.places, request.cache, request.gpt2_bpe, say, request.images, request.device,
-        request.limit, request.settings,
+        request.limit, request.settings, request.lm,
     )  # fmt: skip
     left_open: dict[str, str] = {}
     at = {request.table: request.data}
@@ -151,9 +160,11 @@ def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:
                     _make(shop, recipe, seed, path)
                     publish(request.out, at)
             except CheckpointError as error:
-                lacking = listed(missing_for(recipe, request.places))
-                say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: {NEEDS} {lacking}. {error}")
-                left_open[recipe.row.name] = f"{recipe.row.name}: {NEEDS} {lacking}; {completing(recipe)}"
+                lacking = listed(_lacking(request, recipe))
+                then = completing(recipe, request.stand_in)
+                needs = f"{NEEDS} {lacking}" if lacking else ""
+                say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: {needs or 'left open'}. {error}")
+                left_open[recipe.row.name] = f"{recipe.row.name}: {needs or error}; {then}"
     publish(request.out, at)
     return list(left_open.values())
 

@@ -16,10 +16,19 @@ from clipcap_ext.engine.published.inspection import read_origin
 from clipcap_ext.engine.published.published_models import find_published
 from clipcap_ext.errors import CaptionError, CheckpointError
 from clipcap_ext.files import write_json
-from clipcap_ext.reproduce.parts import LANGUAGE_MODEL, Part, checksum, encoder_part, gpt2_part, wrong_parts
+from clipcap_ext.reproduce.parts import (
+    LANGUAGE_MODEL,
+    Part,
+    checksum,
+    encoder_part,
+    gpt2_part,
+    is_language_folder,
+    language_part,
+    wrong_parts,
+)  # fmt: skip
 from clipcap_ext.reproduce.places import Places
-from clipcap_ext.reproduce.recipes import Recipe
-from clipcap_ext.reproduce.stand_in import learnt_alike, stand_in_labels, write_gpt2
+from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
+from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2
 
 Say = Callable[[str], None]
 PARTS = "parts.json"
@@ -42,7 +51,8 @@ class Weights:
 @dataclass(frozen=True)
 class Workshop:
     """What trainings and scores need: the data set and its photos, where things are kept, cached features,
-    GPT-2's BPE for the stand-in; for a smoke run the number of images and further settings."""
+    GPT-2's BPE for the stand-in; for a smoke run the number of images and further settings. lm: the folder of
+    the language model of rows that take another than GPT-2."""
 
     data: Path
     places: Places
@@ -53,6 +63,7 @@ class Workshop:
     device: str = "auto"
     limit: int | None = None
     settings: tuple[str, ...] = ()
+    lm: Path = Path(SMOLLM2)
 
     def weights(self, recipe: Recipe, seed: int) -> Weights:
         """Find the row's weights or train them; CheckpointError says what is not here."""
@@ -85,7 +96,7 @@ class Workshop:
         )  # fmt: skip
         if not is_finished(folder):
             raise CaptionError(f"The training in {folder} was stopped: the same command goes on with it.")
-        if not self.places.stand_in:
+        if not self.places.stand_in or recipe.language != GPT2:
             write_json(folder / PARTS, [part.to_json() for part in trained_parts(folder)])
 
     def _training_data(self) -> tuple[Path, list[str]]:
@@ -101,7 +112,10 @@ class Workshop:
         if value == "gpt2":
             return f"{name}={write_gpt2(self.places.gpt2(seed), self._bpe(), seed)}"
         if value == "gradient":
-            return f"{name}={self.weights(learnt_alike(recipe), seed).model}"
+            (gradient,) = recipes(recipe.table.name, "gradient")
+            return f"{name}={self.weights(stand_in(gradient), seed).model}"
+        if value == "lm":
+            return f"{name}={self._language_model(recipe)}"
         if value == "labels":
             return f"{name}={self._labels(recipe)}"
         return assignment
@@ -113,6 +127,13 @@ class Workshop:
         if not path.is_file():
             raise CheckpointError(f"SBG's label bank {path} is not made yet.")
         return path
+
+    def _language_model(self, recipe: Recipe) -> Path:
+        if not is_language_folder(self.lm):
+            raise CheckpointError(
+                f"{self.lm} holds no language model: name the folder of {recipe.language} by --lm."
+            )
+        return self.lm
 
     def _bpe(self) -> Path:
         if self.gpt2_bpe is not None:
@@ -136,13 +157,16 @@ def published_parts(name: str) -> tuple[dict[str, Any], ...]:
 
 
 def trained_parts(folder: Path) -> list[Part]:
-    """What a finished training was made of; without a GPT-2 only the encoder."""
+    """What a finished training was made of; without a language model only the encoder."""
     from clipcap_ext.train.beginning import CONFIG_FILE
     from clipcap_ext.train.clipcap.module import gpt2_folder
 
     config = find_model(folder / "best").config
-    gpt2 = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("gpt2", "")
+    settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    gpt2, lm = settings.get("gpt2", ""), settings.get("lm", "")
     parts = [encoder_part(config.clip)] if config is not None else []
+    if lm:
+        return [*parts, language_part(Path(lm))]
     return [*parts, gpt2_part(gpt2_folder(gpt2))] if gpt2 not in ("", "scratch") else parts
 
 

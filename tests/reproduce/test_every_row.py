@@ -13,18 +13,25 @@ from typing import Any
 
 import pytest
 from miniature_sets import write_coco, write_conceptual, write_nocaps
-from tiny_tasks import write_flickr
+from tiny_language import write_language_model
+from tiny_tasks import captions_of, write_flickr
 
 from clipcap_ext.corpus import splits
 from clipcap_ext.reproduce.__main__ import main
+from clipcap_ext.reproduce.commands import SMOLLM2_FETCHED
 from clipcap_ext.reproduce.paper import read_tables
 from clipcap_ext.reproduce.places import RESULTS
+from clipcap_ext.reproduce.recipes import SMOLLM2
 from clipcap_ext.reproduce.stand_in import stand_in_labels, write_gpt2
 from clipcap_ext.reproduce.states import SMOKE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
 DOOR = "python -m clipcap_ext.reproduce "
-OTHERS = ("python -m clipcap_ext download ", "python -m clipcap_ext.labels build ")  # of other tests
+OTHERS = (  # of other tests, and of the Hub's own command
+    "python -m clipcap_ext download ",
+    "python -m clipcap_ext.labels build ",
+    SMOLLM2_FETCHED,
+)
 CLIPCAPS_OWN = ("coco", "nocaps", "conceptual")
 BEFORE = {"nocaps": "coco"}  # whose weights its rows take
 COMMON = (
@@ -33,17 +40,19 @@ COMMON = (
 )  # fmt: skip
 GPT2 = ("gpt2=gpt2", "max_tokens=24")
 MLP = (*COMMON, *GPT2, "prefix_length=2", "holdout=2")
+OTHER = (*COMMON, "max_tokens=24", "prefix_length=2", "holdout=2")
 TRANSFORMER = (*MLP, "mapper_layers=1", "mapper_heads=2", "clip_length=2")
 SETTINGS = {
     "custom-tokenizer": (*MLP, "vocab_size=265"),
     "transformer": TRANSFORMER, "frozen": TRANSFORMER, "sbg": (*COMMON, *GPT2, "block=0"),
-    "merge-rnn": COMMON,
+    "merge-rnn": COMMON, "smollm2-frozen": OTHER, "smollm2-tuned": OTHER,
 }  # fmt: skip
 
 
 def printed(table: str) -> list[list[str]]:
     """The words of each command of a table's rows, in the page's order."""
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("python")]
+    text = PAGE.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(("python -m ", SMOLLM2_FETCHED))]
     commands = [one.strip() for line in lines for one in line.split("&&")]
     assert all(one.startswith((DOOR, *OTHERS)) for one in commands)
     asked = [shlex.split(one.removeprefix(DOOR)) for one in commands if one.startswith(DOOR)]
@@ -85,6 +94,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, bpe: Path, small: None) -> I
     write_nocaps(folder / "nocaps")
     write_conceptual(folder / "conceptual")
     write_gpt2(folder / "gpt2", bpe, 0)
+    write_language_model(folder / SMOLLM2, "llama", captions_of(0))
     (folder / "reproduced").mkdir()
     for name in ("flickr8k", "flickr30k"):
         bank = folder / "reproduced" / f"labels-{name}.json"

@@ -19,9 +19,9 @@ from clipcap_ext.metrics import score
 from clipcap_ext.metrics.stored import restored, stored
 from clipcap_ext.reproduce import stand_in as stand_in_module
 from clipcap_ext.reproduce.paper import read_tables
-from clipcap_ext.reproduce.recipes import Recipe, recipes
+from clipcap_ext.reproduce.recipes import GPT2, Recipe, recipes
 from clipcap_ext.reproduce.results import together
-from clipcap_ext.reproduce.stand_in import ENCODERS, EPOCHS, LONGER, cut_bpe, learnt_alike, stand_in
+from clipcap_ext.reproduce.stand_in import ENCODERS, EPOCHS, cut_bpe, stand_in
 from clipcap_ext.train.presets import find_preset
 from clipcap_ext.train.run import resolve
 
@@ -115,32 +115,34 @@ def test_every_recipe_is_one_the_trainer_takes(table: str, kind: str, tmp_path: 
 @pytest.fixture
 def real_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """As they were when this file was read: other tests of the folder make them small for good."""
-    monkeypatch.setattr(stand_in_module, "LONGER", LONGER)
     monkeypatch.setattr(stand_in_module, "EPOCHS", EPOCHS)
 
 
-def test_the_stand_ins_of_a_table_have_one_budget_but_for_the_longer(real_budgets: None) -> None:
-    seen: dict[bool, set[tuple[Any, ...]]] = {True: set(), False: set()}
+def test_the_stand_ins_of_a_table_have_one_budget(real_budgets: None) -> None:
+    """But for the language models of another size, which are small in nothing else."""
+    budgets, others = set(), set()
     for recipe in map(stand_in, recipes("flickr8k")):
         config = resolved(recipe)
+        trained_on = (config.split, config.schedule, config.encoder, config.patience)
+        if recipe.language != GPT2:
+            others.add((*trained_on, config.epochs, config.batch_size, config.limit))
+            continue
         captions = config.batch_size * (5 if recipe.run == "sbg" else 1)
-        assert 120 <= captions <= 128
-        budget = (config.epochs, config.split, config.schedule, config.encoder, config.patience)
-        seen[("flickr8k", recipe.run) in LONGER].add(budget)
-    assert {len(budgets) for budgets in seen.values()} == {1}
-    (longer,), (usual,) = seen[True], seen[False]
-    assert longer[0] > usual[0] == EPOCHS["flickr8k"] and longer[1:] == usual[1:]
+        assert 120 <= captions <= 128 and not config.limit
+        budgets.add((*trained_on, config.epochs))
+    assert len(budgets) == len(others) == 1
+    assert budgets.pop()[:4] == others.pop()[:4]
 
 
-def test_the_frozen_row_keeps_a_gpt2_of_its_own_budget(real_budgets: None) -> None:
-    for table in EPOCHS:
-        (frozen,), (gradient,) = recipes(table, "frozen"), recipes(table, "gradient")
-        source = learnt_alike(stand_in(frozen))
-        assert resolved(source).epochs == resolved(stand_in(frozen)).epochs
-        assert source.preset == gradient.preset
-        assert (source.run == gradient.run) == (source == stand_in(gradient))  # else it would be overwritten
+def test_the_rows_of_another_language_model_differ_in_what_is_trained_alone() -> None:
+    in_full = [recipe for recipe in recipes("flickr8k") if recipe.language != GPT2]
+    for frozen, tuned in (in_full, map(stand_in, in_full)):
+        differing = set(frozen.assignments) ^ set(tuned.assignments)
+        assert differing == {"trained=mapper", "trained=all"} and "lm=@lm" in frozen.assignments
+        assert frozen.preset == tuned.preset and frozen.language == tuned.language
 
 
 def resolved(recipe: Recipe) -> Any:
-    assignments = [text.replace("=@", "=/") for text in recipe.assignments]
+    """A row's options; a language model's folder would have to be there."""
+    assignments = [text.replace("=@", "=/") for text in recipe.assignments if text != "lm=@lm"]
     return resolve(find_preset(recipe.preset), None, assignments)

@@ -3,6 +3,7 @@ open."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from miniature_sets import write_coco, write_conceptual, write_nocaps
+from tiny_language import write_language_model
 from tiny_rows import words
 from tiny_tasks import captions_of
 
@@ -19,6 +21,7 @@ from clipcap_ext.engine.checkpoint.config import read_config
 from clipcap_ext.metrics import score
 from clipcap_ext.reproduce import run
 from clipcap_ext.reproduce.__main__ import main
+from clipcap_ext.reproduce.parts import LANGUAGE_MODEL
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import recipes
 from clipcap_ext.reproduce.results import assemble
@@ -126,10 +129,38 @@ def test_the_same_runs_give_the_same_files(made: Path, tmp_path: Path) -> None:
     assert (tmp_path / "results.md").read_text(encoding="utf-8") == text
 
 
+@java
+def test_a_row_with_another_language_model(
+    drawn: Path, bpe: Path, small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Left open where the model's folder is not named; made with it, the page says which it was."""
+    monkeypatch.chdir(tmp_path)
+    asked = words(drawn, bpe, tmp_path / "out", "--row", "smollm2-frozen")
+    assert main([*asked, "--dry-run"]) == 1
+    assert "stays open; needs SmolLM2-135M\n" in capsys.readouterr().out
+    assert main(asked) == 1
+    said = capsys.readouterr()
+    assert "by --lm" in said.err and "needs SmolLM2-135M; hf download " in said.out
+    assert "--row smollm2-frozen --data flickr8k --out reproduced --stand-in" in said.out
+    write_language_model(tmp_path / "own-llama", "llama", captions_of(0) + captions_of(1))
+    named = [*asked, "--lm", "own-llama"]
+    assert main([*named, "--dry-run"]) == 0
+    assert "trains flickr8k-gradient with the bundled encoder" in capsys.readouterr().out
+    assert main(named) == 0
+    full, ours = row_of(tmp_path / "out", "smollm2-frozen")["attempts"]
+    assert full["state"] == NEEDS and "SmolLM2-135M" in full["needs"]
+    (language,) = (part for part in ours["parts"] if part["what"] == LANGUAGE_MODEL)
+    sha256 = hashlib.sha256((tmp_path / "own-llama" / "model.safetensors").read_bytes()).hexdigest()
+    assert ours["state"] == SAME_CODE and language["sha256"] == sha256
+    page = (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+    assert f"of `smollm2-frozen` is own-llama (SHA-256 {sha256[:12]}...), pretrained" in page
+
+
 def test_without_a_run_every_row_is_open(tmp_path: Path) -> None:
     tables = assemble(tmp_path)["tables"]
     rows = [(name, row) for name, table in tables.items() for row in table["rows"]]
-    assert len(rows) == 8 + 8 + 2 + 2 + 2
+    assert len(rows) == 10 + 8 + 2 + 2 + 2
     for name, row in rows:
         (only,) = row["attempts"]
         assert only["state"] == (NEEDS if only["needs"] else NOT_RUN)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from clipcap_ext.reproduce.report.numbers import signed
 from clipcap_ext.reproduce.states import listed
 
-PLAIN = "plain"
+EVERY = "every training photo"
 Row = Mapping[str, Any]
 
 
@@ -18,14 +19,20 @@ def passes_of(attempt: Row) -> int:
 
 
 def budget_said(made: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    """Of the rows made with stand-ins: passes, captions a step, what is scored, and the looks at a photo."""
-    captions = settings_of(made[0][1])["batch_size"]
+    """Of the rows made with stand-ins: passes, captions a step, what is scored, how far the validation loss
+    levelled off, and which photos were read."""
     yield (
-        f"The budget is small: {_grouped(made, _passes)}; about {captions} captions a step, the learning "
-        "rate falling to zero; scored is the epoch of the best validation loss."
+        f"The budget is small: {_grouped(made, _passes)}. A step has {_grouped(made, _step)}, the learning "
+        "rate falls to zero, and scored is the epoch of the best validation loss."
     )
-    if any(_looks(attempt) != PLAIN for _, attempt in made):
-        yield f"The encoder is shown each training photo {_grouped(made, _looks)}."
+    falls = [fall for _, attempt in made if (fall := _last_fall(attempt)) is not None]
+    if falls:
+        yield (
+            "In the last of several passes the validation loss of seed 0 changed by "
+            f"{signed(min(falls))} to {signed(max(falls))} nats a token."
+        )
+    if any(_photos(attempt) != EVERY for _, attempt in made):
+        yield f"Trained on {_grouped(made, _photos)}."
 
 
 def settings_of(attempt: Row) -> dict[str, str]:
@@ -48,6 +55,17 @@ def _passes(attempt: Row) -> str:
     return f"{'one pass' if passes == 1 else f'{passes} passes'} over the training captions"
 
 
-def _looks(attempt: Row) -> str:
-    crops = int(settings_of(attempt).get("views", "1")) - 1
-    return f"{PLAIN} and in {crops} random crops" if crops else PLAIN
+def _step(attempt: Row) -> str:
+    settings = settings_of(attempt)
+    return f"{settings['batch_size']} {'photos' if 'labels' in settings else 'captions'}"  # SBG counts photos
+
+
+def _photos(attempt: Row) -> str:
+    limit = settings_of(attempt).get("limit", "")
+    return f"the first {limit} training photos" if limit else EVERY
+
+
+def _last_fall(attempt: Row) -> float | None:
+    """What the last pass changed of the validation loss, None for a training of one pass."""
+    ends = [entry["val_loss"] for entry in attempt["curve"] if "val_loss" in entry]
+    return ends[-1] - ends[-2] if len(ends) > 1 else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clipcap_ext.reproduce.parts import LANGUAGE_MODEL
 from clipcap_ext.reproduce.report.budget import budget_said, settings_of
+from clipcap_ext.reproduce.states import listed
 
 Row = Mapping[str, Any]
 
@@ -25,12 +27,13 @@ def _said(made: list[tuple[Row, Row]]) -> Iterator[str]:
     published = bool(settings_of(first)["encoder_weights"])
     yield _encoder(first["stands_in"].partition(" and ")[0], published)
     yield from _language_model(attempts)
+    yield from _other_languages(attempts)
     yield from budget_said(made)
     if "frozen" in attempts:
         yield (
-            "The frozen GPT-2 is that of a gradient-clipping training of the same seed and of as many passes "
-            "as the frozen row's. It has learnt these captions already, and the transformer mapper is "
-            "trained on top of that budget; ClipCap froze GPT-2 as published."
+            "The frozen GPT-2 is that of the gradient-clipping row of the same seed. It has learnt these "
+            "captions already, and the transformer mapper is trained on top of that budget; ClipCap froze "
+            "GPT-2 as published."
         )
     if any(name.startswith("sbg-") for name in attempts):
         yield (
@@ -63,4 +66,18 @@ def _language_model(attempts: Mapping[str, Row]) -> Iterator[str]:
             f"Its vocabulary is GPT-2's own BPE cut after {own[0]['vocab_size']} entries instead of 50257. "
             "The custom tokenizer has as many, learnt on the training captions; neither brings embeddings "
             "learnt elsewhere, which the paper's rows have to keep or to give up."
+        )
+
+
+def _other_languages(attempts: Mapping[str, Row]) -> Iterator[str]:
+    """The rows whose language model is another, each with its file."""
+    rows: dict[str, list[str]] = {}
+    for name, attempt in attempts.items():
+        for part in attempt.get("parts", []):
+            if part["what"] == LANGUAGE_MODEL:
+                rows.setdefault(f"{part['name']} (SHA-256 {part['sha256'][:12]}...)", []).append(f"`{name}`")
+    for said, names in rows.items():
+        yield (
+            f"The language model of {listed(names)} is {said}, pretrained, with its own vocabulary: its "
+            "losses are of other tokens than the other rows'."
         )
