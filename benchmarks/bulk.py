@@ -56,12 +56,13 @@ def random_encoder(name: str, small: bool) -> ClipEncoder:
 
 
 def random_captioner(
-    name: str, small: bool, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> Any:
+    name: str, small: bool, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32,
+    precision: str = "exact",
+) -> Any:  # fmt: skip
     """Such an encoder before a random GPT-2 small, which always says as many tokens as a caption has."""
     encoder = random_encoder(name, small).to(device, dtype)
     model = as_loaded(clear_model(small)).to(device=device, dtype=dtype)
-    options = DecodingOptions(max_new_tokens=CAPTION_TOKENS)
+    options = DecodingOptions(max_new_tokens=CAPTION_TOKENS, precision=precision)
     return ClipCapCaptioner("random", encoder, model, Numbers(), options)
 
 
@@ -93,8 +94,10 @@ def steps(captioner: Captioner, say: bool, in_turns: bool) -> Captioning:
     )
 
 
-def rates(captioner: Captioner, files: Sequence[Path], rounds: int) -> dict[str, float]:
-    """Pictures a second of each way, medians, in turns."""
+def rates(
+    captioner: Captioner, fast: Captioner | None, files: Sequence[Path], rounds: int
+) -> dict[str, float]:
+    """Pictures a second of each way, medians, in turns. fast: the captioner in 8 bits, where there is one."""
     encoder: Any = captioner.encoder
     pixels = random_pixels(encoder, BATCH_SIZE)
 
@@ -102,7 +105,7 @@ def rates(captioner: Captioner, files: Sequence[Path], rounds: int) -> dict[str,
         for _ in range(0, len(files), BATCH_SIZE):
             encoder.encode_image(pixels)
 
-    def through(say: bool, in_turns: bool) -> None:
+    def through(say: bool, in_turns: bool, captioner: Captioner = captioner) -> None:
         done = list(caption_files(files, steps(captioner, say, in_turns)))
         assert all(one.caption is not None for one in done), done[0].problem
 
@@ -112,6 +115,8 @@ def rates(captioner: Captioner, files: Sequence[Path], rounds: int) -> dict[str,
         "files to captions, read meanwhile": partial(through, True, False),
         "files to captions, in turns": partial(through, True, True),
     }  # fmt: skip
+    if fast is not None:
+        ways["files to captions, in turns, fast"] = partial(through, True, True, fast)
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 1):
         for way, action in ways.items():
@@ -133,9 +138,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         files = write_photos(Path(place), arguments.files)
         for name in names:
-            captioner = random_captioner(name, arguments.small) if name in RANDOM else load_captioner(name)
-            found = rates(captioner, files[:: RANDOM.get(name, 1)], arguments.rounds)
-            title = f"{name}, GPT-2 small" if name in RANDOM else name
+            wide = name in RANDOM
+            captioner = random_captioner(name, arguments.small) if wide else load_captioner(name)
+            fast = random_captioner(name, arguments.small, precision="fast") if wide else None
+            found = rates(captioner, fast, files[:: RANDOM.get(name, 1)], arguments.rounds)
+            title = f"{name}, GPT-2 small" if wide else name
             rows += [
                 [title, way, f"{rate:.1f}", f"{rate / found['encoder alone']:.0%}"]
                 for way, rate in found.items()
