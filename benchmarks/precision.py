@@ -30,6 +30,7 @@ from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.language.gpt2 import Gpt2, is_gpt2
 from clipcap_ext.engine.language.language_model import LanguageModel
 from clipcap_ext.engine.precision import copies, quick
+from clipcap_ext.engine.precision.kept_files import PICTURES
 from clipcap_ext.engine.precision.quick import IN_INT8, MadeAnew
 
 BUNDLED = "tiny-flickr8k"
@@ -116,7 +117,7 @@ def tower_rows(name: str, rounds: int) -> Iterator[list[object]]:
 
     torch.manual_seed(0)
     clip = open_clip.CLIP(**open_clip.get_model_config(name)).eval()
-    tower = quick_tower(clip, MadeAnew(IN_INT8))
+    tower = quick_tower(clip, PICTURES, MadeAnew(IN_INT8))
     assert tower is not None
     size = clip.visual.image_size
     images = torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size)))

@@ -108,7 +108,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         features = torch.stack([one.features for one in looked])  # (B, clip_dim)
         captions = self.caption_features(features, [one.key for one in looked], options)
         if score and self.encoder.reads_text:
-            captions = self._scored(features, captions)
+            captions = self._scored(features, captions, options)
         return self.with_doubt(features, captions)
 
     @property
@@ -130,8 +130,14 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
     ) -> Tensor:
         """Images, or their pixels (B, 3, H, W) -> (B, clip_dim) by this captioner's encoder, as precisely as
         the options say."""
-        fast = asks_for_quick(options or self.default_options, self.encoder.device.type)
-        return (self.encoder.quick if fast else self.encoder).encode_image(images)
+        return (self.encoder.quick if self._is_fast(options) else self.encoder).encode_image(images)
+
+    def ranking_encoder(self, options: DecodingOptions | None) -> ClipEncoder:
+        """What reads candidates to rank them, as precisely as the options say."""
+        return self.encoder.quick_reader if self._is_fast(options) else self.encoder
+
+    def _is_fast(self, options: DecodingOptions | None) -> bool:
+        return asks_for_quick(options or self.default_options, self.encoder.device.type)
 
     def keys_of(self, images: Sequence[Image.Image], options: DecodingOptions | None) -> list[str]:
         """A digest of each image's pixels, blank where nothing is sampled: it is slow for large pictures."""
@@ -163,7 +169,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         say; beside: what else was said of each image, where that counts."""
         groups = [keep_distinct(group) for group in decoded]
         if options.rank_by != "logprob":
-            groups = rank_by_similarity(self.encoder, features, groups)
+            groups = rank_by_similarity(self.ranking_encoder(options), features, groups)
         if options.rank_by in ("both", "consensus"):
             groups = [
                 rank_by_both(
@@ -175,14 +181,16 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
             ]
         return [Caption(group[0].text, self.name, tuple(group)) for group in groups]
 
-    def _scored(self, features: Tensor, captions: Sequence[Caption]) -> list[Caption]:
+    def _scored(
+        self, features: Tensor, captions: Sequence[Caption], options: DecodingOptions | None
+    ) -> list[Caption]:
         """The captions, each candidate with its cosine with its image's features (B, clip_dim), in their
         order."""
         groups = [caption.candidates for caption in captions]
         if all(candidate.similarity is not None for group in groups for candidate in group):
             return list(captions)
         scored = []
-        ranked = rank_by_similarity(self.encoder, features, groups)
+        ranked = rank_by_similarity(self.ranking_encoder(options), features, groups)
         for caption, group in zip(captions, ranked, strict=True):
             by_text = {candidate.text: candidate for candidate in group}
             candidates = tuple(by_text[candidate.text] for candidate in caption.candidates)

@@ -21,7 +21,7 @@ from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.engine.concepts.classifier import ConceptReader, encode_with_concepts
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
 from clipcap_ext.engine.precision.kept import kept_maker
-from clipcap_ext.engine.precision.kept_files import PICTURES
+from clipcap_ext.engine.precision.kept_files import PICTURES, TEXTS
 from clipcap_ext.engine.precision.quick import MadeAnew, quick_here
 from clipcap_ext.engine.towers.clip_model import ClipModel
 
@@ -117,19 +117,29 @@ class ClipEncoder:
     def quick(self) -> ClipEncoder:
         """This encoder with the blocks of its image tower in 8 bits or bfloat16, for a CPU; itself where it
         has none, or where nothing is quicker here."""
-        clip = self._quick_clip()
+        return self._with_quick(PICTURES)
+
+    @cached_property
+    def quick_reader(self) -> ClipEncoder:
+        """The same of its text tower."""
+        with self._reading:
+            self._spread_texts()
+        return self._with_quick(TEXTS)
+
+    def _with_quick(self, read: str) -> ClipEncoder:
+        clip = self._quick_clip(read)
         if clip is None:
             return self
         return ClipEncoder(clip, self.preprocess, self._tokens, self.config, self._concepts)
 
-    def _quick_clip(self) -> ClipModel | None:
+    def _quick_clip(self, read: str) -> ClipModel | None:
         found = quick_here()
         if found is None:
             return None
         if self._source is None:
-            return quick_tower(self._clip, MadeAnew(found))
-        with kept_maker(found, self._source, PICTURES) as maker:
-            return quick_tower(self._clip, maker)
+            return quick_tower(self._clip, read, MadeAnew(found))
+        with kept_maker(found, self._source, read) as maker:
+            return quick_tower(self._clip, read, maker)
 
     def _scaled(self, features: Tensor) -> Tensor:
         features = features.float()

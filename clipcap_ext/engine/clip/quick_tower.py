@@ -1,5 +1,5 @@
-"""An image tower of transformer blocks in a quicker arithmetic, attention included; patches, norms and texts
-stay float32."""
+"""A CLIP with one tower's transformer blocks in a quicker arithmetic, attention included; patches, tokens and
+norms stay float32."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clipcap_ext.engine.precision import quick
+from clipcap_ext.engine.precision.kept_files import PICTURES, TEXTS
 from clipcap_ext.engine.precision.quick import Maker, quick_layer, replace_layers, shared
 from clipcap_ext.engine.towers.clip_model import ClipModel
 
@@ -38,13 +39,17 @@ class QuickAttention(nn.Module):
         return (out if self.batch_first else out.transpose(0, 1)), None
 
 
-def quick_tower(clip: ClipModel, maker: Maker) -> ClipModel | None:
-    """A copy whose image tower's blocks have the maker's layers, all else shared; None for a tower of another
-    kind."""
-    if not isinstance(getattr(clip.visual, "transformer", None), nn.Module):
-        return None
+BLOCKS = {PICTURES: "visual.transformer", TEXTS: "transformer"}  # where open_clip has those of either tower
+
+
+def quick_tower(clip: ClipModel, read: str, maker: Maker) -> ClipModel | None:
+    """A copy whose tower of what is `read`, PICTURES or TEXTS, has the maker's layers in its blocks, all else
+    shared; None for a tower of another kind."""
     same = shared(clip)
-    blocks = same.visual.get_submodule("transformer")
+    try:
+        blocks = same.get_submodule(BLOCKS[read])
+    except AttributeError:
+        return None
     return same if replace_layers(blocks, partial(_replacement, maker)) else None
 
 

@@ -17,6 +17,7 @@ class Bf16Linear(nn.Module):
 
     weight: Tensor
     bias: Tensor | None
+    int8_original_dtype = torch.float32  # see int8.py
 
     def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
         """rounded: as `rounded_bf16` gives it; bias (out,)."""

@@ -13,7 +13,7 @@ from clipcap_ext.engine.checkpoint.safefile import read_words
 from clipcap_ext.errors import CheckpointError
 
 NEWEST = 2  # copies of one part that stay: those of two programs with another torch each
-PICTURES, WORDS = "pictures", "words"  # the parts that a copy may be of
+PICTURES, TEXTS, WORDS = PARTS = ("pictures", "texts", "words")  # what a copy may be of
 
 
 def copies_folder() -> Path:
@@ -66,7 +66,7 @@ def _without_source() -> list[Path]:
 
 
 def _copies_in(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.safetensors") if path.name.startswith((PICTURES, WORDS))]
+    return [path for path in folder.glob("*.safetensors") if path.name.startswith(PARTS)]
 
 
 def _remove(copies: Iterable[Path]) -> None:

@@ -101,7 +101,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         groups = [keep_distinct(group) for group in self._decoded(chosen, keys, options)]
         samples = sampling_beside(options)
         beside = self._decoded(chosen, [""] * rows, samples) if samples else [[] for _ in range(rows)]
-        near = rank_by_similarity(self.encoder, features, groups)
+        near = rank_by_similarity(self.ranking_encoder(options), features, groups)
         scale = self.encoder.cosine_scale
         ranked = [
             ranked_as_asked(group, prompted, options.rank_by, scale, more)

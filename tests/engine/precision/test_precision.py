@@ -68,6 +68,31 @@ def test_fast_is_less_exact_and_leaves_the_exact_one_as_it_was(
     assert not torch.equal(exact, quick) and bool((exact * quick).sum(-1).min() > 0.99)
 
 
+@pytest.mark.parametrize("captioner", MODELS, indirect=True)
+@pytest.mark.parametrize("numbers", [pytest.param("int8", marks=needs_int8), "bf16"])
+def test_fast_reads_the_candidates_less_exactly_too(
+    captioner: FeatureCaptioner, numbers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor_of(monkeypatch, int8=numbers == "int8", instructions={"avx512_bf16"})
+    texts = ["a dog runs", "two people stand on the snow and look at it", "red"]
+    exact, fast = (captioner.ranking_encoder(options) for options in (EXACT, FAST))
+    assert exact is captioner.encoder and fast is captioner.ranking_encoder(FAST) is not exact
+    read = exact.encode_text(texts)
+    near = fast.encode_text(texts)
+    assert not torch.equal(read, near) and bool((read * near).sum(-1).min() > 0.99)
+    assert torch.equal(captioner.encoder.encode_text(texts), read)
+    (said,) = captioner.caption(
+        tiny_images()[:1], FAST.with_changes(num_candidates=3, temperature=1.0), score=True
+    )
+    (features,) = captioner.image_features(tiny_images()[:1], FAST)
+    similarities = [one.similarity for one in said.candidates]
+    written = sorted(one.text for one in said.candidates)
+    cosines = dict(zip(written, (fast.encode_text(written) @ features).tolist(), strict=True))
+    assert similarities == pytest.approx([cosines[one.text] for one in said.candidates], abs=1e-6)
+    exactly = exact.encode_text([one.text for one in said.candidates]) @ features
+    assert similarities != pytest.approx(exactly.tolist(), abs=1e-6)
+
+
 @needs_int8
 @pytest.mark.parametrize("captioner", MODELS, indirect=True)
 @pytest.mark.parametrize("changes", [{}, {"temperature": 1.2, "num_candidates": 3, "seed": 3}])
