@@ -73,7 +73,7 @@ def _scaled(logits: Tensor, temperature: float) -> Tensor:
     """logits / temperature; near 0, where that would overflow, the likeliest alone is left."""
     if temperature < COLD:
         return (logits - logits.max(-1, keepdim=True).values).double().div(temperature).float()
-    return logits / temperature
+    return logits if temperature == 1 else logits / temperature
 
 
 def _choose(logits: Tensor, options: DecodingOptions, draws: Tensor | None) -> Tensor:

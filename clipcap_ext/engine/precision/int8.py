@@ -53,7 +53,7 @@ class Int8Linear(nn.Module):
 
     scale: Tensor
     bias: Tensor
-    int8_original_dtype = torch.float32  # so open_clip asks in which numbers a text tower's layers want theirs
+    int8_original_dtype = torch.float32  # so named, open_clip reads what its text tower reckons in
 
     def __init__(self, rounded: Mapping[str, Tensor], bias: Tensor | None) -> None:
         """rounded: as `rounded_int8` gives it; bias (out,)."""
