@@ -50,6 +50,7 @@ def small() -> Iterator[None]:
         patch.setattr(stand_in, "SIZES", SMALL)
         patch.setattr(stand_in, "VOCABULARY", VOCABULARY)
         patch.setattr(stand_in, "EPOCHS", dict.fromkeys(stand_in.EPOCHS, 1))
+        patch.setattr(stand_in, "SOONER", {})
         patch.setattr(stand_in, "_BUDGET", tuple(SHORT.get(text, text) for text in stand_in._BUDGET))
         patch.setattr(
             stand_in, "_FROZEN", tuple(text.replace("heads=6", "heads=2") for text in stand_in._FROZEN)
