@@ -16,7 +16,7 @@ import numpy as np
 
 from clipcap_ext import __version__
 from clipcap_ext.errors import UsageError
-from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap, percentiles
 from clipcap_ext.metrics.stored import restored
 from clipcap_ext.reproduce.commands import DATA, completing, making
 from clipcap_ext.reproduce.pairs import pairs
@@ -148,14 +148,13 @@ def together(statistics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     """
     seeds = [restored(seed) for seed in statistics]
     weights = Bootstrap().weights(len(next(iter(seeds[0].values())).per_image))
-    tail = (1 - Bootstrap().level) / 2
     joined = {}
     for metric in seeds[0]:
         own = [tables[metric].value for tables in seeds]
         drawn = np.mean([tables[metric].resampled(weights) for tables in seeds], axis=0)
-        low, high = np.quantile(drawn, [tail, 1 - tail])
         joined[metric] = {
-            "value": _rounded(np.mean(own)), "interval": [_rounded(low), _rounded(high)],
+            "value": _rounded(np.mean(own)),
+            "interval": [_rounded(end) for end in percentiles(drawn, Bootstrap().level)],
             "seeds": [_rounded(value) for value in own],
         }  # fmt: skip
     return joined

@@ -35,8 +35,10 @@ class Bootstrap:
         if not tables:
             return {}
         weights = self.weights(len(next(iter(tables.values())).per_image))
-        tail = (1 - self.level) / 2
-        by_metric = {
-            name: np.quantile(table.resampled(weights), [tail, 1 - tail]) for name, table in tables.items()
-        }
-        return {name: (float(low), float(high)) for name, (low, high) in by_metric.items()}
+        return {name: percentiles(table.resampled(weights), self.level) for name, table in tables.items()}
+
+
+def percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """The ends of the interval that holds the middle part `level` of resampled values (samples,)."""
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

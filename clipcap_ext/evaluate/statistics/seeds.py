@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap, percentiles
 from clipcap_ext.evaluate.statistics.significance import p_value
 from clipcap_ext.metrics import MetricTable
 
@@ -53,9 +53,8 @@ def seeds_difference(
     weights = bootstrap.weights(sizes.pop())
     drawn = _drawn(second, weights, (bootstrap.seed, 3)) - _drawn(first, weights, (bootstrap.seed, 2))
     means = [float(np.mean([table.value for table in tables])) for tables in (first, second)]
-    low, high = np.quantile(drawn, [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2])
     p = p_value(drawn - drawn.mean(), means[1] - means[0])
-    return SeedsDifference(means[0], means[1], (float(low), float(high)), p)
+    return SeedsDifference(means[0], means[1], percentiles(drawn, bootstrap.level), p)
 
 
 def _drawn(tables: Sequence[MetricTable], weights: np.ndarray, stream: tuple[int, int]) -> np.ndarray:

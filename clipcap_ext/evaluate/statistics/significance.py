@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap
+from clipcap_ext.evaluate.statistics.bootstrap import Bootstrap, percentiles
 from clipcap_ext.metrics import MetricTable
 
 
@@ -62,9 +62,8 @@ def _difference(
     drawn = second.resampled(weights) - first.resampled(weights)
     mixed = second.corpus_value((1 - swaps) @ second.rows + swaps @ first.rows)
     mixed = mixed - first.corpus_value((1 - swaps) @ first.rows + swaps @ second.rows)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Difference(
-        name, first.value, second.value, (float(low), float(high)), p_value(drawn - drawn.mean(), gap),
+        name, first.value, second.value, percentiles(drawn, level), p_value(drawn - drawn.mean(), gap),
         p_value(mixed, gap),
     )  # fmt: skip
 
