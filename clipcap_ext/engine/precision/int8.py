@@ -17,6 +17,9 @@ from clipcap_ext.engine.precision.processor import quick_in_int8
 
 ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is in every torch since 1.3
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
+PRODUCTS_OF_FEW = "linear_with_input_q_dq_qweight_dq_output_fp32"
+FEW = 6  # rows up to which they are quicker
+ZERO = 128  # what its numbers from 0 to 255 have for 0
 SMALLEST = 1e-20  # half of the span of a row whose numbers are all one
 KEPT = {"weight": torch.int8, "scale": torch.float32, "sums": torch.float32}
 
@@ -40,6 +43,23 @@ def products_are_exact() -> bool:
     largest = torch.full((64, 64), most, dtype=torch.int8)
     wanted = 64 * most**2
     return all(bool((torch._int_mm(largest[:rows], largest.t()) == wanted).all()) for rows in (1, 5, 64))
+
+
+@cache
+def few_are_exact() -> bool:
+    """The same of FBGEMM's products of whole numbers, which are quicker where rows are few."""
+    if not hasattr(torch.ops.quantized, PRODUCTS_OF_FEW):
+        return False
+    most = torch.iinfo(torch.int8).max
+    largest = torch.full((64, 64), most, dtype=torch.int8)
+    packed = _packed(largest, torch.ones(64))
+    return all(
+        bool((_of_few(largest[:rows].float(), packed) == 64 * most**2).all()) for rows in range(1, FEW + 1)
+    )
+
+
+def _of_few(whole: Tensor, packed: torch.ScriptObject) -> Tensor:
+    return getattr(torch.ops.quantized, PRODUCTS_OF_FEW)(whole, 1.0, ZERO, packed)
 
 
 def int8_linear(rounded: Mapping[str, Tensor], bias: Tensor | None) -> nn.Module:
@@ -84,12 +104,22 @@ class WholeLinear(Int8Linear):
         super().__init__(rounded, bias)
         self.register_buffer("weight", rounded["weight"].t())  # (in, out), a view: in the order it is read
         self.scale = self.scale / LEVELS
+        self._packed: torch.ScriptObject | None = None  # the weights once more, when few rows come
 
     def of_rows(self, rows: Tensor) -> Tensor:
         """See Int8Linear."""
         largest = rows.abs().amax(1, keepdim=True).clamp_min_(SMALLEST)
-        whole = torch.mul(rows, LEVELS / largest).round_().to(torch.int8)
-        return torch._int_mm(whole, self.weight).float().mul_(self.scale).mul_(largest).add_(self.bias)
+        whole = torch.mul(rows, LEVELS / largest).round_()
+        return self._products(whole).mul_(largest).add_(self.bias)
+
+    def _products(self, whole: Tensor) -> Tensor:
+        """Whole numbers (N, in), from -127 to 127 -> (N, out) of the scale of the weights; the same numbers
+        either way."""
+        if len(whole) > FEW or not few_are_exact():
+            return torch._int_mm(whole.to(torch.int8), self.weight).float().mul_(self.scale)
+        if self._packed is None:
+            self._packed = _packed(self.weight.t(), self.scale)
+        return _of_few(whole, self._packed)
 
 
 class FbgemmLinear(Int8Linear):

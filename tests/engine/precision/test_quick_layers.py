@@ -13,9 +13,11 @@ from clipcap_ext.engine.clip.quick_tower import QuickAttention
 from clipcap_ext.engine.precision import int8, processor, quick
 from clipcap_ext.engine.precision.copies import SHORTLIST, ShortlistHead
 from clipcap_ext.engine.precision.int8 import (
+    FEW,
     FbgemmLinear,
     WholeLinear,
     can_int8,
+    few_are_exact,
     int8_linear,
     multiplies_whole,
     rounded_int8,
@@ -69,6 +71,17 @@ def test_a_row_is_reckoned_by_itself_whatever_stands_beside_it(kind: Quick) -> N
     together = layer(inputs)
     for row in range(33):
         assert torch.equal(layer(inputs[row : row + 1])[0], together[row])
+
+
+@torch.inference_mode()
+@needs_vnni
+@pytest.mark.skipif(not few_are_exact(), reason="this torch has no such products")
+def test_few_rows_give_the_same_numbers_by_the_products_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, bias, inputs = numbers(130, 200), numbers(130), numbers(FEW, 200, seed=4)
+    layer = WholeLinear(rounded_int8(weight), bias)
+    few = layer(inputs)
+    monkeypatch.setattr(int8, "few_are_exact", lambda: False)
+    assert torch.equal(WholeLinear(rounded_int8(weight), bias)(inputs), few)
 
 
 @torch.inference_mode()
