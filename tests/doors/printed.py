@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from package import ROOT
 
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/README.md", "clipcap_ext/**/README.md")
-PROGRAMS = ("python", "python3", "clipcap-ext", "make", "pip", "bash", "torchrun", "git", "mkdir", "cp")
+PROGRAMS = ("python", "python3", "clipcap-ext", "make", "pip", "bash", "torchrun", "git", "mkdir", "cp", "hf")
 SHELLS = ("", "bash", "sh", "shell", "console")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 SPAN = re.compile(r"`([^`]+)`")
