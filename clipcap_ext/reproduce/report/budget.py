@@ -62,7 +62,7 @@ def _step(attempt: Row) -> str:
 
 def _photos(attempt: Row) -> str:
     limit = settings_of(attempt).get("limit", "")
-    return f"the first {limit} training photos" if limit else EVERY
+    return f"{limit} training photos, drawn by the seed," if limit else EVERY
 
 
 def _last_fall(attempt: Row) -> float | None:
