@@ -32,13 +32,10 @@ def parser() -> argparse.ArgumentParser:
     add("--stand-in", action="store_true", help="a small encoder and a small GPT-2 from scratch instead")
     add("--seeds", default="0", metavar="N,N", help="a run for each (default: 0)")
     add("--cache", type=Path, help="folder of encoded photos (default: OUT/features)")
-    bpe = "folder of GPT-2's vocab.json and merges.txt, for --stand-in (default: the Hub's)"
-    add("--gpt2-bpe", type=Path, help=bpe)
-    lm = "folder of the language model of the rows smollm2-... (default: %(default)s)"
-    add("--lm", type=Path, default=Path(SMOLLM2), help=lm)
+    add("--gpt2-bpe", type=Path, help="GPT-2's vocab.json and merges.txt, for --stand-in (default: Hub's)")
+    add("--lm", type=Path, default=Path(SMOLLM2), help="folder for rows smollm2-... (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    dry = "say what would be done, and end as that would, and do nothing"
-    add("--dry-run", action="store_true", help=dry)
+    add("--dry-run", action="store_true", help="say what would be done, and end as that would; do nothing")
     add("--render", action="store_true", help="only write results.md and plots from OUT/results.json")
     smoke = made.add_argument_group("smoke run", "to see that a row runs; kept apart, and marked as such")
     smoke.add_argument("--limit", type=int, metavar="N", help="train and score on so many images")
