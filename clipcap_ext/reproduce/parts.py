@@ -81,21 +81,18 @@ def cached_gpt2() -> Path | None:
     return file.parent if file is not None else None
 
 
-def missing_parts(recipe: Recipe) -> list[str]:
-    """The published parts of a row that are not on this disk; words to print."""
+def missing_parts(recipe: Recipe, lm: Path) -> list[str]:
+    """The parts of a row that are not on this disk; words to print. lm: as missing_language has it."""
     if recipe.encoder == "imagenet":
         return []  # comes with a package
     encoder = find_clip(EncoderConfig(recipe.encoder, "openai"))
-    return [
-        *([f"CLIP {recipe.encoder} (openai)"] if encoder is None else []),
-        *([recipe.language] if not _has_language(recipe) else []),
-    ]
+    return [*([f"CLIP {recipe.encoder} (openai)"] if encoder is None else []), *missing_language(recipe, lm)]
 
 
-def _has_language(recipe: Recipe) -> bool:
-    if recipe.language == GPT2:
-        return cached_gpt2() is not None
-    return is_language_folder(Path(recipe.language))
+def missing_language(recipe: Recipe, lm: Path) -> list[str]:
+    """The row's language model if it is not on this disk; lm: where one that is not GPT-2 would lie."""
+    here = cached_gpt2() is not None if recipe.language == GPT2 else is_language_folder(lm)
+    return [] if here else [recipe.language]
 
 
 def wrong_parts(recipe: Recipe) -> list[str]:

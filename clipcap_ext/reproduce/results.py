@@ -23,7 +23,7 @@ from clipcap_ext.reproduce.pairs import pairs
 from clipcap_ext.reproduce.paper import PaperRow, PaperTable, read_tables
 from clipcap_ext.reproduce.parts import foreign_parts, missing_parts, wrong_parts
 from clipcap_ext.reproduce.places import Places
-from clipcap_ext.reproduce.recipes import GPT2, Recipe, recipes
+from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
 from clipcap_ext.reproduce.scored import Made, made_of
 from clipcap_ext.reproduce.scores import PROTOCOLS
 from clipcap_ext.reproduce.states import NEEDS, NOT_RUN, SAME_CODE, SMOKE, listed, state_of
@@ -79,9 +79,10 @@ def open_row(recipe: Recipe, out: Path, data: Path | None = None) -> dict[str, A
     }  # fmt: skip
 
 
-def missing_for(recipe: Recipe, places: Places) -> list[str]:
-    """What keeps a full row from being made here: published parts, another table's training, a label bank."""
-    lacking = missing_parts(recipe)
+def missing_for(recipe: Recipe, places: Places, lm: Path = Path(SMOLLM2)) -> list[str]:
+    """What keeps a full row from being made here: parts, another table's training, a label bank. lm: where
+    another language model than GPT-2 would lie."""
+    lacking = missing_parts(recipe, lm)
     ready = bool(recipe.published and published_here(recipe.published))
     if ready:  # GPT-2 is in them
         return [part for part in lacking if part != GPT2]

@@ -16,7 +16,7 @@ from clipcap_ext.errors import CaptionError, CheckpointError, CorpusError, Usage
 from clipcap_ext.evaluate.report.results import write_results
 from clipcap_ext.files import write_whole
 from clipcap_ext.reproduce.commands import completing
-from clipcap_ext.reproduce.parts import is_language_folder
+from clipcap_ext.reproduce.parts import missing_language
 from clipcap_ext.reproduce.places import PAGE, PLOTS, RESULTS, Places
 from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
 from clipcap_ext.reproduce.report.page import results_page
@@ -125,15 +125,12 @@ def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> St
 def _lacking(request: Request, recipe: Recipe) -> list[str]:
     """What is missing for a row, but for what the settings of a smoke run put in its place; for a stand-in
     only another language model can be."""
-    asked = [] if recipe.language == GPT2 or is_language_folder(request.lm) else [recipe.language]
     if request.stand_in:
-        return asked
+        return [] if recipe.language == GPT2 else missing_language(recipe, request.lm)
     changed = {setting.partition("=")[0] for setting in request.settings}
     own = [prefix for name, prefix in (("encoder", "CLIP "), ("gpt2", GPT2)) if name in changed]
-    lacking = [
-        part for part in missing_for(recipe, request.places) if part != recipe.language or part == GPT2
-    ]
-    return [part for part in [*lacking, *asked] if not part.startswith(tuple(own))]
+    lacking = missing_for(recipe, request.places, request.lm)
+    return [part for part in lacking if not part.startswith(tuple(own))]
 
 
 def reproduce(request: Request, say: Say = lambda line: None) -> list[str]:

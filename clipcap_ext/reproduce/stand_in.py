@@ -42,7 +42,7 @@ _CLIPCAP = ("gpt2=@gpt2", "lr=1.5e-3", "prefix_length=4", "max_tokens=40", "lowe
 _FROZEN = ("gpt2=@gradient", "lr=1.5e-3", "max_tokens=40", "lowercase=true", "prefix_length=8",
 "clip_length=8",
            "mapper_layers=3", "mapper_heads=6")  # fmt: skip
-# a language model of a hundred times the small GPT-2's weights: a caption costs as many times more
+# a language model of sixty times the small GPT-2's weights: a caption costs many times more
 _OTHER_LANGUAGE = ("limit=2000", "lr=5e-4", "prefix_length=4", "max_tokens=40", "lowercase=true")
 _SBG = (
     "gpt2=@gpt2", "lr=1.5e-3", "max_tokens=40", "labels=@labels", "block=0", "logit_scale=16",

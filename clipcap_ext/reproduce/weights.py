@@ -25,7 +25,7 @@ from clipcap_ext.reproduce.parts import (
     is_language_folder,
     language_part,
     wrong_parts,
-)  # fmt: skip
+)
 from clipcap_ext.reproduce.places import Places
 from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
 from clipcap_ext.reproduce.stand_in import stand_in, stand_in_labels, write_gpt2

@@ -7,7 +7,7 @@ beside it, as it would with torch's own dynamic layer, which spreads a whole bat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import torch
@@ -17,8 +17,9 @@ from clipcap_ext.engine.precision.processor import quick_in_int8
 
 ENGINES = ("fbgemm", "x86")  # both are FBGEMM where rows are few; the former is in every torch since 1.3
 LEVELS = 127  # a weight is a whole number from -127 to 127 times its row's scale
+LARGEST = torch.full((64, 64), LEVELS, dtype=torch.int8)  # numbers to try an arithmetic with
 PRODUCTS_OF_FEW = "linear_with_input_q_dq_qweight_dq_output_fp32"
-FEW = 6  # rows up to which they are quicker
+FEW = 6  # rows up to which they are quicker; one alone gains nothing by a second copy of the weights
 ZERO = 128  # what its numbers from 0 to 255 have for 0
 SMALLEST = 1e-20  # half of the span of a row whose numbers are all one
 KEPT = {"weight": torch.int8, "scale": torch.float32, "sums": torch.float32}
@@ -39,10 +40,7 @@ def multiplies_whole() -> bool:
 def products_are_exact() -> bool:
     """Whether the largest numbers come out right: code for older processors, which torch's library may have
     been told to take, adds them up in 16 bits."""
-    most = torch.iinfo(torch.int8).max
-    largest = torch.full((64, 64), most, dtype=torch.int8)
-    wanted = 64 * most**2
-    return all(bool((torch._int_mm(largest[:rows], largest.t()) == wanted).all()) for rows in (1, 5, 64))
+    return _come_out_right(lambda rows: torch._int_mm(rows, LARGEST.t()), (1, 5, 64))
 
 
 @cache
@@ -50,12 +48,13 @@ def few_are_exact() -> bool:
     """The same of FBGEMM's products of whole numbers, which are quicker where rows are few."""
     if not hasattr(torch.ops.quantized, PRODUCTS_OF_FEW):
         return False
-    most = torch.iinfo(torch.int8).max
-    largest = torch.full((64, 64), most, dtype=torch.int8)
-    packed = _packed(largest, torch.ones(64))
-    return all(
-        bool((_of_few(largest[:rows].float(), packed) == 64 * most**2).all()) for rows in range(1, FEW + 1)
-    )
+    packed = _packed(LARGEST, torch.ones(len(LARGEST)))
+    return _come_out_right(lambda rows: _of_few(rows.float(), packed), range(1, FEW + 1))
+
+
+def _come_out_right(products: Callable[[Tensor], Tensor], counts: Iterable[int]) -> bool:
+    """Whether so many rows of the largest numbers, times the same, give what they must."""
+    return all(bool((products(LARGEST[:rows]) == len(LARGEST) * LEVELS**2).all()) for rows in counts)
 
 
 def _of_few(whole: Tensor, packed: torch.ScriptObject) -> Tensor:
@@ -115,7 +114,7 @@ class WholeLinear(Int8Linear):
     def _products(self, whole: Tensor) -> Tensor:
         """Whole numbers (N, in), from -127 to 127 -> (N, out) of the scale of the weights; the same numbers
         either way."""
-        if len(whole) > FEW or not few_are_exact():
+        if not 1 < len(whole) <= FEW or not few_are_exact():
             return torch._int_mm(whole.to(torch.int8), self.weight).float().mul_(self.scale)
         if self._packed is None:
             self._packed = _packed(self.weight.t(), self.scale)
