@@ -11,7 +11,7 @@ import pytest
 from clipcap_ext.reproduce.pairs import pairs
 from clipcap_ext.reproduce.paper import read_tables
 from clipcap_ext.reproduce.recipes import recipes
-from clipcap_ext.reproduce.report.plots import table_plots
+from clipcap_ext.reproduce.report.plots import COLOURS, table_plots
 from clipcap_ext.reproduce.results import attempt
 from clipcap_ext.reproduce.run import page_of, read_results
 from clipcap_ext.reproduce.scored import Made
@@ -32,6 +32,12 @@ def test_nobody_edited_the_page_by_hand() -> None:
     drawn = table_plots(results)
     assert (DOCS / "results.md").read_text(encoding="utf-8") == page_of(results, drawn)
     assert {path.name for path in (DOCS / "results").glob("*.svg")} == set(drawn)
+
+
+def test_no_two_rows_of_a_plot_have_one_colour() -> None:
+    for table in read_results(DOCS / "results.json")["tables"].values():
+        made = [one for row in table["rows"] for one in row["attempts"] if "protocols" in one]
+        assert len(made) <= len(COLOURS) == len(set(COLOURS))
 
 
 def test_the_page_has_every_row_of_the_papers() -> None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 from clipcap_ext.metrics.known import main_keys
 
 Row = Mapping[str, Any]
-COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#9c6b4e", "#97bbf5", "#9498a0")
+COLOURS = (
+    "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#9c6b4e", "#97bbf5", "#9498a0",
+    "#ff8ab7", "#8a8b1f", "#12344d",
+)  # fmt: skip
 SETTINGS: dict[RcKeyType, Any] = {
     "svg.hashsalt": "clipcap-ext", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": None,
