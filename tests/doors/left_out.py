@@ -33,7 +33,7 @@ LEFT_OUT = (
     LeftOut(r"make .*", "a door of the checkout, not of the package; the Makefile must have it"),
     LeftOut(r"bash \.ci/run", "it is what runs this"),
     LeftOut(r"pip install .*", "it asks the net; the package's own extras are looked up"),
-    LeftOut(r"hf download .*", "it asks the net; the command is huggingface_hub's own"),
+    LeftOut(r"hf (download|auth) .*", "it asks the net; the command is huggingface_hub's own"),
     LeftOut(r"python -m accelerate\.commands\.launch --multi_gpu .*", "two graphics cards"),
     LeftOut(r"python -m clipcap_ext\.train .* --set lm=.*", f"{FULL_SIZE}, and a language model's folder"),
     LeftOut(r"torchrun .*", f"{FULL_SIZE}, on tars that are fetched"),
