@@ -6,16 +6,18 @@ it knows no image. What has been said is not raised again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from clipcap_ext.engine.articles import article_for
 from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
 from clipcap_ext.engine.concepts.evidence import MARKS
 
+ARTICLES = ("a", " a", "an", " an")  # behind nothing, and behind a word
 GOES_ON = len(MARKS)  # the kind of an opening inside a word; before it the kinds are MARKS' places
 Ids = tuple[int, ...]
 
@@ -23,18 +25,17 @@ Ids = tuple[int, ...]
 @dataclass(frozen=True)
 class Slot:
     """One concept of an image's evidence in tokens: how it may be written, all that counts as having said it,
-    which of the former mean several, and the articles after which none of these may begin ("a dogs")."""
+    and of each article which of the former may not stand behind it ("a dogs", "a owl", "an cat")."""
 
     mark: int
     written: tuple[Ids, ...]
     said_as: tuple[Ids, ...]
-    several: tuple[Ids, ...] = ()
-    articles: frozenset[int] = frozenset()
+    barred: Mapping[int, frozenset[Ids]] = field(default_factory=dict)
 
     def beginnings(self, history: Sequence[int]) -> list[Ids]:
         """How the concept may be written behind `history`, which is inside none of its words."""
-        after_article = bool(history) and history[-1] in self.articles
-        return [word for word in self.written if not (after_article and word in self.several)]
+        barred = self.barred.get(history[-1], ()) if history else ()
+        return [word for word in self.written if word not in barred]
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,13 @@ class CopyWords:
     """The words of a concept table in the tokens of a captioner."""
 
     def __init__(self, tokenizer: CaptionVocabulary, table: ConceptTable) -> None:
-        articles = tokenizer.encode_batch(["a", " a", "an", " an"])
-        self._articles = frozenset(ids[0] for ids in articles if len(ids) == 1)
+        articles = zip(ARTICLES, tokenizer.encode_batch(ARTICLES), strict=True)
+        self._articles = {ids[0]: text for text, ids in articles if len(ids) == 1}
         self._slots = {concept.word: self._slot(concept, tokenizer) for concept in table.concepts}
+        for general in table.general:  # who has said "dog" need not say "animal"
+            of_kind = [table.concepts[number] for number in table.of_kind(general.kind)]
+            also = [word for one in of_kind for word in (one.word, *one.plurals, *one.also)]
+            self._slots[general.word] = self._slot(replace(general, also=(*general.also, *also)), tokenizer)
 
     def slots(self, marked: Sequence[tuple[str, str]]) -> tuple[Slot, ...]:
         """Marked words as slots."""
@@ -77,13 +82,14 @@ class CopyWords:
         several = [form for form in concept.plurals[:1] if form != concept.word]
         own = dict.fromkeys((concept.word, *several))
         others = dict.fromkeys((*concept.plurals, *concept.also))
-        return Slot(
-            0,
-            _ids(tokenizer, own),
-            _ids(tokenizer, own | others),
-            _ids(tokenizer, dict.fromkeys(several)),
-            self._articles,
-        )
+        written = dict(zip(own, _ids(tokenizer, own), strict=True))
+        barred = {
+            token: frozenset(
+                ids for word, ids in written.items() if word in several or article_for(word) != text.strip()
+            )
+            for token, text in self._articles.items()
+        }
+        return Slot(0, tuple(written.values()), _ids(tokenizer, own | others), barred)
 
 
 def openings(history: Sequence[int], slots: Sequence[Slot]) -> list[Opening]:

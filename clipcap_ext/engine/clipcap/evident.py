@@ -16,7 +16,8 @@ from clipcap_ext.engine.clipcap.copying import CopyWords
 from clipcap_ext.engine.clipcap.model import ClipCapModel
 from clipcap_ext.engine.clipcap.prompting import Marked, marked_words, prompt_embeds
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
-from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
+from clipcap_ext.engine.concepts.evidence import EvidenceConfig
+from clipcap_ext.engine.concepts.hedging import seen_in
 from clipcap_ext.engine.decoding.decode import decode
 from clipcap_ext.engine.decoding.drafting import Draft
 from clipcap_ext.engine.decoding.stepper import Reading
@@ -48,7 +49,7 @@ class EvidenceReader:
                 f"Evidence is read from features of length {start + len(self.table.concepts)}, these have "
                 f"{features.shape[-1]}: make them anew with this model's encoder."
             )
-        seen = strongest(features[:, start:], self.table.words, self.config)
+        seen = seen_in(features[:, start:], self.table, self.config)
         return [marked_words(evidence, self.tokenizer, self.config) for evidence in seen]
 
     def decode(

@@ -27,7 +27,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class EvidenceConfig:
-    """Which concepts count as evidence, and from which probability on they are called sure and likely."""
+    """Which concepts count as evidence, and from which probability on they are called sure and likely.
+
+    Where the concepts of a kind have a probability of `general` together and none has one of `guess` (0:
+    never), the kind's general word stands for them.
+    """
 
     most: int = 3
     low: float = 0.08
@@ -35,12 +39,16 @@ class EvidenceConfig:
     sure: float = 0.5
     tokens: int = 14  # most tokens of the text they make
     gate_rank: int = 48  # width in which the copy gate compares words with what is due
+    general: float = 0.0
+    guess: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.likely <= self.sure <= 1 or self.most < 1 or self.tokens < 2:
             raise UsageError(
                 "Evidence needs 0 <= low <= likely <= sure <= 1, most of 1 and tokens of 2 at least."
             )
+        if not 0 <= self.guess <= self.general <= 1:
+            raise UsageError("Evidence needs 0 <= guess <= general <= 1.")
 
     def mark(self, probability: float) -> str:
         """How sure a probability is, as one of MARKS."""

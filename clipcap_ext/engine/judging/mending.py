@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
+from clipcap_ext.engine.articles import article_for
 from clipcap_ext.engine.judging.grammar import ARTICLES, Role, Token
 
 HANGING = (Role.DETERMINER, Role.PREPOSITION, Role.CONJUNCTION, Role.AUXILIARY, Role.LINKING)  # before an end
@@ -12,7 +12,6 @@ OPENING = (Role.CONJUNCTION, Role.AUXILIARY, Role.LINKING)  # that no text begin
 BREAKING = (Role.PREPOSITION, Role.CONJUNCTION, Role.AUXILIARY, Role.LINKING, Role.MARK, Role.VERB)
 ENDS = ".!?;:"
 STRAY = ("of", "with")  # what begins no text either
-SOUNDS = re.compile(r"(?!uni|use|usu|eu|one\b|once)(?:[aeiou]|hour|honest|honou?r|heir)", re.IGNORECASE)
 
 
 def without(text: str, tokens: Sequence[Token], leaving: Iterable[int]) -> str:
@@ -76,5 +75,5 @@ def _article(tokens: Sequence[Token], place: int, gone: frozenset[int]) -> str:
     after = next((at for at in range(place + 1, len(tokens)) if at not in gone), None)
     if token.word not in ARTICLES or after is None or after == place + 1:
         return token.text
-    fitting = "an" if SOUNDS.match(tokens[after].text) else "a"
+    fitting = article_for(tokens[after].text)
     return fitting.capitalize() if token.text[0].isupper() else fitting

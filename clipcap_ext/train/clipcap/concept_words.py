@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from clipcap_ext.engine.concepts.concept_table import Concept, ConceptTable
+from clipcap_ext.engine.articles import article_for
+from clipcap_ext.engine.concepts.concept_table import Concept
 
 # what else may stand where a thing of this kind stands; other kinds stay among themselves
 NEAR = {
@@ -26,13 +28,14 @@ class _Form:
 
 
 class ConceptWords:
-    """Finds and swaps the words of a concept table; concepts are their numbers in it."""
+    """Finds and swaps words for things; concepts are their numbers among those given."""
 
-    def __init__(self, table: ConceptTable) -> None:
-        self.concepts = table.concepts
+    def __init__(self, concepts: Sequence[Concept]) -> None:
+        """concepts: a table's, or its `sayable`, whose general words then are concepts as others are."""
+        self.concepts = tuple(concepts)
         self._forms: dict[str, _Form] = {}
         kinds: dict[str, list[int]] = defaultdict(list)
-        for number, concept in enumerate(table.concepts):
+        for number, concept in enumerate(self.concepts):
             kinds[concept.kind].append(number)
             for text, is_plural in _spoken(concept):
                 self._forms.setdefault(text, _Form(number, is_plural))
@@ -40,6 +43,7 @@ class ConceptWords:
             kind: [number for near in (kind, *NEAR.get(kind, ())) for number in kinds[near]]
             for kind in list(kinds)
         }
+        self._general = {one.kind: number for number, one in enumerate(self.concepts) if not one.classes}
         longest = sorted(map(re.escape, self._forms), key=len, reverse=True)
         self._pattern = re.compile(rf"\b({'|'.join(longest)})\b") if longest else re.compile(r"(?!)")
 
@@ -53,6 +57,11 @@ class ConceptWords:
         if not near or rng.random() < FAR:
             near = [other for other in range(len(self.concepts)) if other != concept]
         return near[rng.integers(len(near))]
+
+    def general(self, concept: int) -> int | None:
+        """The general word of a concept's kind; None if there is none, or if it is one itself."""
+        found = self._general.get(self.concepts[concept].kind)
+        return None if found == concept else found
 
     def swapped(self, caption: str, old: int, new: int) -> str:
         """The caption with the `new` concept wherever it says the `old` one, in the same number."""
@@ -72,13 +81,8 @@ def plural(concept: Concept) -> str:
 
 
 def with_articles(text: str) -> str:
-    """ "a" before consonants, "an" before vowels, by the letter alone."""
-
-    def fitting(match: re.Match[str]) -> str:
-        following = text[match.end() : match.end() + 3]
-        return "an " if following[:1] in "aeiou" and following not in ("uni", "use") else "a "
-
-    return re.sub(r"\ban? (?=[a-z])", fitting, text)
+    """ "a" and "an" as the words behind them ask for."""
+    return re.sub(r"\ban? (?=([a-z]+))", lambda match: f"{article_for(match[1])} ", text)
 
 
 def _spoken(concept: Concept) -> list[tuple[str, bool]]:

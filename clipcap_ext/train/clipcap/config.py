@@ -12,6 +12,10 @@ from clipcap_ext.options import option
 from clipcap_ext.train.captioner_config import decoding_copy
 from clipcap_ext.train.language_model import LanguageModelConfig
 
+EVIDENCE = {
+    "most": 3, "low": 0.08, "likely": 0.2, "sure": 0.5, "tokens": 14, "general": 0.4, "guess": 0.25,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaptioningConfig(MapperConfig, LanguageModelConfig):
@@ -105,4 +109,4 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
     @property
     def evidence_words(self) -> dict[str, Any]:
         """EvidenceConfig's words in the model's configuration; empty without evidence."""
-        return {"most": 3, "low": 0.08, "likely": 0.2, "sure": 0.5, "tokens": 14} if self.evidence else {}
+        return dict(EVIDENCE) if self.evidence else {}

@@ -15,7 +15,8 @@ from clipcap_ext.engine.checkpoint.caption_vocabulary import CaptionVocabulary
 from clipcap_ext.engine.clipcap.copying import CopyWords, openings, together
 from clipcap_ext.engine.clipcap.prompting import Marked, fitting, marked_words
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
-from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig, evidence_text, strongest
+from clipcap_ext.engine.concepts.evidence import MARKS, EvidenceConfig, evidence_text
+from clipcap_ext.engine.concepts.hedging import seen_in
 from clipcap_ext.train.clipcap.concept_captions import concept_caption
 from clipcap_ext.train.clipcap.concept_words import ConceptWords
 from clipcap_ext.train.clipcap.config import CaptioningConfig
@@ -29,6 +30,7 @@ UNSEEN, WRONG, LEFT_OUT = (
     0.1,
 )  # things of such a caption left out; strange ones added; seen ones left out
 WRONG_MARKS = (0.0, 0.15, 0.85)
+HEDGED = 0.25  # swapped things that become the general word of their kind, where it has one
 BLANK = 0.3  # swapped captions whose photo is not shown
 
 
@@ -63,7 +65,7 @@ class EvidenceItems:
         them."""
         self._config, self._tokenizer, self._table, self._exact = config, tokenizer, table, only_photos
         self._evidence = EvidenceConfig(**config.evidence_words)
-        self._words, self._copy = ConceptWords(table), CopyWords(tokenizer, table)
+        self._words, self._copy = ConceptWords(table.sayable), CopyWords(tokenizer, table)
         self._width = features.shape[-1] - len(table.concepts)
         self._features, self._without = features, without
         self._seen = [self._marked(features[:, view]) for view in range(features.shape[1])]
@@ -105,7 +107,7 @@ class EvidenceItems:
         }  # fmt: skip
 
     def _marked(self, features: Tensor) -> list[Marked]:
-        seen = strongest(features[:, self._width :], self._table.words, self._evidence)
+        seen = seen_in(features[:, self._width :], self._table, self._evidence)
         return [marked_words(evidence, self._tokenizer, self._evidence) for evidence in seen]
 
     def _look(self, item: _Item, rng: np.random.Generator) -> tuple[Tensor, Marked]:
@@ -152,8 +154,10 @@ class EvidenceItems:
     ) -> tuple[str, Marked]:
         """The caption with one of the concepts it says swapped for another, and its evidence likewise."""
         old = concepts[int(rng.integers(len(concepts)))]
-        new = self._words.rival(old, rng)
-        was, now = (self._table.words[number] for number in (old, new))
+        new = self._words.general(old)
+        if new is None or rng.random() >= HEDGED:
+            new = self._words.rival(old, rng)
+        was, now = (self._words.concepts[number].word for number in (old, new))
         marks = dict(told)
         mark = marks.pop(was, None) or MARKS[rng.choice(3, p=SWAPPED_MARKS)]
         marks.pop(now, None)
@@ -174,7 +178,7 @@ class EvidenceItems:
     def _imagined(self, concepts: Sequence[int], rng: np.random.Generator) -> Marked:
         """What a classifier might have seen of a caption's things, and now and then of others."""
         seen = [number for number in concepts if rng.random() >= UNSEEN]
-        marked = [(self._table.words[number], MARKS[rng.choice(3, p=TEXT_MARKS)]) for number in seen]
+        marked = [(self._words.concepts[number].word, MARKS[rng.choice(3, p=TEXT_MARKS)]) for number in seen]
         if rng.random() < WRONG:
             strange = self._table.words[rng.integers(len(self._table.words))]
             if strange not in dict(marked):
@@ -183,7 +187,7 @@ class EvidenceItems:
 
     def _plain(self, rng: np.random.Generator) -> _Item:
         text, marked = concept_caption(self._words, rng)
-        told = tuple((self._table.words[number], mark) for number, mark in marked)
+        told = tuple((self._words.concepts[number].word, mark) for number, mark in marked)
         return _Item(
             text, int(rng.integers(len(self._features))), told=told, blank=bool(rng.random() < BLANK)
         )

@@ -64,7 +64,7 @@ def swap_captions(
 ) -> MadeTexts:
     """`count` items of captions that say a thing of the table, with another in its place: first among the
     keywords, and in each of the photo's captions that says it."""
-    words, rng = ConceptWords(table), np.random.default_rng((seed, 4))
+    words, rng = ConceptWords(table.concepts), np.random.default_rng((seed, 4))
     said = [[words.said_in(text) for text in group] for group in captions]
     sayable = [row for row, group in enumerate(said) if any(group)]
     texts: list[tuple[str, ...]] = []
@@ -88,7 +88,7 @@ def swap_captions(
 
 def imagine_evidence(table: ConceptTable, captions: Iterable[str], seed: int) -> Tensor:
     """What a classifier might have seen in photos of these captions: probabilities (M, concepts)."""
-    words, rng = ConceptWords(table), np.random.default_rng((seed, 6))
+    words, rng = ConceptWords(table.concepts), np.random.default_rng((seed, 6))
     rows = []
     for caption in captions:
         row = torch.zeros(len(table.concepts))

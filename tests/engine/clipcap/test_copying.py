@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tiny import GPT2_SIZES, randomise, write_tokenizer
 
 from clipcap_ext.caption import DecodingOptions
-from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
+from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer, train_bpe
 from clipcap_ext.engine.clipcap.copying import GOES_ON, CopyGate, CopyWords, Opening, Slot, openings, together
 from clipcap_ext.engine.clipcap.evident import EvidenceReader
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
@@ -40,18 +40,36 @@ def test_inside_a_word_only_its_next_piece_is_open() -> None:
     assert openings([7, 8], [CAT]) == [], "the word is said; no piece of its plural is pressed on it"
 
 
-def test_after_an_article_no_plural_begins() -> None:
-    cat = Slot(0, CAT.written, CAT.said_as, several=((7, 8, 9),), articles=frozenset({1, 2}))
+def test_after_an_article_no_word_begins_that_it_does_not_fit() -> None:
+    cat = Slot(0, CAT.written, CAT.said_as, {1: frozenset({(7, 8, 9)}), 2: frozenset(CAT.written)})
+    assert openings([3, 2], [cat]) == []
     assert openings([3, 1], [cat]) == [Opening(7, 0, (7, 8))]
     assert len(openings([1, 3], [cat])) == 2, "with a word in between it may be of another noun"
 
 
-def test_the_table_tells_plurals_from_what_is_written_the_same(reader: EvidenceReader) -> None:
-    fish = Concept("fish", "animal", (0,), ("fish",))
-    dog, same = (CopyWords(reader.tokenizer, ConceptTable((one,))) for one in (TABLE.concepts[0], fish))
-    (slot,) = dog.slots([("dog", MARKS[1])])
-    assert slot.several == (slot.written[1],) and slot.articles, "the tokenizer of the test knows ' a'"
-    assert same.slots([("fish", MARKS[0])])[0].several == ()
+@pytest.mark.parametrize(
+    ("word", "plural", "behind_a", "behind_an"),
+    [("dog", "dogs", ["dog"], []), ("owl", "owls", [], ["owl"]), ("fish", "fish", ["fish"], [])],
+)
+def test_an_article_fits_one_thing_and_its_sound(
+    word: str, plural: str, behind_a: list[str], behind_an: list[str]
+) -> None:
+    tokenizer = train_bpe(["an owl and a dog", "a dog and an owl", "an an an a a a"] * 9, 300)
+    table = ConceptTable((Concept(word, "animal", (0,), (plural,)),))
+    (slot,) = CopyWords(tokenizer, table).slots([(word, MARKS[1])])
+    for article, fit in ((" a", behind_a), (" an", behind_an)):
+        (ids,) = tokenizer.encode_batch([article])
+        assert len(ids) == 1, "the tokenizer of the test knows articles"
+        assert [tokenizer.decode(list(one)) for one in slot.beginnings(ids)] == [f" {one}" for one in fit]
+    assert len(slot.beginnings([])) == len({word, plural})
+
+
+def test_who_has_said_a_dog_need_not_say_an_animal(reader: EvidenceReader) -> None:
+    general = Concept("animal", "animal", (), ("animals",))
+    words = CopyWords(reader.tokenizer, ConceptTable(TABLE.concepts, general=(general,)))
+    animal, dog = words.slots([("animal", MARKS[0]), ("dog", MARKS[1])])
+    assert set(dog.said_as) < set(animal.said_as)
+    assert openings(dog.written[0], [animal]) == [] and openings(animal.written[0], [dog]) != []
 
 
 @given(st.lists(st.integers(0, 9), max_size=12))

@@ -21,6 +21,7 @@ TABLE = ConceptTable(
         Concept("ball", "ball", (2,), ("balls",)),
     ),
     {"classifier": "none"},
+    (Concept("animal", "animal", (), ("animals",)),),
 )
 
 
@@ -39,6 +40,8 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
         json.dumps({"concepts": [{"word": "cat", "classes": [1]}]}),
         json.dumps({"concepts": [{"word": "", "kind": "animal", "classes": [1]}]}),
         json.dumps({"concepts": [{"word": w, "kind": "animal", "classes": [1]} for w in ("cat", "dog")]}),
+        json.dumps({"general": [{"word": "plant", "kind": "plant"}], "concepts": []}),
+        json.dumps({"general": [{"word": "plant"}], "concepts": []}),
     ],
 )
 def test_a_table_of_another_form_is_refused(tmp_path: Path, said: str) -> None:

@@ -30,9 +30,10 @@ TABLE = ConceptTable(
         Concept("otter", "animal", (1,), ("otters",)),
         Concept("car", "vehicle", (2,), ("cars",)),
         Concept("scale", "device", (3,), ("scales",), vague=True),
-    )
+    ),
+    general=(Concept("animal", "animal", (), ("animals",)),),
 )
-WORDS = ConceptWords(TABLE)
+WORDS = ConceptWords(TABLE.sayable)
 TEXTS = (("a dog runs .", "two puppies and a car ."), ("a man stands .",), ("a man on a scale .", "cars ."))
 SETTINGS: dict[str, Any] = {
     "encoder": "tiny", "encoder_weights": "", "gpt2": "scratch", "n_layer": 1, "n_head": 2, "n_embd": 16,
@@ -48,17 +49,30 @@ SETTINGS: dict[str, Any] = {
         ("an otter in a car .", 1, 0, "a dog in a car ."),
         ("an otter in a car .", 2, 1, "an otter in an otter ."),
         ("dogma of a man .", 0, 1, "dogma of a man ."),
+        ("two puppies and a dog .", 0, 4, "two animals and an animal ."),
+        ("an animal runs .", 4, 0, "a dog runs ."),
     ],
 )
 def test_one_thing_is_swapped_in_its_number(caption: str, old: int, new: int, swapped: str) -> None:
     assert WORDS.swapped(caption, old, new) == swapped
 
 
+def test_a_kind_has_one_general_word() -> None:
+    assert [WORDS.general(number) for number in range(5)] == [4, 4, None, None, None]
+
+
+def test_some_things_become_the_general_word_of_their_kind() -> None:
+    made = items(swapped=0.9)
+    tokenizer = train_bpe([text for group in TEXTS for text in group], 300)
+    texts = [tokenizer.decode(ids) for ids in made.ids[5:]]
+    assert any("animal" in text for text in texts) and not all("animal" in text for text in texts)
+
+
 def test_words_of_many_meanings_are_not_looked_for() -> None:
     assert WORDS.said_in("a man on a scale near a puppy , a car and a dog") == [0, 2]
 
 
-@given(st.integers(0, 3), st.integers(0, 2**31))
+@given(st.integers(0, 4), st.integers(0, 2**31))
 def test_a_rival_is_another_concept(concept: int, seed: int) -> None:
     assert WORDS.rival(concept, np.random.default_rng(seed)) != concept
 
@@ -67,7 +81,7 @@ def test_a_rival_is_another_concept(concept: int, seed: int) -> None:
 def test_a_plain_caption_says_all_of_its_evidence(seed: int) -> None:
     text, marked = concept_caption(WORDS, np.random.default_rng(seed))
     for number, _ in marked:
-        assert TABLE.words[number] in text
+        assert TABLE.sayable[number].word in text
     marks = [MARKS.index(mark) for _, mark in marked]
     assert marks == sorted(marks) and text.endswith(" .") and "{" not in text
 

@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
 @given(st.integers(0, 2**31))
 def test_a_swapped_thing_leads_the_keywords_and_is_said_by_every_caption(seed: int) -> None:
     made = swap_captions(TABLE, CAPTIONS, KEYWORDS, 5, seed)
-    words = ConceptWords(TABLE)
+    words = ConceptWords(TABLE.concepts)
     assert len(made.captions) == len(made.keywords) == 5
     for texts, ((first, *others),) in zip(made.captions, made.keywords, strict=True):
         new = TABLE.words.index(first)
