@@ -133,13 +133,14 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         yield Path(str(name)).name, entry["caption"]
 
 
-def caption_all(model: str, photos: Sequence[Photo]) -> dict[str, str]:
-    """Captions of all photos by a model of this package, with its own decode options."""
+def caption_all(model: str, photos: Sequence[Photo], when_unsure: str) -> dict[str, str]:
+    """Captions of all photos by a model of this package, with its own decode options but for one."""
     from clipcap_ext.engine.factory import load_captioner
     from clipcap_ext.engine.images.reading import open_image
 
     captioner = load_captioner(model)
-    return {photo.name: captioner.caption([open_image(photo.path)])[0].text for photo in photos}
+    options = captioner.default_options.with_changes(when_unsure=when_unsure)
+    return {photo.name: captioner.caption([open_image(photo.path)], options)[0].text for photo in photos}
 
 
 def main() -> None:
@@ -151,11 +152,13 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--captions", type=Path, help="captions made elsewhere, JSON or JSON lines")
     what.add_argument("--model", help="a model of this package, for instance tiny-flickr8k")
+    parser.add_argument("--when-unsure", choices=("whole", "short"), default="whole",
+                        help="what counts of captions of which the model is not sure")  # fmt: skip
     parser.add_argument("--show", action="store_true", help="print each caption with what it names")
     arguments = parser.parse_args()
     photos, things = read_photos(arguments.photos, arguments.split), load_things()
     if arguments.model:
-        captions = caption_all(arguments.model, photos)
+        captions = caption_all(arguments.model, photos, arguments.when_unsure)
     else:
         captions = read_captions(arguments.captions, photos)
     if arguments.show:

@@ -24,6 +24,7 @@ from benchmarks.measure import table
 from clipcap_ext.caption import MEASURES
 from clipcap_ext.engine.checkpoint.config import CONFIG_FILE, read_config
 from clipcap_ext.engine.doubt import measured, named_evidence
+from clipcap_ext.engine.judging.shortening import shortened
 from clipcap_ext.files import write_whole
 from clipcap_ext.reproduce.report.plots import svg_text
 
@@ -39,12 +40,13 @@ LITTLE = {
 
 @dataclass(frozen=True)
 class Looked:
-    """One caption: its value by each measure, whether it is right, and the probability of the surest thing it
-    names that the encoder's classifier saw."""
+    """One caption: its value by each measure, whether it is right, the probability of the surest thing it
+    names that the encoder's classifier saw, and whether what is left of it where the model is not sure is."""
 
     values: dict[str, float]
     right: bool
     named: float = 0.0
+    short_right: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def look(model: str, data: Path, limit: int) -> list[Looked]:
         features = encoder.encode_image(image)
         captions = captioner.caption_features(features, captioner.keys_of(image, None))
         values = {name: measured(name, captions, features, encoder)[0] for name in measures}
-        (named,) = named_evidence([captions[0].text], features, encoder)
-        looked.append(Looked(values, is_right(captions[0].text, example.captions), named))
+        text = captions[0].text
+        (named,) = named_evidence([text], features, encoder)
+        right, short_right = (is_right(said, example.captions) for said in (text, shortened(text)))
+        looked.append(Looked(values, right, named, short_right))
     return looked
 
 
@@ -118,6 +122,9 @@ def write(folder: Path, measure: str, found: Curve, looked: Sequence[Looked], da
     right = np.array([one.right for one in looked])
     parts = {"doubted": doubted, "others": ~doubted}
     shares = {name: round(float(right[part].mean()), 3) for name, part in parts.items() if part.any()}
+    if doubted.any():
+        short = np.array([one.short_right for one in looked])
+        shares["doubted, shortened"] = round(float(short[doubted].mean()), 3)
     rule = {
         "measure": measure, "least": least, "seen": SEEN,
         "photos": f"{len(looked)} development photos of {data}",

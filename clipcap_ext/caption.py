@@ -18,6 +18,7 @@ RANKINGS = {  # rank_by, and its words
     "logprob": "Likelihood", "similarity": "Similarity to the picture", "both": "Both together",
     "consensus": "Both, and consensus",
 }  # fmt: skip
+WHEN_UNSURE = {"whole": "The whole caption", "short": "What it is about"}  # when_unsure, and its words
 # what doubt is measured by: the classifier's surest concept, the cosine with the picture, GPT-2's own mean
 MEASURES = ("evidence", "similarity", "logprob")
 LONG = 256  # tokens that anything but a sentence may have, where nobody says how many
@@ -163,6 +164,11 @@ class DecodingOptions:
         "exact",
         "fast: in 8 bits on a CPU, about twice as fast, and some captions change; exact: as trained.",
         Control("Precision", "Fast: in 8 bits on a CPU; some captions change.", names=PRECISIONS),
+    )  # fmt: skip
+    when_unsure: str = decoding_option(
+        "whole",
+        "Where the model is not sure: the whole caption, or short, what it is about and no more.",
+        Control("Where not sure", "The whole caption, or what it is about.", names=WHEN_UNSURE),
     )  # fmt: skip
     general_threshold: float = decoding_option(
         0.35,

@@ -76,7 +76,7 @@ def test_an_option_is_refused_in_every_strategy_but_its_own() -> None:
     }  # fmt: skip
     others: dict[str, Any] = {
         "rank_by": "similarity", "num_candidates": 3, "precision": "fast", "underscores": "kept",
-        "task": "tags",
+        "task": "tags", "when_unsure": "short",
     }  # fmt: skip
     for name, option in DecodingOptions.table().items():
         if option.chooses:

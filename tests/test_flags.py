@@ -77,7 +77,10 @@ def test_every_option_has_a_flag() -> None:
     parser = argparse.ArgumentParser()
     add_decoding_flags(parser)
     assert given_decoding(parser.parse_args([])) == {}
-    named = {"rank_by": "similarity", "precision": "fast", "underscores": "kept", "task": "tags"}
+    named = {
+        "rank_by": "similarity", "precision": "fast", "underscores": "kept", "task": "tags",
+        "when_unsure": "short",
+    }  # fmt: skip
     words = {spec.name: named.get(spec.name, "2") for spec in fields(DecodingOptions)}
     line = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]
     assert given_decoding(parser.parse_args(line)) == {name: 2 for name in words} | named

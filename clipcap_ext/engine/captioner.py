@@ -19,7 +19,7 @@ from clipcap_ext.engine.checkpoint.folder import Vocabulary
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.similarity import exact_cosines, nearest_first
 from clipcap_ext.engine.consensus import AGREEMENT, agreements, sampling_beside
-from clipcap_ext.engine.doubt import DoubtRule
+from clipcap_ext.engine.doubt import DoubtRule, shortened_where_unsure
 from clipcap_ext.engine.own_kinds import OWN_KINDS_LACK
 from clipcap_ext.engine.precision.copies import LanguageCopies, asks_for_quick
 from clipcap_ext.engine.precision.quick import quick_here
@@ -109,7 +109,7 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         captions = self.caption_features(features, [one.key for one in looked], options)
         if score and self.encoder.reads_text:
             captions = self._scored(features, captions, options)
-        return self.with_doubt(features, captions)
+        return self.with_doubt(features, captions, options)
 
     @property
     def copies(self) -> LanguageCopies | None:
@@ -150,10 +150,19 @@ class FeatureCaptioner(Generic[Model, Tokenizer]):
         """Caption from features (B, clip_dim) of this captioner's encoder, in one batch."""
         raise NotImplementedError
 
-    def with_doubt(self, features: Tensor, captions: list[Caption]) -> list[Caption]:
+    def with_doubt(
+        self, features: Tensor, captions: list[Caption], options: DecodingOptions | None
+    ) -> list[Caption]:
         """The captions of features (B, clip_dim and concepts), each with its doubt, where a rule for it is
-        known."""
-        return self.doubt_rule.apply(captions, features, self.encoder) if self.doubt_rule else captions
+        known, and then as short as the options say."""
+        if self.doubt_rule is None:
+            return captions
+        doubted = self.doubt_rule.apply(captions, features, self.encoder)
+        if (options or self.default_options).when_unsure == "whole":
+            return doubted
+        short = shortened_where_unsure(doubted)
+        with_cosines = any(one.similarity is not None for caption in short for one in caption.candidates)
+        return self._scored(features, short, options) if with_cosines else short
 
     def to(self, device: torch.device | str) -> Self:
         """Move all weights in place; returns self."""

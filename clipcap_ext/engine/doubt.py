@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from clipcap_ext.caption import MEASURES, Caption, Doubt
+from clipcap_ext.caption import MEASURES, Candidate, Caption, Doubt
 from clipcap_ext.captioning import Encoder
 from clipcap_ext.engine.clip.similarity import exact_cosines
 from clipcap_ext.engine.concepts.evidence import says
+from clipcap_ext.engine.judging.shortening import shortened
 from clipcap_ext.errors import UsageError
 
 MOST = 5  # of an image's concepts, the surest, that a caption may name
@@ -48,6 +49,19 @@ class DoubtRule:
             else caption
             for caption, value, probability in zip(captions, values, named, strict=True)
         ]
+
+
+def shortened_where_unsure(captions: Sequence[Caption]) -> list[Caption]:
+    """The captions, those in doubt led by what they are about; its likelihood is that of the whole."""
+    return [_led_by(caption, shortened(caption.text)) if caption.doubt else caption for caption in captions]
+
+
+def _led_by(caption: Caption, short: str) -> Caption:
+    if short == caption.text:
+        return caption
+    others = tuple(one for one in caption.candidates if one.text != short)
+    led = Candidate(short, caption.candidates[0].avg_logprob)
+    return replace(caption, text=short, candidates=(led, *others))
 
 
 def measured(measure: str, captions: Sequence[Caption], features: Tensor, encoder: Encoder) -> list[float]:

@@ -46,7 +46,7 @@ def evaluate_model(
     config = entry.usable_config()
     split = request.load(share=share_of(config))
     objects = marked_objects(request.instances, split.corpus.examples)
-    options = join_options(config.decoding_options(), decoding, entry.lacking)
+    options = join_options(config.scored_options(), decoding, entry.lacking)
     overlap = _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     captioner = load_captioner(model, _device(request))
     if split.features is not None:
@@ -100,7 +100,7 @@ def write_for_server(
     split = EvaluationSplit(corpus, "all", tuple(corpus.image_ids))
     entry = find_model(model)
     config = entry.usable_config()
-    options = join_options(config.decoding_options(), decoding, entry.lacking)
+    options = join_options(config.scored_options(), decoding, entry.lacking)
     _checked_overlap(model_folders(entry.folder, config.encoder), entry.name, split, request)
     say(f"{entry.name}: captioning {len(corpus)} images of {request.data.name}")
     captions, problems = caption_examples(

@@ -69,7 +69,7 @@ def caption(
     overlap = training_overlap(model_folders(entry.folder, config.encoder), split.corpus.examples)
     overlap.refuse(entry.name, len(split.corpus))
     sampled = {"seed": seed} if recipe.decoding.get("temperature") else {}
-    options = join_options(config.decoding_options(), {**recipe.decoding, **sampled})
+    options = join_options(config.scored_options(), {**recipe.decoding, **sampled})
     captioner = load_captioner(model, process_device(device, 0))
     say(f"{recipe.table.name}, {recipe.row.name}, seed {seed}: captioning {len(split.corpus)} images")
     captions, problems = caption_examples(

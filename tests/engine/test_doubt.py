@@ -13,7 +13,7 @@ from tiny import tiny_images
 from clipcap_ext import load_captioner
 from clipcap_ext.caption import Candidate, Caption, Doubt
 from clipcap_ext.engine.checkpoint.config import read_config
-from clipcap_ext.engine.doubt import DoubtRule
+from clipcap_ext.engine.doubt import DoubtRule, shortened_where_unsure
 from clipcap_ext.errors import CheckpointError
 
 
@@ -68,6 +68,35 @@ def test_a_checkpoint_brings_its_rule(tiny_clipcap: Path, tmp_path: Path, least:
     plain = load_captioner(tiny_clipcap).caption(tiny_images(2))
     assert [caption.text for caption in captions] == [caption.text for caption in plain]
     assert all(caption.doubt is None for caption in plain)
+
+
+@pytest.mark.parametrize("least", [-2, 2], ids=["sure", "not sure"])
+@pytest.mark.parametrize("score", [False, True], ids=["plain", "scored"])
+def test_where_it_is_not_sure_it_says_what_it_is_about(
+    tiny_clipcap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, score: bool
+) -> None:
+    """The whole caption is the next candidate, and scored candidates are scored all."""
+    monkeypatch.setattr("clipcap_ext.engine.doubt.shortened", lambda text: text[:3])
+    captioner = load_captioner(with_rule(tiny_clipcap, tmp_path, {"measure": "similarity", "least": least}))
+    short = captioner.default_options.with_changes(when_unsure="short")
+    pairs = zip(
+        captioner.caption(tiny_images(2), score=score),
+        captioner.caption(tiny_images(2), short, score=score),
+        strict=True,
+    )
+    for whole, other in pairs:
+        if least == -2:
+            assert other == whole
+            continue
+        assert other.text == whole.text[:3] != whole.text and other.doubt == whole.doubt is not None
+        assert other.candidates[1:] == whole.candidates and other.candidates[0].text == other.text
+        assert (other.candidates[0].similarity is not None) == score
+
+
+def test_a_caption_that_is_short_already_stays() -> None:
+    doubt = Doubt("logprob", -3.0, -2)
+    (short,) = shortened_where_unsure([Caption("a dog .", "m", (Candidate("a dog .", -3),), doubt=doubt)])
+    assert short.candidates == (Candidate("a dog .", -3),)
 
 
 def test_keywords_by_hand_are_doubted_alike(tiny_sbg: Path, tmp_path: Path) -> None:

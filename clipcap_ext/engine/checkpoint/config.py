@@ -63,6 +63,10 @@ class CheckpointConfig:
         except UsageError as error:
             raise CheckpointError(f"The decoding defaults of {self.name} are wrong: {error}") from error
 
+    def scored_options(self) -> DecodingOptions:
+        """The same for metrics, which compare sentences: whole captions, sure or not."""
+        return self.decoding_options().with_changes(when_unsure=DecodingOptions().when_unsure)
+
     @property
     def clip(self) -> EncoderConfig:
         """The encoder; CheckpointError where there is none."""

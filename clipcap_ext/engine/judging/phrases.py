@@ -32,7 +32,7 @@ class Naming:
 
 def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:
     """Every word of meaning, in order."""
-    namings = _namings(tokens)
+    namings = namings_of(tokens)
     by_word = {place: naming for naming in namings for place in naming.words}
     parts = []
     for place, token in enumerate(tokens):
@@ -45,7 +45,7 @@ def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _namings(tokens: Sequence[Token]) -> list[Naming]:
+def namings_of(tokens: Sequence[Token]) -> list[Naming]:
     found, start, place = [], 0, 0
     while place < len(tokens):
         start = place

@@ -135,7 +135,7 @@ class SbgCaptioner(FeatureCaptioner[Gpt2, BpeTokenizer]):
         features = self.image_features([image], options)  # (1, clip_dim)
         keys = self.keys_of([image], options)
         captions = self.guess(features, [self.edit_keywords(features, edit)], options, keys=keys)
-        return self.with_doubt(features, captions)[0]
+        return self.with_doubt(features, captions, options)[0]
 
     def resolve(self, features: Tensor, keywords: Sequence[Keyword | str]) -> tuple[Keyword, ...]:
         """Give each text among `keywords` its cosine with one image's features (clip_dim); each text once."""

@@ -128,7 +128,7 @@ def _of_model(name: str, request: EvaluationRequest, say: Say) -> Subject:
     captioner = load_captioner(name, process_device(request.device, 0))
     if split.features is not None:
         split.features.check_made_for(captioner)
-    captions, _ = caption_split(captioner, split, config.decoding_options(), request.batch_size, say)
+    captions, _ = caption_split(captioner, split, config.scored_options(), request.batch_size, say)
     known = (overlap.remembered, len(overlap.image_ids)) if overlap.remembered else (None, None)
     return Subject(entry.name, split, captions, *known)
 

@@ -54,6 +54,7 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
     num_beams: int = decoding_copy("num_beams")
     length_penalty: float = decoding_copy("length_penalty")
     no_repeat_ngram_size: int = decoding_copy("no_repeat_ngram_size")
+    when_unsure: str = decoding_copy("when_unsure")
 
     evidence: bool = option(False, "Learn to read and to say what the encoder's classifier saw.")
     swapped: float = option(
