@@ -78,4 +78,5 @@ def test_the_bundled_table_merges_what_people_call_one_thing_and_leaves_people_o
     assert len(by_word["dog"].classes) == 120 and by_word["cat"].classes == (281, 282, 283, 284, 285)
     classes = {number for concept in table.concepts for number in concept.classes}
     assert max(classes) < 1000
+    assert {"animal", "vehicle", "building"} <= {one.word for one in table.general}
     assert not classes & {841, 610, 834, 982}, "sweatshirt, T-shirt, suit and bridegroom are no evidence"
