@@ -49,6 +49,12 @@ class CaptioningConfig(MapperConfig, LanguageModelConfig):
     )
     vocab_size: int = option(50257, "Entries of a vocabulary learnt on the captions.", low=258)
     lowercase: bool = option(True, "Lower-case the captions.")
+    teacher: str = option(
+        "",
+        "Captions of the training photos by another model, as `caption --json` writes them, learnt beside "
+        "the people's.",
+    )
+    teacher_times: int = option(3, "How often a teacher's caption is learnt for once each person's.", low=1)
     max_tokens: int = option(67, "Tokens a training caption is cut to.", low=1)
     ignore_token_zero: bool = option(False, "Never learn token 0, as the published loss.")
     num_beams: int = decoding_copy("num_beams")

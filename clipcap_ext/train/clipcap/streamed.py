@@ -119,6 +119,8 @@ def _check_fit(config: CaptioningConfig, manifest: Manifest) -> Path | None:
     of ours."""
     if config.limit:
         raise UsageError("limit is for data sets in memory: make a feature folder of fewer shards instead.")
+    if config.teacher:
+        raise UsageError("teacher is for data sets in memory: put its captions into the shards' own instead.")
     if config.views > manifest.views:
         raise UsageError(f"views={config.views}, but the features were made with --views {manifest.views}.")
     encoder_folder = None
