@@ -78,7 +78,7 @@ _TINY_EVIDENCE = replace(
     _TINY, start="runs/tiny-flickr8k/best", evidence=True, swapped=0.18, photoless=0.17, plain=0.15,
     texts="flickr30k/captions.csv.gz", epochs=2, batch_size=80, lr=8e-4, warmup_steps=60, beta2=0.99,
     dropout=0.1, feature_noise=0.25, max_tokens=45, ema=0.997, precision="fp32", views=2, log_every=25,
-    save_every=100, when_unsure="short",
+    save_every=100,
 )  # fmt: skip
 _SBG = SbgConfig(
     split="paper", epochs=10, batch_size=8, lr=5e-5, schedule="linear", weight_decay=0.0, clip_norm=1.0,

@@ -47,6 +47,10 @@ LEFT_OUT = (
         r"python tools/average_weights\.py .*runs/tiny-flickr8k[/-].*",
         "what the lines before train; those of docs/training.md are run",
     ),
+    LeftOut(
+        r"python -m clipcap_ext caption .* --model runs/(encoder/)?tiny-flickr8k-.* > .*",
+        "what the lines before train; those of docs/training.md are run",
+    ),
     LeftOut(r"python -m clipcap_ext\.reproduce .*--stand-in.*", f"hours of training; {ROWS}"),
     LeftOut(r"python -m clipcap_ext\.reproduce (?!.*--stand-in).*", f"{FULL_SIZE}; {ROWS}"),
     LeftOut(r"python -m clipcap_ext publish .* --push", "it pushes; tests/hub/test_publishing.py does"),
