@@ -34,7 +34,7 @@ PORT = 7861
 FLAGS_ELSEWHERE = {
     "--listen", "--cors-allow-origins", "--hide-ui-dir-config",  # the WebUI's own
     "--clipcap-models-dir", "--clipcap-device",  # the WebUI's, by preload.py
-    "--write", "--dry",  # benchmarks/reliability.py's, gpu.py's
+    "--write", "--measure", "--dry",  # benchmarks/reliability.py's two, gpu.py's
     "--only", "--before",  # benchmarks/loading.py's
     "--max-uses",  # the recipe's: tests/test_decoding_option_recipe.py follows it
 }  # fmt: skip
