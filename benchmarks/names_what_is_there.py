@@ -145,6 +145,8 @@ def caption_all(model: str, photos: Sequence[Photo], when_unsure: str) -> dict[s
 
 def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package of this checkout
+    from clipcap_ext.caption import WHEN_UNSURE
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, help="a folder with photos.csv, or a data set")
     parser.add_argument("--split", default="", help="of a data set with splits, this one alone")
@@ -152,7 +154,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--captions", type=Path, help="captions made elsewhere, JSON or JSON lines")
     what.add_argument("--model", help="a model of this package, for instance tiny-flickr8k")
-    parser.add_argument("--when-unsure", choices=("whole", "short"), default="whole",
+    parser.add_argument("--when-unsure", choices=tuple(WHEN_UNSURE), default="whole",
                         help="what counts of captions of which the model is not sure")  # fmt: skip
     parser.add_argument("--show", action="store_true", help="print each caption with what it names")
     arguments = parser.parse_args()

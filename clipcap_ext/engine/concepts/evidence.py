@@ -61,9 +61,7 @@ def strongest(scores: Tensor, words: Sequence[str], config: EvidenceConfig) -> l
     """scores (B, len(words)), probabilities -> each image's evidence, the most probable first."""
     if not len(scores) or not words:
         return [()] * len(scores)
-    # in steps coarse enough that no last digit, which differs between processors, decides an order
-    steps = (scores.double().cpu() * STEPS).round() / STEPS
-    best = torch.sort(steps, dim=-1, descending=True, stable=True)
+    best = torch.sort(in_steps(scores), dim=-1, descending=True, stable=True)
     rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
     return [
         tuple(
@@ -73,6 +71,12 @@ def strongest(scores: Tensor, words: Sequence[str], config: EvidenceConfig) -> l
         )
         for values, places in rows
     ]
+
+
+def in_steps(scores: Tensor) -> Tensor:
+    """Probabilities in steps coarse enough that no last digit, which differs between processors, decides an
+    order or a threshold; on the CPU."""
+    return (scores.double().cpu() * STEPS).round() / STEPS
 
 
 def evidence_text(marked: Sequence[tuple[str, str]]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from clipcap_ext.engine.concepts.concept_table import ConceptTable
-from clipcap_ext.engine.concepts.evidence import STEPS, Evidence, EvidenceConfig, strongest
+from clipcap_ext.engine.concepts.evidence import Evidence, EvidenceConfig, in_steps, strongest
 
 
 def seen_in(scores: Tensor, table: ConceptTable, config: EvidenceConfig) -> list[tuple[Evidence, ...]]:
@@ -19,31 +18,20 @@ def seen_in(scores: Tensor, table: ConceptTable, config: EvidenceConfig) -> list
     if not config.guess or not table.general:
         return strongest(scores, table.words, config)
     every = strongest(scores, table.words, replace(config, most=len(table.words)))
-    sums, best = _by_kind(scores, table)
-    hedged = (sums >= config.general) & (best < config.guess)
-    return [
-        _with_general(row, table, said, config.most)
-        for row, said in zip(every, _said(table, hedged, sums), strict=True)
-    ]
+    hedged = _hedged(in_steps(scores), table, config)
+    return [_with_general(row, table, said, config.most) for row, said in zip(every, hedged, strict=True)]
 
 
-def _by_kind(scores: Tensor, table: ConceptTable) -> tuple[Tensor, Tensor]:
-    """Of each general word's kind the summed and the highest probability, (B, general) each."""
-    rows = [
-        (scores[:, table.of_kind(one.kind)].double().cpu() * STEPS).round() / STEPS for one in table.general
-    ]
-    return torch.stack([row.sum(1) for row in rows], 1), torch.stack([row.amax(1) for row in rows], 1)
-
-
-def _said(table: ConceptTable, hedged: Tensor, sums: Tensor) -> list[dict[str, Evidence]]:
-    """Of each image the kinds that are hedged, with what stands for them."""
-    return [
-        {
-            one.kind: Evidence(one.word, float(sums[image, place]))
-            for place, one in enumerate(table.general) if hedged[image, place]
-        }
-        for image in range(len(sums))
-    ]  # fmt: skip
+def _hedged(scores: Tensor, table: ConceptTable, config: EvidenceConfig) -> list[dict[str, Evidence]]:
+    """Of each image the kinds of which all is a guess, with what stands for them."""
+    said: list[dict[str, Evidence]] = [{} for _ in scores]
+    for general in table.general:
+        of_kind = scores[:, table.of_kind(general.kind)]
+        sums = of_kind.sum(1)
+        clear = (sums >= config.general) & (of_kind.amax(1) < config.guess)
+        for image in clear.nonzero()[:, 0].tolist():
+            said[image][general.kind] = Evidence(general.word, float(sums[image]))
+    return said
 
 
 def _with_general(

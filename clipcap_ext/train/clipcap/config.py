@@ -12,7 +12,7 @@ from clipcap_ext.options import option
 from clipcap_ext.train.captioner_config import decoding_copy
 from clipcap_ext.train.language_model import LanguageModelConfig
 
-EVIDENCE = {
+EVIDENCE = {  # EvidenceConfig's words; the last two were chosen on Flickr8k's development photos
     "most": 3, "low": 0.08, "likely": 0.2, "sure": 0.5, "tokens": 14, "general": 0.4, "guess": 0.25,
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from clipcap_ext.train.clipcap.evidence_items import EvidenceItems, TextCaptions
 from clipcap_ext.train.clipcap.items import prepare_caption
 from clipcap_ext.train.clipcap.photoless import draw_photoless, encode_photoless, read_photoless
 from clipcap_ext.train.clipcap.task import CHUNK, CaptionerTask
-from clipcap_ext.train.clipcap.teacher import with_teacher
+from clipcap_ext.train.clipcap.teacher import learnt_captions
 from clipcap_ext.train.encoded import EncodedSplits, encode_splits, read_seen_photos
 from clipcap_ext.train.export import DataFacts
 from clipcap_ext.train.loop.batches import ItemTask
@@ -38,8 +38,7 @@ class EvidentTask(CaptionerTask, ItemTask):
         self._trained_on = (*splits.saw, *parts_saw)
         captions = {example.image_id: example.captions for example in splits.train.examples}
         features, val = splits.train_features, splits.val_features
-        said = [[prepare_caption(text, config) for text in captions[name]] for name in features.image_ids]
-        texts = with_teacher(said, features.image_ids, config)
+        texts = learnt_captions(captions, features.image_ids, config)
         data = DataFacts(splits.train.name, len(texts), splits.encoder_folder)
         width = features.features.shape[-1] - len(table.concepts)
         super().__init__(config, width, texts, data, splits.val, val)

@@ -17,7 +17,7 @@ from clipcap_ext.errors import UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.items import CaptionItems, prepare_caption
 from clipcap_ext.train.clipcap.module import CaptioningModule, build_clipcap
-from clipcap_ext.train.clipcap.teacher import with_teacher
+from clipcap_ext.train.clipcap.teacher import learnt_captions
 from clipcap_ext.train.encoded import encode_splits, read_seen_photos
 from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
 from clipcap_ext.train.loop.batches import ItemTask, pad_ids
@@ -116,9 +116,7 @@ class ClipCapTask(CaptionerTask, ItemTask):
         photos."""
         self._trained_on = trained_on
         captions = {example.image_id: example.captions for example in train.examples}
-        names = train_features.image_ids
-        said = [[prepare_caption(text, config) for text in captions[name]] for name in names]
-        texts = with_teacher(said, names, config)
+        texts = learnt_captions(captions, train_features.image_ids, config)
         data = DataFacts(train.name, len(texts), encoder_folder)
         super().__init__(config, train_features.features.shape[-1], texts, data, val, val_features)
         self.items = CaptionItems(config, self.tokenizer, train_features.features, texts)

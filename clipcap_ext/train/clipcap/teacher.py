@@ -4,7 +4,7 @@ distillation (Kim and Rush, 2016). What that model looked for at length, the lea
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clipcap_ext.errors import CorpusError
@@ -26,23 +26,20 @@ def read_teacher(path: Path) -> dict[str, str]:
         ) from error
 
 
-def with_teacher(
-    texts: Sequence[Sequence[str]], image_ids: Sequence[str], config: CaptioningConfig
+def learnt_captions(
+    captions: Mapping[str, Sequence[str]], image_ids: Sequence[str], config: CaptioningConfig
 ) -> list[list[str]]:
-    """Each photo's captions and behind them, `teacher_times`, the teacher's, as they are learnt. CorpusError
-    if it has none of these photos."""
-    if not config.teacher:
-        return [list(group) for group in texts]
-    teacher = read_teacher(Path(config.teacher))
+    """Each photo's captions as they are learnt: the people's and, `teacher_times`, the teacher's if there is
+    one. CorpusError if it has none of these photos."""
+    teacher = read_teacher(Path(config.teacher)) if config.teacher else {}
     names = [Path(image_id).name for image_id in image_ids]
-    if not any(name in teacher for name in names):
+    if config.teacher and not any(name in teacher for name in names):
         raise CorpusError(
             f"teacher={config.teacher} has captions of {len(teacher)} pictures, and none of the {len(names)} "
             "training photos is among them: file names must agree."
         )
+    taught = [[teacher[name]] * config.teacher_times if name in teacher else [] for name in names]
     return [
-        [*group, *[prepare_caption(teacher[name], config)] * config.teacher_times]
-        if name in teacher
-        else [*group]
-        for group, name in zip(texts, names, strict=True)
+        [prepare_caption(text, config) for text in (*captions[image_id], *more)]
+        for image_id, more in zip(image_ids, taught, strict=True)
     ]

@@ -13,10 +13,10 @@ from tiny_tasks import captioning_task, random_features
 
 from clipcap_ext.errors import CorpusError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
-from clipcap_ext.train.clipcap.teacher import read_teacher, with_teacher
+from clipcap_ext.train.clipcap.teacher import learnt_captions, read_teacher
 
-TEXTS = (("a dog .", "the dog ."), ("a cat .",))
-IDS = ("a.jpg", "b.jpg")
+TEXTS = {"a.jpg": ("a dog .", "the dog ."), "b.jpg": ("a cat .",)}
+IDS = tuple(TEXTS)
 
 
 def configured(path: Path, **changes: Any) -> CaptioningConfig:
@@ -30,7 +30,7 @@ def lines(path: Path, *records: object) -> Path:
 
 def test_its_captions_are_learnt_as_often_as_asked(tmp_path: Path) -> None:
     path = lines(tmp_path / "t.jsonl", {"path": "somewhere/b.jpg", "caption": "A Cat sits.", "model": "m"})
-    taught = with_teacher(TEXTS, IDS, configured(path, teacher_times=2))
+    taught = learnt_captions(TEXTS, IDS, configured(path, teacher_times=2))
     assert taught == [["a dog .", "the dog ."], ["a cat .", "a cat sits.", "a cat sits."]]
 
 
@@ -45,7 +45,7 @@ def test_a_task_learns_them_and_is_not_judged_by_them(tmp_path: Path) -> None:
 
 
 def test_without_one_nothing_is_added() -> None:
-    assert with_teacher(TEXTS, IDS, CaptioningConfig()) == [list(group) for group in TEXTS]
+    assert learnt_captions(TEXTS, IDS, CaptioningConfig()) == [list(group) for group in TEXTS.values()]
 
 
 def test_what_the_terminal_prints_is_read(tmp_path: Path) -> None:
@@ -73,4 +73,4 @@ def test_another_file_is_refused(tmp_path: Path, said: str) -> None:
 def test_a_teacher_of_other_photos_is_refused(tmp_path: Path) -> None:
     path = lines(tmp_path / "t.jsonl", {"path": "c.jpg", "caption": "a cow ."})
     with pytest.raises(CorpusError, match="file names must agree"):
-        with_teacher(TEXTS, IDS, configured(path))
+        learnt_captions(TEXTS, IDS, configured(path))
