@@ -46,7 +46,9 @@ CAPTIONING: dict[str, Any] = {
 CAPTIONING_ELSEWHERE = {
     "buffer", "encoder", "encoder_weights", "normalize", "gpt2", "start", "tokenizer", "trained",
     "ignore_token_zero", "num_beams", "length_penalty", "no_repeat_ngram_size",
+    "when_unsure",
     "lm", "evidence", "texts", "photoless", "photoless_limit", "plain", "swapped",  # tests/train/clipcap
+    "teacher", "teacher_times",  # tests/train/clipcap
 }  # fmt: skip
 CONTRASTIVE: dict[str, Any] = {
     **SHARED, "image_size": 40, "train_size": 24, "resize_mode": "shortest", "embed_dim": 8,
