@@ -14,7 +14,17 @@ JOINING = ("and", ",")
 
 def shortened(text: str) -> str:
     """What `text` is about, ended as `text` is: the first thing it names, with all that "of", "and" or a
-    comma strings to it. `text` itself where the grammar finds nothing."""
+    comma strings to it. `text` itself where the grammar finds nothing.
+
+    How the grammar reads a word hangs on the words around it, so what is left is read again until all of it
+    stays.
+    """
+    short = _cut(text)
+    return text if short == text else shortened(short)
+
+
+def _cut(text: str) -> str:
+    """A part of `text`, or all of it."""
     tokens = read_tokens(text)
     namings = namings_of(tokens)
     first = next((at for at, one in enumerate(namings) if _is_subject(tokens, one)), None)

@@ -26,6 +26,7 @@ from clipcap_ext.engine.judging.shortening import shortened
         ("is .", "is ."),
         ("", ""),
         ("Ein Hund!", "Ein Hund!"),
+        ("running running man", "man"),
     ],
 )
 def test_what_a_caption_is_about(text: str, about: str) -> None:
