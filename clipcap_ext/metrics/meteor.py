@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from clipcap_ext.errors import ScoringError
-from clipcap_ext.metrics.java import SHORT_RUN, find_java, java_environment, toolkit_file
+from clipcap_ext.metrics.java import JVM_OPTIONS, find_java, java_environment, toolkit_file
 from clipcap_ext.metrics.metric import Compute, Metric, of_tokens
 from clipcap_ext.metrics.metric_table import MetricTable
 
@@ -36,7 +36,7 @@ class MeteorProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         command = [
             find_java(),
-            *SHORT_RUN,
+            *JVM_OPTIONS,
             "-jar",
             str(toolkit_file(JAR)),
             "-",
