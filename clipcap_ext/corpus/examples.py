@@ -88,3 +88,8 @@ class Splits:
     train: Corpus
     val: Corpus
     test: Corpus
+
+    @property
+    def image_ids(self) -> frozenset[str]:
+        """Those of all images, whichever their part."""
+        return frozenset(name for part in (self.train, self.val, self.test) for name in part.image_ids)

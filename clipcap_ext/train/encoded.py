@@ -62,8 +62,9 @@ def encode_splits(
     read = set(train_features.image_ids)
     photos = [example.path for example in splits.train.examples if example.image_id in read]
     saw = (*map(image_fingerprint, photos), *read_seen_photos(folder))
-    ids = frozenset(name for part in (splits.train, splits.val, splits.test) for name in part.image_ids)
-    return EncodedSplits(splits.train, train_features, val, val_features, encoder, folder, saw, ids)
+    return EncodedSplits(
+        splits.train, train_features, val, val_features, encoder, folder, saw, splits.image_ids
+    )  # fmt: skip
 
 
 def _narrow(table: FeatureTable, width: int) -> FeatureTable:

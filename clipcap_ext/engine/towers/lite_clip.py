@@ -17,13 +17,8 @@ from clipcap_ext.engine.towers.filling import empty_embedding
 IMAGES = {  # what an encoder of this kind says of its image tower, in open_clip's words
     "timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear",
 }  # fmt: skip
-IMAGE_WORDS = {
-    "timm_model_name",
-    *IMAGES,
-    "timm_drop",
-    "timm_drop_path",
-    "image_size",
-}  # the others play no part in reading
+NAME_WORD = "timm_model_name"  # where it says which of STAGES that is
+IMAGE_WORDS = {NAME_WORD, *IMAGES, "timm_drop", "timm_drop_path", "image_size"}  # the last three are not read
 TEXT_WORDS = {"context_length", "vocab_size", "width", "heads", "layers"}
 
 
@@ -37,9 +32,8 @@ def is_lite_clip(model_cfg: Mapping[str, Any]) -> bool:
     sizes = [model_cfg["embed_dim"], *texts.values()]
     whole = all(type(size) is int and size > 0 for size in sizes) and set(texts) == TEXT_WORDS
     plain = set(images) <= IMAGE_WORDS and all(images.get(word) == held for word, held in IMAGES.items())
-    return (
-        whole and plain and images.get("timm_model_name") in STAGES and texts["width"] % texts["heads"] == 0
-    )
+    named = images.get(NAME_WORD) in tuple(STAGES)  # a foreign file may say a list
+    return whole and plain and named and texts["width"] % texts["heads"] == 0
 
 
 class LiteClip(ClipModel):
@@ -51,7 +45,7 @@ class LiteClip(ClipModel):
         """The words of `is_lite_clip`."""
         super().__init__()
         width, length = text_cfg["width"], text_cfg["context_length"]
-        self.visual = ImageTower(vision_cfg["timm_model_name"], embed_dim)
+        self.visual = ImageTower(vision_cfg[NAME_WORD], embed_dim)
         self.transformer = Transformer(width, text_cfg["layers"], text_cfg["heads"])
         self.token_embedding = empty_embedding(text_cfg["vocab_size"], width)
         self.positional_embedding = nn.Parameter(torch.empty(length, width))

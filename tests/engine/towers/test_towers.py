@@ -84,6 +84,8 @@ def test_the_bundled_encoder_is_of_this_kind() -> None:
         {"vision_cfg": {**VISION, "timm_pool": "abs_attn"}},
         {"vision_cfg": {**VISION, "timm_proj_bias": True}},
         {"vision_cfg": {**VISION, "timm_model_name": "tf_efficientnet_lite1"}},
+        {"vision_cfg": {**VISION, "timm_model_name": ["tf_efficientnet_lite0"]}},
+        {"vision_cfg": {word: held for word, held in VISION.items() if word != "timm_model_name"}},
         {"text_cfg": {**TEXTS, "no_causal_mask": True}},
         {"text_cfg": {**TEXTS, "heads": 3}},
         {"text_cfg": {**TEXTS, "width": "32"}},

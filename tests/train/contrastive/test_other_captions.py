@@ -70,11 +70,7 @@ def test_the_loss_of_pairs_is_added_with_its_weight(tmp_path: Path, flickr_folde
         torch.testing.assert_close(module(**batch), alone + 0.25 * pairs * 4)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"texts_weight": 0.0}, {"texts_weight": 0.9}, {"text_pairs": 3}],
-    ids=lambda change: str(change),
-)
+@pytest.mark.parametrize("change", [{"texts_weight": 0.0}, {"texts_weight": 0.9}, {"text_pairs": 3}], ids=str)
 def test_each_of_their_options_has_an_effect(
     change: dict[str, Any], tmp_path: Path, flickr_folder: Path
 ) -> None:
