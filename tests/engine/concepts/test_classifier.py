@@ -10,8 +10,10 @@ import torch
 
 from clipcap_ext.engine.checkpoint.config import EncoderConfig
 from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.safefile import read_safetensors, write_safetensors
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
+from clipcap_ext.engine.concepts.classifier import read_concepts, save_concepts
 from clipcap_ext.engine.concepts.evidence import EvidenceConfig, strongest
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.errors import CheckpointError
@@ -61,3 +63,28 @@ def test_a_classifier_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     shutil.copy(ENCODER / "model.safetensors", broken / "concepts.safetensors")
     with pytest.raises(CheckpointError, match=r"concepts\.safetensors"):
         load_encoder(CONFIG, folder=broken)
+
+
+def test_classes_in_8_bits_come_back_to_half_a_step(tmp_path: Path) -> None:
+    shutil.copytree(ENCODER, tmp_path, dirs_exist_ok=True)
+    reader = read_concepts(ENCODER)
+    assert reader is not None
+    weight = reader.classifier.weight.detach()
+    with torch.no_grad():
+        weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)), alpha=0.01)
+    save_concepts(tmp_path, reader)
+    read = read_concepts(tmp_path)
+    assert read is not None
+    steps = weight.abs().amax(1, keepdim=True) / 127
+    error = (read.classifier.weight - weight).abs() / steps
+    assert 0.4 < float(error.detach().max()) <= 0.5 + 1e-3
+    assert read_safetensors(tmp_path / "concepts.safetensors")["classifier.weight"].dtype == torch.int8
+
+
+@pytest.mark.parametrize("shape", [(999,), (1000, 1), ()])
+def test_scales_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    shutil.copytree(ENCODER, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "concepts.safetensors"
+    write_safetensors(file, read_safetensors(file) | {"classifier.scale": torch.ones(shape)})
+    with pytest.raises(CheckpointError, match=r"concepts\.safetensors does not fit"):
+        read_concepts(tmp_path)
