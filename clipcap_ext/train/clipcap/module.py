@@ -20,6 +20,7 @@ from clipcap_ext.engine.clipcap.copying import Openings
 from clipcap_ext.engine.clipcap.model import ClipCapConfig, ClipCapModel
 from clipcap_ext.engine.language.gpt2 import Gpt2
 from clipcap_ext.engine.language.gpt2_language import Gpt2Language
+from clipcap_ext.engine.sbg.checkpoint import load_sbg
 from clipcap_ext.errors import CheckpointError, UsageError
 from clipcap_ext.train.clipcap.config import CaptioningConfig
 from clipcap_ext.train.clipcap.own_language import read_language_folder
@@ -181,12 +182,15 @@ def gpt2_folder(name: str) -> Path:
 
 
 def pretrained_gpt2(folder: Path) -> Gpt2:
-    """The GPT-2 in a folder of transformers or in a ClipCap checkpoint; CheckpointError if it cannot be
-    read."""
+    """The GPT-2 in a folder of transformers or in a ClipCap's or SBG's checkpoint; CheckpointError if it
+    cannot be read."""
     from transformers import GPT2LMHeadModel
 
     if (folder / TRAINED_ON_FILE).is_file():  # a checkpoint of ours
-        language = load_clipcap(folder, read_config(folder)).language
+        config = read_config(folder)
+        if config.kind == "sbg":
+            return load_sbg(folder, config)[0]
+        language = load_clipcap(folder, config).language
         if isinstance(language, Gpt2Language):
             return language.module
         raise CheckpointError(f"{folder} holds no GPT-2: start={folder} goes on with its language model.")

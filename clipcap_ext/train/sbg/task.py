@@ -21,7 +21,7 @@ from clipcap_ext.engine.sbg.label_files import read_bank
 from clipcap_ext.engine.sbg.prompt import format_prompt, training_text
 from clipcap_ext.engine.sbg.selector import KeywordSelector
 from clipcap_ext.errors import UsageError
-from clipcap_ext.train.encoded import encode_splits
+from clipcap_ext.train.encoded import encode_splits, read_seen_photos
 from clipcap_ext.train.export import DTYPES, DataFacts, config_and_card
 from clipcap_ext.train.loop.batches import ItemTask
 from clipcap_ext.train.sbg.config import SbgConfig
@@ -94,7 +94,8 @@ class SbgTask(ItemTask):
 
         train, val = part(splits.train, splits.train_features), part(splits.val, splits.val_features)
         made = make_texts(config, splits, selector, train.captions, train.keywords, say)
-        return cls(config, splits.encoder, selector, train, val, splits.encoder_folder, splits.saw, made)
+        saw = (*splits.saw, *read_seen_photos(config.gpt2))
+        return cls(config, splits.encoder, selector, train, val, splits.encoder_folder, saw, made)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Matrices with weight decay, the rest without."""

@@ -13,12 +13,16 @@ from tiny import tiny_bank, write_tiny_encoder
 from tiny_tasks import same, trainer, weights
 
 from clipcap_ext.corpus import FeatureTable
-from clipcap_ext.engine.checkpoint.config import EncoderConfig
+from clipcap_ext.engine.checkpoint.config import EncoderConfig, read_config
+from clipcap_ext.engine.checkpoint.folder import read_trained_on
+from clipcap_ext.engine.checkpoint.places import BUNDLED
+from clipcap_ext.engine.checkpoint.tokenizer import load_tokenizer
 from clipcap_ext.engine.clip.encoder import ClipEncoder
 from clipcap_ext.engine.clip.loading import load_encoder
 from clipcap_ext.engine.factory import load_captioner
 from clipcap_ext.engine.images.reading import open_image
 from clipcap_ext.engine.sbg.captioner import SbgCaptioner
+from clipcap_ext.engine.sbg.checkpoint import load_sbg
 from clipcap_ext.engine.sbg.label_files import read_bank, write_bank
 from clipcap_ext.engine.sbg.prompt import format_prompt, training_text
 from clipcap_ext.engine.sbg.selector import KeywordSelector
@@ -242,6 +246,16 @@ def test_a_pretrained_gpt2_is_taken_as_it_is(models: Path, flickr_folder: Path, 
     ) == learnt.tokenizer.encode("a square")
     assert torch.equal(gpt2.transformer.wte.weight, source.transformer.wte.weight)
     assert torch.equal(gpt2.lm_head.weight, gpt2.transformer.wte.weight)
+
+
+def test_an_sbgs_own_gpt2_is_gone_on_from_and_what_it_saw_is_kept(models: Path, flickr_folder: Path) -> None:
+    source = BUNDLED / "tiny-sbg-flickr8k"
+    sizes = dict.fromkeys(("n_layer", "n_head", "n_embd", "n_positions"), 0)
+    task = task_of(models, flickr_folder, gpt2=str(source), tokenizer="gpt2", **sizes)
+    kept, _ = load_sbg(source, read_config(source))
+    assert same(task.module.gpt2.state_dict(), kept.state_dict())
+    assert task.tokenizer.encode("a dog runs") == load_tokenizer(source).encode("a dog runs")
+    assert read_trained_on(source) < set(task._photos)
 
 
 def test_label_smoothing_counts_in_training_only(models: Path, flickr_folder: Path) -> None:
