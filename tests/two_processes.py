@@ -15,7 +15,7 @@ SHARED = {"lr": 1e-3, "eps": 1e-4, "ema": 0.9, "precision": "fp32", "warmup_step
 PLAIN_CAPTIONING = {**CAPTIONING, **SHARED, "dropout": 0.0, "mapper_dropout": 0.0, "views": 2}
 PLAIN_CONTRASTIVE = {
     **CONTRASTIVE, **SHARED, "image_lr": 1e-3, "freeze_image_epochs": 1, "freeze_blocks": 0, "train_size": 0,
-    "image_drop": 0.0, "text_init": "random",
+    "image_drop": 0.0, "text_init": "random", "texts": "",
 }  # fmt: skip
 
 

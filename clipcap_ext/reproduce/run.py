@@ -22,7 +22,7 @@ from clipcap_ext.reproduce.recipes import GPT2, SMOLLM2, Recipe, recipes
 from clipcap_ext.reproduce.report.page import results_page
 from clipcap_ext.reproduce.report.plots import table_plots
 from clipcap_ext.reproduce.results import FORMAT, assemble, missing_for
-from clipcap_ext.reproduce.stand_in import stand_in
+from clipcap_ext.reproduce.stand_in import missing_encoder, stand_in
 from clipcap_ext.reproduce.states import NEEDS, listed
 from clipcap_ext.reproduce.weights import Workshop, is_finished, published_here
 
@@ -124,10 +124,11 @@ def _step(request: Request, recipe: Recipe, seed: int, trained: set[Path]) -> St
 
 def _lacking(request: Request, recipe: Recipe) -> list[str]:
     """What is missing for a row, but for what the settings of a smoke run put in its place; for a stand-in
-    only another language model can be."""
-    if request.stand_in:
-        return [] if recipe.language == GPT2 else missing_language(recipe, request.lm)
+    only its encoder and another language model can be."""
     changed = {setting.partition("=")[0] for setting in request.settings}
+    if request.stand_in:
+        encoder = [] if "encoder" in changed else missing_encoder(recipe)
+        return encoder + ([] if recipe.language == GPT2 else missing_language(recipe, request.lm))
     own = [prefix for name, prefix in (("encoder", "CLIP "), ("gpt2", GPT2)) if name in changed]
     lacking = missing_for(recipe, request.places, request.lm)
     return [part for part in lacking if not part.startswith(tuple(own))]

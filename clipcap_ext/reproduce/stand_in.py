@@ -13,8 +13,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from clipcap_ext.engine.catalog import find_encoder_folder
 from clipcap_ext.engine.checkpoint.places import BUNDLED
-from clipcap_ext.errors import CheckpointError, UsageError
+from clipcap_ext.errors import CheckpointError, ModelNotFound, UsageError
 from clipcap_ext.files import write_folder
 from clipcap_ext.reproduce.recipes import GPT2, Recipe
 
@@ -27,11 +28,11 @@ BPE_FILES = ("vocab.json", "merges.txt")
 END_OF_TEXT = "<|endoftext|>"
 BYTES = 256
 ENCODERS = {
-    "flickr8k": ("tiny-clip-flickr8k", ""),  # its training photos are the Karpathy split's
+    "flickr8k": ("tiny-clip-lite0", ""),  # its training photos are the Karpathy split's
     "flickr30k": ("tf_efficientnet_lite0", "imagenet"),  # the former has seen photos of Flickr30k's test part
 }
 SAID = {
-    "tiny-clip-flickr8k": "the bundled encoder tiny-clip-flickr8k",
+    "tiny-clip-lite0": "the encoder tiny-clip-lite0",
     "tf_efficientnet_lite0": "EfficientNet-Lite0 (ImageNet)",
 }
 _BUDGET = (
@@ -72,6 +73,17 @@ def stand_in(recipe: Recipe) -> Recipe:
         f"batch_size={batch}", *own, *learnt,
     )  # fmt: skip
     return replace(recipe, assignments=changes, published="", substitute=about, scheme="karpathy")
+
+
+def missing_encoder(recipe: Recipe) -> list[str]:
+    """The stand-in encoder of a row, in words, where it has to be trained first."""
+    encoder, weights = ENCODERS[recipe.table.name]
+    try:
+        if not weights:
+            find_encoder_folder(encoder, Path.cwd())
+    except ModelNotFound:
+        return [f"the encoder {encoder}, which python -m clipcap_ext.train {encoder} makes"]
+    return []
 
 
 def stand_in_labels() -> Path:

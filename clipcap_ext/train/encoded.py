@@ -86,7 +86,8 @@ def load_config_encoder(config: CaptionerConfig) -> tuple[ClipEncoder, Path | No
     except ModelNotFound as error:
         raise UsageError(
             f"encoder={config.encoder}: no encoder folder there, none bundled, none among the models here. "
-            "Train one with tiny-clip-flickr8k, or name an open_clip model and its encoder_weights."
+            "Train one with the preset tiny-clip-flickr8k or tiny-clip-lite0 and copy its best/ there by "
+            "that name, or name an open_clip model and its encoder_weights."
         ) from error
     return load_encoder(EncoderConfig(folder.resolve().name, "", config.normalize), folder=folder), folder
 

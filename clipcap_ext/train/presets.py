@@ -56,13 +56,17 @@ _COCO_MLP = replace(
     trained="all",
 )  # fmt: skip
 _CONCEPTUAL = replace(_COCO_MLP, holdout=1000)
-_TINY_CLIP = ContrastiveConfig(
+_TINY_CLIP_LITE0 = ContrastiveConfig(
     epochs=16, batch_size=128, lr=1e-3, image_lr=3e-4, warmup_steps=50, weight_decay=0.05, beta2=0.98,
     clip_norm=1.0,
     freeze_image_epochs=1, freeze_blocks=4, train_size=160, crop_min=0.5, jitter=0.2, image_drop=0.1,
     embed_dim=512,
     captions_per_image=2, token_dropout=0.1, text_init="minilm", text_width=192, text_layers=3, text_heads=3,
     vocab_size=4000, ema=0.995, precision="bf16", monitor="t2i_r10", log_every=10, save_every=50,
+)  # fmt: skip
+_TINY_CLIP = replace(
+    _TINY_CLIP_LITE0, epochs=14, image_model="tf_efficientnet_lite2", image_size=260, train_size=192,
+    texts="flickr30k/captions.csv.gz", text_pairs=1,
 )  # fmt: skip
 _TINY = CaptioningConfig(
     epochs=10, batch_size=128, lr=1.5e-3, schedule="cosine", warmup_steps=100, weight_decay=0.05,
@@ -186,8 +190,10 @@ PRESETS: dict[str, Preset] = {
             _MERGE_RNN, MERGE_RNN_DEPARTURES,
         ),
         Preset("merge-rnn-flickr30k", "The tables' baseline on Flickr30k.", _MERGE_RNN, MERGE_RNN_DEPARTURES),
-        Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite0 and a small text tower.",
+        Preset("tiny-clip-flickr8k", "The bundled encoder: EfficientNet-Lite2 and a small text tower.",
         _TINY_CLIP),
+        Preset("tiny-clip-lite0", "The encoder that the bundled captioner began with: EfficientNet-Lite0.",
+        _TINY_CLIP_LITE0),
         Preset("tiny-flickr8k", "The bundled captioner: a small GPT-2 from scratch on the bundled encoder.",
         _TINY),
         Preset(

@@ -111,7 +111,7 @@ LAID: Mapping[str, tuple[Callable[[Path], None], ...]] = {
     "docs/scoring.md": (scored,),
     "docs/tab.md": (photos,),
     "docs/training.md": (trained,),
-    "clipcap_ext/bundled/tiny-clip-flickr8k/README.md": (flickr8k,),
+    "clipcap_ext/bundled/tiny-clip-flickr8k/README.md": (trained,),
     "clipcap_ext/bundled/tiny-flickr8k/README.md": (trained,),
     "clipcap_ext/bundled/tiny-sbg-flickr8k/README.md": (trained,),
 }  # what else a page's commands expect to find

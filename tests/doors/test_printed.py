@@ -84,7 +84,7 @@ def before(printed: Printed, person: Person, place: Path) -> None:
             shutil.copy(place / "results.json", place / name)
     elif "folder undo photos/ --all" in printed.text:
         assert person.types("python -m clipcap_ext folder caption photos/", place).code == 0
-    elif "clipcap_ext.train tiny-clip-flickr8k" in printed.text and not typed(printed):
+    elif "clipcap_ext.train tiny-clip-" in printed.text and not typed(printed):
         shutil.copytree(BUNDLED, place / words[words.index("--out") + 1] / "best")
 
 

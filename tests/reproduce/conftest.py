@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from threads import one_thread as one_thread  # every test of this folder
+from tiny import write_tiny_encoder
 from tiny_rows import words
 
 from clipcap_ext.reproduce import scores, stand_in
@@ -44,9 +45,13 @@ def bpe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small() -> Iterator[None]:
-    """One epoch of a GPT-2 of one layer, scored without METEOR's slow start; for all tests of this folder."""
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One epoch of a GPT-2 of one layer on a tiny encoder, scored without METEOR's slow start; for all tests
+    of this folder."""
+    models = tmp_path_factory.mktemp("models")
+    write_tiny_encoder(models / "tiny-clip-lite0")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPCAP_MODELS", str(models))
         patch.setattr(stand_in, "SIZES", SMALL)
         patch.setattr(stand_in, "VOCABULARY", VOCABULARY)
         patch.setattr(stand_in, "EPOCHS", dict.fromkeys(stand_in.EPOCHS, 1))

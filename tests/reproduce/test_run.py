@@ -95,7 +95,10 @@ def test_finished_rows_are_kept(
     assert "captioning" not in capsys.readouterr().err
     assert main(words(drawn, bpe, made, "--row", "gradient", "--seeds", "0,2", "--dry-run")) == 0
     there, new = capsys.readouterr().out.splitlines()
-    assert there.endswith("is there already") and "trains flickr8k-gradient with the bundled encoder" in new
+    assert (
+        there.endswith("is there already")
+        and "trains flickr8k-gradient with the encoder tiny-clip-lite0" in new
+    )
 
 
 @java
@@ -146,7 +149,7 @@ def test_a_row_with_another_language_model(
     write_language_model(tmp_path / "own-llama", "llama", captions_of(0) + captions_of(1))
     named = [*asked, "--lm", "own-llama"]
     assert main([*named, "--dry-run"]) == 0
-    assert "trains flickr8k-gradient with the bundled encoder" in capsys.readouterr().out
+    assert "trains flickr8k-gradient with the encoder tiny-clip-lite0" in capsys.readouterr().out
     assert main(named) == 0
     full, ours = row_of(tmp_path / "out", "smollm2-frozen")["attempts"]
     assert full["state"] == NEEDS and "SmolLM2-135M" in full["needs"]
@@ -297,3 +300,17 @@ def test_a_dry_run_ends_as_the_run_would(
     said = capsys.readouterr().err
     assert said.count("no such file or folder") == 2 and said.count("No data set recognised") == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stand_in_without_its_encoder_says_what_makes_it(
+    drawn: Path, bpe: Path, small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A dry run ends as the real one; with another encoder, which makes a smoke run, nothing is missing."""
+    monkeypatch.setenv("CLIPCAP_MODELS", str(tmp_path / "none"))
+    asked = words(drawn, bpe, tmp_path / "out", "--row", "gradient")
+    assert main([*asked, "--dry-run"]) == 1
+    assert "needs the encoder tiny-clip-lite0, which python -m clipcap_ext.train" in capsys.readouterr().out
+    assert main([*asked, "--set", "encoder=tiny-clip-flickr8k", "--dry-run"]) == 0
+    assert main(asked) != 0
+    assert "Train one with the preset tiny-clip-flickr8k or tiny-clip-lite0" in capsys.readouterr().err

@@ -48,8 +48,8 @@ def _encoder(name: str, published: bool) -> str:
     if published:
         return f"The encoder is {name}, not CLIP ViT-L/14. {split}, so that both score the same captions."
     return (
-        f"The encoder is {name}, not CLIP ViT-L/14. {split}: among the test photos of the paper's own split "
-        "are many that this encoder was trained on."
+        f"The encoder is {name}, which the preset of its name trains, not CLIP ViT-L/14. {split}: among the "
+        "test photos of the paper's own split are many that this encoder was trained on."
     )
 
 
