@@ -13,13 +13,23 @@ ENTRIES = "[...document.querySelectorAll('#clipcap_fetchable li, ul.options li')
 
 
 def choose_download(page: Page, name: str) -> None:
+    """Choose it in the list, again where the list was drawn anew under the click."""
     opening = "const box = document.querySelector('#clipcap_fetchable input'); box.focus();"
-    page.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
-    wait_for(
-        lambda: page.browser.run(f"return {ENTRIES}.length") >= 2, "the list of what can be fetched", SLOW
-    )
     taking = f"{ENTRIES}.find((one) => one.innerText.includes(arguments[0]))"
-    page.browser.run(taking + ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", name)
+    shown = "return document.querySelector('#clipcap_fetchable input').value"
+
+    def chosen() -> bool:
+        page.browser.run(opening + "box.dispatchEvent(new Event('focus'))")
+        wait_for(
+            lambda: page.browser.run(f"return {ENTRIES}.length") >= 2, "the list of what can be fetched", SLOW
+        )
+        page.browser.run(f"{taking}?.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))", name)
+        try:
+            return bool(wait_for(lambda: name in page.browser.run(shown), f"{name} to be shown", 5))
+        except AssertionError:
+            return False
+
+    wait_for(chosen, f"{name} to be chosen", SLOW)
 
 
 def test_a_download_that_fails_says_why_and_how_to_do_without(page: Page) -> None:
